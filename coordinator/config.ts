@@ -1,0 +1,29 @@
+/** What a coordinator is started with: read once from flags and environment, typed from then on. */
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+export const coordinatorConfig = z.strictObject({
+  /** Keys, bodies and, without PostgreSQL, the database. */
+  dataDir: z.string().min(1).transform((path) => resolve(path)),
+  host: z.string().min(1).default('127.0.0.1'),
+  /** 0 lets the system choose. */
+  port: z.int().min(0).max(65_535).default(7400),
+  databaseUrl: z.string().regex(/^postgres(ql)?:\/\//).optional(),
+  consortium: z.string().min(1).max(100).default('consortium'),
+  /** Opens the sealed keys; without it a key file in the data folder does. */
+  passphrase: z.string().min(1).optional(),
+  /** PEM files; without them TLS ends at a proxy in front, or nowhere on a loopback address. */
+  tls: z.strictObject({ certFile: z.string(), keyFile: z.string() }).optional(),
+  /** Requests a minute from one address, for all routes but bodies. */
+  requestsPerMinute: z.int().min(1).default(6000),
+});
+export type CoordinatorConfig = z.infer<typeof coordinatorConfig>;
+
+/** @throws FederationError CONFIG naming the setting */
+export function parseCoordinatorConfig(value: z.input<typeof coordinatorConfig>): CoordinatorConfig {
+  const parsed = coordinatorConfig.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new FederationError('CONFIG', `coordinator setting "${issue.path.join('.')}": ${issue.message}`);
+}

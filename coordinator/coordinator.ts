@@ -1,0 +1,201 @@
+/** The coordinator, put together: store → journal → rounds → sockets and HTTP. */
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { sql } from 'kysely';
+import { Server as SocketServer } from 'socket.io';
+import type { CoordinatorConfig } from '#coordinator/config.ts';
+import { CoordinatorEvents } from '#coordinator/events.ts';
+import { createHttpApp } from '#coordinator/http/app.ts';
+import { Journal, runOfMessage, type JournalKeys } from '#coordinator/journal/journal.ts';
+import { openCoordinatorKeys } from '#coordinator/keys.ts';
+import type { Logger } from '#coordinator/logger.ts';
+import { createMetrics } from '#coordinator/metrics.ts';
+import { Access } from '#coordinator/participants/access.ts';
+import { Presence } from '#coordinator/participants/presence.ts';
+import { RunDriver, type RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import { Wakeup } from '#coordinator/rounds/wakeup.ts';
+import { serveAgents, type AgentNamespace } from '#coordinator/sockets/agents.ts';
+import { serveWatchers, type WatchNamespace } from '#coordinator/sockets/watchers.ts';
+import { BodyStore } from '#coordinator/store/body-store.ts';
+import { EntryStore } from '#coordinator/store/entry-store.ts';
+import { openDatabase } from '#coordinator/store/open-database.ts';
+import { TokenStore } from '#coordinator/store/token-store.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
+import { publicKeyOf } from '#shared/crypto/signatures.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
+import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
+import type { RunId } from '#shared/protocol/ids.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+import { VERSION } from '#shared/protocol/version.ts';
+
+export interface CoordinatorDependencies {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called when the coordinator can no longer do its work and must be started again. */
+  readonly onBroken: (error: FederationError) => void;
+}
+
+export interface Coordinator {
+  readonly url: string;
+  readonly charter: string;
+  readonly tokens: TokenStore;
+  close(): Promise<void>;
+}
+
+/** @throws FederationError STORAGE | KEY_FILE | LEDGER | PORT_IN_USE */
+export async function createCoordinator(config: CoordinatorConfig, deps: CoordinatorDependencies): Promise<Coordinator> {
+  const { clock, log } = deps;
+  const keys = await openCoordinatorKeys(config.dataDir, config.passphrase);
+  const bodies = await BodyStore.open(join(config.dataDir, 'bodies'));
+  const db = await openDatabase(config.dataDir, config.databaseUrl);
+  try {
+    const entries = new EntryStore(db);
+    const tokens = new TokenStore(db);
+    const journal = await Journal.open(entries, keys, clock, deps.onBroken);
+    await assertCharterIsOurs(journal, keys, config.consortium);
+
+    const metrics = createMetrics();
+    const events = new CoordinatorEvents(log, metrics);
+    const presence = new Presence(clock);
+    const access = new Access(tokens);
+    const rounds: RunDependencies = { journal, bodies, clock, log, sums: new Map(), awaySince: presence.awaySince };
+    journal.onRecorded((recorded) => events.recorded(recorded, journal.state));
+
+    const drivers = new RunDrivers(rounds, deps.onBroken);
+    await drivers.recoverAll(); // before anybody can send an update
+    presence.onChange(() => drivers.wakeAll());
+
+    const app = createHttpApp({
+      journal, bodies, clock, presence, access, entries, events, metrics,
+      state: journal.state,
+      sums: rounds.sums,
+      requestsPerMinute: config.requestsPerMinute,
+      version: VERSION,
+      async assertReady() {
+        await sql`select 1`.execute(db);
+      },
+    });
+    const server =
+      config.tls === undefined
+        ? createHttpServer(app)
+        : createHttpsServer({ cert: await readFile(config.tls.certFile), key: await readFile(config.tls.keyFile) }, app);
+    const io = new SocketServer(server, {
+      transports: ['websocket'],
+      maxHttpBufferSize: LIMITS.socketBytesMax,
+      perMessageDeflate: false,
+      serveClient: false,
+      pingInterval: 10_000,
+      pingTimeout: 10_000,
+    });
+    const watchers: WatchNamespace = io.of('/watch');
+    const agents = io.of('/agents') as AgentNamespace;
+    serveWatchers(watchers, { journal, entries, access, presence, events });
+    serveAgents(agents, {
+      rounds, entries, access, presence, events,
+      onProgress: (report) => watchers.to(report.run).emit('progress', report),
+    });
+    const url = await listen(server, config);
+    log.info({ url, entries: journal.state.size, consortium: config.consortium }, 'coordinator ready');
+
+    return {
+      url,
+      charter: journal.state.charter!.hash,
+      tokens,
+      async close() {
+        await drivers.close();
+        await io.close(); // closes the HTTP server too
+        await journal.idle();
+        await db.destroy();
+        log.info('coordinator closed');
+      },
+    };
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+}
+
+/** One driver for each unfinished run. */
+class RunDrivers {
+  private readonly deps: RunDependencies;
+  private readonly onBroken: (error: FederationError) => void;
+  private readonly wakeups = new Map<string, Wakeup>();
+  private readonly driving = new Set<Promise<void>>();
+
+  constructor(deps: RunDependencies, onBroken: (error: FederationError) => void) {
+    this.deps = deps;
+    this.onBroken = onBroken;
+  }
+
+  async recoverAll(): Promise<void> {
+    const { journal } = this.deps;
+    for (const [id, run] of journal.state.runs) if (run.phase.name !== 'finished') await this.take(id);
+    journal.onRecorded((recorded) => {
+      const run = runOfMessage(journal.state, recorded) as RunId | undefined;
+      if (run === undefined) return;
+      if (recorded.entry.message.type === 'run-proposed') void this.take(run);
+      else this.wakeups.get(run)?.wake();
+    });
+  }
+
+  wakeAll(): void {
+    for (const wakeup of this.wakeups.values()) wakeup.wake();
+  }
+
+  async close(): Promise<void> {
+    for (const wakeup of this.wakeups.values()) wakeup.close();
+    await Promise.all(this.driving);
+  }
+
+  private async take(id: RunId): Promise<void> {
+    const wakeup = new Wakeup();
+    this.wakeups.set(id, wakeup);
+    const driver = new RunDriver(this.deps.journal.state.runs.get(id)!, this.deps, wakeup);
+    await driver.recover();
+    const driving = driver
+      .drive()
+      .catch((cause: unknown) => this.onBroken(asBroken(cause)))
+      .finally(() => {
+        this.wakeups.delete(id);
+        this.driving.delete(driving);
+      });
+    this.driving.add(driving);
+  }
+}
+
+function asBroken(cause: unknown): FederationError {
+  return cause instanceof FederationError ? cause : new FederationError('INTERNAL', describeError(cause), { cause });
+}
+
+/** Writes entry 0 at the first start; later refuses keys that are not the charter's. */
+async function assertCharterIsOurs(journal: Journal, keys: JournalKeys, consortium: string): Promise<void> {
+  const coordinatorKey = toBase64Url(publicKeyOf(keys.coordinatorSeed));
+  const logKey = toBase64Url(publicKeyOf(keys.logSeed));
+  const { charter } = journal.state;
+  if (charter === undefined) {
+    const origin = `tallystick/${consortium.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}/${coordinatorKey.slice(0, 8)}`;
+    await journal.record('charter', { v: 1, consortium, origin, coordinatorKey, logKey });
+  } else if (charter.payload.coordinatorKey !== coordinatorKey || charter.payload.logKey !== logKey) {
+    throw new FederationError('LEDGER', 'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database');
+  }
+}
+
+function listen(server: HttpServer, { host, port, tls }: CoordinatorConfig): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      reject(
+        cause.code === 'EADDRINUSE'
+          ? new FederationError('PORT_IN_USE', `port ${port} on ${host} is taken; stop the other process or choose another with --port`, { cause })
+          : new FederationError('CONFIG', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }),
+      );
+    });
+    server.listen(port, host, () => {
+      const address = server.address() as AddressInfo;
+      const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+      resolve(`${tls === undefined ? 'http' : 'https'}://${name}:${address.port}`);
+    });
+  });
+}

@@ -1,0 +1,71 @@
+/** One helper for each business event: a log line and a metric, in the same words everywhere. */
+import type { Logger } from '#coordinator/logger.ts';
+import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
+import type { RecordedEntry } from '#shared/ledger/entry.ts';
+import type { FederationState } from '#shared/ledger/federation-state.ts';
+import { message as messageSchema } from '#shared/protocol/messages.ts';
+import type { Outcome } from '#shared/protocol/socket-events.ts';
+
+const KNOWN_TYPES: ReadonlySet<unknown> = new Set(messageSchema.options.map((option) => option.shape.type.value));
+
+export class CoordinatorEvents {
+  private readonly log: Logger;
+  private readonly metrics: CoordinatorMetrics;
+
+  constructor(log: Logger, metrics: CoordinatorMetrics) {
+    this.log = log;
+    this.metrics = metrics;
+  }
+
+  agentConnected(participant: string, agentVersion: string): void {
+    this.metrics.participantUp.set({ participant }, 1);
+    this.log.info({ participant, agentVersion }, 'agent connected');
+  }
+
+  agentDisconnected(participant: string): void {
+    this.metrics.participantUp.set({ participant }, 0);
+    this.log.info({ participant }, 'agent disconnected');
+  }
+
+  submitted(participant: string, raw: unknown, outcome: Outcome, code?: string): void {
+    const claimed = typeof raw === 'object' && raw !== null && 'type' in raw ? raw.type : undefined;
+    const type = KNOWN_TYPES.has(claimed) ? String(claimed) : 'unknown';
+    this.metrics.submissions.inc({ type, outcome });
+    if (code === undefined) {
+      this.log.debug({ participant, type }, 'message accepted');
+    } else {
+      this.metrics.rejections.inc({ reason: code });
+      this.log.warn({ participant, type, code }, `message ${outcome}`);
+    }
+  }
+
+  recorded({ entry }: RecordedEntry, state: FederationState): void {
+    this.metrics.ledgerLeaves.set(entry.seq + 1);
+    const { message } = entry;
+    switch (message.type) {
+      case 'close-round':
+      case 'void-round': {
+        const outcome = message.type === 'close-round' ? 'closed' : 'void';
+        const run = state.runs.get(state.roundRuns.get(message.payload.ctx)!)!;
+        const past = run.past.at(-1)!;
+        const { round, question } = past.open.payload;
+        this.metrics.rounds.inc({ outcome });
+        this.metrics.roundSeconds.observe({ phase: question.kind }, (past.endedAt - past.open.openedAt) / 1000);
+        this.log.info({ run: run.id, round, kind: question.kind, banks: past.open.inputs.size }, `round ${outcome}`);
+        break;
+      }
+      case 'run-finished':
+        this.log.info({ run: message.payload.run, outcome: message.payload.outcome }, 'run finished');
+        break;
+      case 'enrol':
+        this.log.info({ participant: message.payload.from }, 'bank enrolled; compare fingerprints and admit it');
+        break;
+      default:
+        this.log.debug({ type: message.type, seq: entry.seq }, 'entry recorded');
+    }
+  }
+
+  internalError(error: unknown): void {
+    this.log.error({ err: error }, 'internal error');
+  }
+}

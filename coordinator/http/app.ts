@@ -1,0 +1,71 @@
+/** The Express application: what every request passes, then the routes, then the problem handler. */
+import { randomUUID } from 'node:crypto';
+import express, { type Express } from 'express';
+import rateLimit from 'express-rate-limit';
+import helmet from 'helmet';
+import type { CoordinatorEvents } from '#coordinator/events.ts';
+import { openApiDocument } from '#coordinator/http/openapi.ts';
+import { notFound, problemHandler } from '#coordinator/http/problem.ts';
+import { authorised, type Route } from '#coordinator/http/route.ts';
+import { bodyRouter, type BodyRouteDependencies } from '#coordinator/http/routes/bodies.ts';
+import { ledgerRoutes } from '#coordinator/http/routes/ledger.ts';
+import { participantRoutes, type ParticipantRouteDependencies } from '#coordinator/http/routes/participants.ts';
+import { runRoutes } from '#coordinator/http/routes/runs.ts';
+import type { EntryStore } from '#coordinator/store/entry-store.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+
+export interface HttpDependencies extends BodyRouteDependencies, ParticipantRouteDependencies {
+  readonly entries: EntryStore;
+  readonly events: CoordinatorEvents;
+  readonly requestsPerMinute: number;
+  readonly version: string;
+  /** @throws FederationError when the coordinator cannot work */
+  readonly assertReady: () => Promise<void>;
+}
+
+export function createHttpApp(deps: HttpDependencies): Express {
+  const { access, events, metrics } = deps;
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.use((_request, response, next) => {
+    response.setHeader('x-request-id', randomUUID());
+    next();
+  });
+  app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } }));
+
+  app.get('/healthz', (_request, response) => void response.json({ status: 'ok' }));
+  app.get('/readyz', async (_request, response) => {
+    await deps.assertReady();
+    response.json({ status: 'ready' });
+  });
+  app.get('/metrics', async (request, response) => {
+    await authorised(request, access, ['auditor']);
+    response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+
+  // bodies have limits of their own: what a round expects
+  app.use('/v1/bodies', bodyRouter(deps));
+
+  app.use(
+    rateLimit({
+      windowMs: 60_000,
+      limit: deps.requestsPerMinute,
+      standardHeaders: 'draft-8',
+      legacyHeaders: false,
+      handler: () => {
+        throw new FederationError('RATE_LIMIT', `more than ${deps.requestsPerMinute} requests a minute; wait and try again`);
+      },
+    }),
+  );
+  app.use(express.json({ limit: LIMITS.requestBytesMax }));
+  const routes: Route[] = [...participantRoutes(deps), ...runRoutes(deps), ...ledgerRoutes(deps)];
+  const document = openApiDocument(routes, deps.version);
+  app.get('/v1/openapi.json', (_request, response) => void response.json(document));
+  for (const { method, path, handler } of routes) app[method](`/v1${path}`, handler(access));
+
+  app.use(notFound);
+  app.use(problemHandler(events));
+  return app;
+}

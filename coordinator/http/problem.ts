@@ -1,0 +1,33 @@
+/** Errors as RFC 9457 problem details: code, what was expected, what came, what to do next. */
+import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { CoordinatorEvents } from '#coordinator/events.ts';
+import { ERROR_CODES, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+
+export const notFound: RequestHandler = (request) => {
+  throw new FederationError('NOT_FOUND', `no ${request.method} ${request.path}; see /v1/openapi.json`);
+};
+
+export function problemHandler(events: CoordinatorEvents): ErrorRequestHandler {
+  return (error: unknown, _request, response, next) => {
+    if (response.headersSent) {
+      next(error); // express ends the connection: the status is already out
+      return;
+    }
+    const { code, detail } = describe(error);
+    if (code === 'INTERNAL' || code === 'STORAGE') events.internalError(error);
+    const { status, title, retryable } = ERROR_CODES[code];
+    response
+      .status(status)
+      .type('application/problem+json')
+      .json({ type: 'about:blank', title, status, detail, code, retryable, requestId: response.getHeader('x-request-id') });
+  };
+}
+
+function describe(error: unknown): { code: ErrorCode; detail: string } {
+  if (error instanceof FederationError) return { code: error.code, detail: error.message };
+  // what express and its body parser throw carries a status of its own
+  const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
+  if (status === 413) return { code: 'TOO_LARGE', detail: 'the request body is larger than the limit' };
+  if (status === 400) return { code: 'SCHEMA', detail: 'the request is not well formed' };
+  return { code: 'INTERNAL', detail: 'internal error; see the coordinator log under this request id' };
+}

@@ -1,0 +1,89 @@
+/**
+ * A route of the REST API: its schemas check what comes in and are its OpenAPI description; there is no
+ * second place where its shape is written.
+ */
+import type { Request, RequestHandler, Response } from 'express';
+import type { z } from 'zod';
+import type { Access, Caller } from '#coordinator/participants/access.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+/** `operator` may do what `auditor` may; `bank` stands for any admitted bank. */
+export type Who = 'public' | 'auditor' | 'operator' | 'bank';
+
+export interface RouteInput<Body, Query, Params> {
+  readonly body: Body;
+  readonly query: Query;
+  readonly params: Params;
+  readonly caller: Caller;
+}
+
+export interface Route {
+  readonly method: 'get' | 'post';
+  /** In Express form, below /v1. */
+  readonly path: string;
+  readonly summary: string;
+  readonly who: readonly Who[];
+  readonly body?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly params?: z.ZodType;
+  readonly response: z.ZodType;
+  readonly handler: (access: Access) => RequestHandler;
+}
+
+/** Types the handler from the schemas. The response schema is documentation and types, not run. */
+export function route<
+  Body extends z.ZodType = z.ZodUndefined,
+  Query extends z.ZodType = z.ZodUndefined,
+  Params extends z.ZodType = z.ZodUndefined,
+  Result extends z.ZodType = z.ZodType,
+>(definition: {
+  method: Route['method'];
+  path: string;
+  summary: string;
+  who: readonly Who[];
+  body?: Body;
+  query?: Query;
+  params?: Params;
+  response: Result;
+  handle(input: RouteInput<z.infer<Body>, z.infer<Query>, z.infer<Params>>): Promise<z.infer<Result>> | z.infer<Result>;
+}): Route {
+  const { handle, ...described } = definition;
+  return {
+    ...described,
+    handler: (access) => async (request, response) => {
+      const caller = await authorised(request, access, definition.who);
+      const result = await handle({
+        caller,
+        body: parsed(definition.body, request.body, 'the body') as z.infer<Body>,
+        query: parsed(definition.query, request.query, 'the query') as z.infer<Query>,
+        params: parsed(definition.params, request.params, 'the path') as z.infer<Params>,
+      });
+      respond(response, result);
+    },
+  };
+}
+
+function respond(response: Response, result: unknown): void {
+  if (typeof result === 'string') response.type('text/plain').send(result);
+  else response.json(result);
+}
+
+/** @throws FederationError UNAUTHENTICATED | FORBIDDEN */
+export async function authorised(request: Request, access: Access, who: readonly Who[]): Promise<Caller> {
+  const caller = await access.identify(request.headers.authorization);
+  if (who.includes('public') || who.includes(caller.kind)) return caller;
+  if (caller.kind === 'operator' && who.includes('auditor')) return caller;
+  if (caller.kind === 'public') {
+    throw new FederationError('UNAUTHENTICATED', `expected "Authorization: Bearer …" with a token of: ${who.join(', ')}`);
+  }
+  throw new FederationError('FORBIDDEN', `expected a token of: ${who.join(', ')}; this one is of: ${caller.kind}`);
+}
+
+/** @throws FederationError SCHEMA naming the place and the field */
+function parsed(schema: z.ZodType | undefined, value: unknown, place: string): unknown {
+  if (schema === undefined) return undefined;
+  const result = schema.safeParse(value ?? {});
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  throw new FederationError('SCHEMA', `${place}: ${issue.path.join('.') || 'value'}: ${issue.message}`);
+}

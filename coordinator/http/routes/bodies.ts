@@ -1,0 +1,126 @@
+/**
+ * Bodies, by root. A bank uploads only what it may be about to sign: an update of an open round. Interrupted
+ * uploads resume: HEAD tells the offset, PUT goes on from it. Downloads take Range.
+ *
+ *   HEAD /v1/bodies/:root   → 200 with Content-Length, or 404 with Upload-Offset
+ *   PUT  /v1/bodies/:root   Upload-Offset, Upload-Length, bytes → 201 complete, or 202 with Upload-Offset
+ *   GET  /v1/bodies/:root   → the bytes
+ */
+import { Router, type Request, type Response } from 'express';
+import { authorised } from '#coordinator/http/route.ts';
+import type { Access, Caller } from '#coordinator/participants/access.ts';
+import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
+import type { RunningSum } from '#coordinator/rounds/running-sum.ts';
+import type { BodyStore } from '#coordinator/store/body-store.ts';
+import type { FederationState } from '#shared/ledger/federation-state.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { hash } from '#shared/protocol/ids.ts';
+
+export interface BodyRouteDependencies {
+  readonly access: Access;
+  readonly bodies: BodyStore;
+  readonly state: FederationState;
+  readonly sums: ReadonlyMap<string, RunningSum>;
+  readonly metrics: CoordinatorMetrics;
+}
+
+export function bodyRouter(deps: BodyRouteDependencies): Router {
+  const router = Router();
+  const { access, bodies, metrics } = deps;
+
+  router.head('/:root', async (request, response) => {
+    const caller = await authorised(request, access, ['auditor', 'bank']);
+    const root = rootOf(request);
+    if (caller.kind !== 'bank') {
+      const size = await bodies.size(root);
+      response.status(size === undefined ? 404 : 200).setHeader('content-length', size ?? 0).end();
+      return;
+    }
+    const { offset, complete } = await bodies.uploaded(caller.participant, root);
+    response.status(complete ? 200 : 404).setHeader(complete ? 'content-length' : 'upload-offset', offset).end();
+  });
+
+  router.put('/:root', async (request, response) => {
+    const caller = await authorised(request, access, ['bank']);
+    if (caller.kind !== 'bank') throw new FederationError('FORBIDDEN', 'only banks upload');
+    const root = rootOf(request);
+    const offset = byteCount(request, 'upload-offset');
+    const length = byteCount(request, 'upload-length');
+    assertExpected(deps, caller, length);
+    const complete = await bodies.receive(caller.participant, root, offset, length, request);
+    metrics.updateBytes.inc({ direction: 'received' }, length - offset);
+    if (complete) {
+      response.status(201).end();
+    } else {
+      const { offset: now } = await bodies.uploaded(caller.participant, root);
+      response.status(202).setHeader('upload-offset', now).end();
+    }
+  });
+
+  router.get('/:root', async (request, response) => {
+    const caller = await authorised(request, access, ['auditor', 'bank']);
+    const root = rootOf(request);
+    if (caller.kind === 'bank' && !isForBanks(deps.state, root)) throw notThere(root);
+    const size = await bodies.size(root);
+    if (size === undefined) throw notThere(root);
+    metrics.updateBytes.inc({ direction: 'sent' }, size);
+    await send(bodies.path(root), request, response);
+  });
+
+  return router;
+}
+
+/** Express serves the file, with ranges; it is immutable, being named by its content. */
+function send(path: string, request: Request, response: Response): Promise<void> {
+  return new Promise((resolve, reject) => {
+    response.type('application/octet-stream');
+    response.sendFile(path, { cacheControl: true, immutable: true, maxAge: '1d', dotfiles: 'allow' }, (error) => {
+      // a reader that goes away is not our error
+      if (error !== undefined && !request.destroyed && !response.headersSent) reject(error);
+      else resolve();
+    });
+  });
+}
+
+/** Banks may read contracts, sums and models; never another bank's update. */
+function isForBanks(state: FederationState, root: string): boolean {
+  for (const run of state.runs.values()) {
+    if (run.plan.contract === root) return true;
+    if (run.phase.name === 'finished' && run.phase.result.artefact === root) return true;
+    for (let i = run.past.length - 1; i >= 0; i--) {
+      const { end } = run.past[i]!;
+      if (end.outcome === 'closed' && end.payload.sumRoot === root) return true;
+    }
+  }
+  return false;
+}
+
+/**
+ * The length of an upload must be that of an update of an open round, so that a bank cannot fill the disk.
+ * @throws FederationError STATE
+ */
+function assertExpected({ sums, state }: BodyRouteDependencies, caller: Caller & { kind: 'bank' }, length: number): void {
+  for (const [ctx, sum] of sums) {
+    const run = state.runs.get(state.roundRuns.get(ctx)!);
+    if (sum.bodyBytes === length && run?.roster.includes(caller.participant) === true) return;
+  }
+  throw new FederationError('STATE', `no open round expects a body of ${length} bytes from "${caller.participant}"`);
+}
+
+function rootOf(request: Request): string {
+  const parsed = hash.safeParse(request.params['root']);
+  if (!parsed.success) throw new FederationError('SCHEMA', 'expected a body root of 64 hex digits in the path');
+  return parsed.data;
+}
+
+function byteCount(request: Request, header: 'upload-offset' | 'upload-length'): number {
+  const value = request.headers[header];
+  if (typeof value !== 'string' || !/^\d{1,12}$/.test(value)) {
+    throw new FederationError('SCHEMA', `expected the header ${header} with a number of bytes`);
+  }
+  return Number(value);
+}
+
+function notThere(root: string): FederationError {
+  return new FederationError('NOT_FOUND', `no body ${root} that you may read`);
+}

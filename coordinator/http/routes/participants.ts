@@ -1,0 +1,97 @@
+/** Banks: invitations, enrolment, admission. */
+import { z } from 'zod';
+import { route, type Route } from '#coordinator/http/route.ts';
+import type { Journal } from '#coordinator/journal/journal.ts';
+import { admitBank, charterHash, enrolBank, inviteBank } from '#coordinator/participants/enrolment.ts';
+import type { Presence } from '#coordinator/participants/presence.ts';
+import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
+import type { Participant } from '#shared/ledger/federation-state.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
+import { hash, key32, participantId, timeMs } from '#shared/protocol/ids.ts';
+
+export const participantView = z
+  .strictObject({
+    participant: participantId,
+    status: z.enum(['enrolled', 'admitted']),
+    fingerprint: z.string(),
+    identityKey: key32,
+    enrolledAt: timeMs,
+    connected: z.boolean(),
+  })
+  .meta({ id: 'Participant' });
+
+export interface ParticipantRouteDependencies {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly presence: Presence;
+}
+
+export function participantRoutes({ journal, clock, presence }: ParticipantRouteDependencies): Route[] {
+  const view = ({ id, status, identityKey, enrolledAt }: Participant): z.infer<typeof participantView> => ({
+    participant: id,
+    status,
+    fingerprint: keyFingerprint(identityKey),
+    identityKey,
+    enrolledAt,
+    connected: presence.awaySince(id) === undefined,
+  });
+  const byId = z.strictObject({ participant: participantId });
+
+  return [
+    route({
+      method: 'get',
+      path: '/charter',
+      summary: 'The consortium: its keys and the hash of its charter, which invitations and auditors pin.',
+      who: ['public'],
+      response: z.strictObject({ charter: hash, consortium: z.string(), origin: z.string(), coordinatorKey: key32, logKey: key32 }),
+      handle() {
+        const charter = charterHash(journal);
+        const { consortium, origin, coordinatorKey, logKey } = journal.state.charter!.payload;
+        return { charter, consortium, origin, coordinatorKey, logKey };
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/invitations',
+      summary: 'Invite one bank, once. The code in the answer is shown only here.',
+      who: ['operator'],
+      body: z.strictObject({
+        participant: participantId,
+        /** Where the bank's agent reaches this coordinator. */
+        url: z.url({ protocol: /^https?$/ }),
+        validHours: z.number().positive().max(24 * 30).default(72),
+      }),
+      response: z.strictObject({ code: z.string() }),
+      handle: async ({ body }) => ({
+        code: await inviteBank(body.participant, body.url, body.validHours * 3_600_000, journal, clock),
+      }),
+    }),
+    route({
+      method: 'post',
+      path: '/enrolments',
+      summary: 'A bank presents its invitation and its identity key, signed with that key.',
+      who: ['public'],
+      body: z.unknown(),
+      response: participantView,
+      handle: async ({ body }) => view(await enrolBank(body, journal, clock)),
+    }),
+    route({
+      method: 'get',
+      path: '/participants',
+      summary: 'All banks that have enrolled.',
+      who: ['auditor'],
+      response: z.strictObject({ participants: z.array(participantView) }),
+      handle: () => ({ participants: [...journal.state.participants.values()].map(view) }),
+    }),
+    route({
+      method: 'post',
+      path: '/participants/:participant/admission',
+      summary: 'Admit a bank whose fingerprint was compared over another channel.',
+      who: ['operator'],
+      params: byId,
+      body: z.strictObject({ fingerprint: z.string().max(40) }),
+      response: participantView,
+      handle: async ({ params, body }) => view(await admitBank(params.participant, body.fingerprint, journal)),
+    }),
+  ];
+}

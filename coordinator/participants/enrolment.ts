@@ -1,0 +1,66 @@
+/** How a bank joins: invite (operator) → enrol (bank) → admit (operator, after comparing fingerprints). */
+import type { Journal } from '#coordinator/journal/journal.ts';
+import { newToken } from '#coordinator/participants/access.ts';
+import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
+import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
+import { assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
+import type { Participant } from '#shared/ledger/federation-state.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
+import { writeInvitationCode } from '#shared/protocol/invitation-code.ts';
+import { parseMessage } from '#shared/protocol/messages.ts';
+
+/** @returns the code to hand over; its token exists nowhere else */
+export async function inviteBank(
+  participant: ParticipantId,
+  url: string,
+  validMs: number,
+  journal: Journal,
+  clock: Clock,
+): Promise<string> {
+  const token = newToken('invite');
+  const charter = charterHash(journal);
+  const tokenHash = toHex(sha256(utf8(token)));
+  const expiresAt = clock.now() + validMs;
+  const { hash: invite } = await journal.record('invite', { charter, participant, tokenHash, expiresAt });
+  return writeInvitationCode({ url, charter, invite, participant, token });
+}
+
+/** @throws FederationError SIG | INVITATION | WEAK_KEY | REPLAY | STATE */
+export async function enrolBank(raw: unknown, journal: Journal, clock: Clock): Promise<Participant> {
+  const message = parseMessage(raw);
+  if (message.type !== 'enrol') throw new FederationError('SCHEMA', `expected enrol, got "${message.type}"`);
+  assertAdmissible(journal.state, message, Math.max(clock.now(), journal.state.lastTime));
+  assertAuthentic(journal.state, message); // proof that the bank holds the key it enrols
+  await journal.append(message);
+  return participantOf(journal, message.payload.from);
+}
+
+/**
+ * @param fingerprint what the bank read out over another channel
+ * @throws FederationError FORBIDDEN when it is another one
+ */
+export async function admitBank(id: ParticipantId, fingerprint: string, journal: Journal): Promise<Participant> {
+  const participant = participantOf(journal, id);
+  const expected = keyFingerprint(participant.identityKey);
+  if (fingerprint.toLowerCase() !== expected) {
+    throw new FederationError(
+      'FORBIDDEN',
+      `"${id}" enrolled a key with another fingerprint than the one given. If the bank really reads out yours, somebody else used its invitation: do not admit`,
+    );
+  }
+  await journal.record('admit', { enrol: participant.enrol, participant: id });
+  return participantOf(journal, id);
+}
+
+function participantOf(journal: Journal, id: ParticipantId): Participant {
+  const participant = journal.state.participants.get(id);
+  if (participant === undefined) throw new FederationError('NOT_FOUND', `no bank "${id}" has enrolled`);
+  return participant;
+}
+
+export function charterHash(journal: Journal): string {
+  if (journal.state.charter === undefined) throw new FederationError('STATE', 'the ledger has no charter yet');
+  return journal.state.charter.hash;
+}

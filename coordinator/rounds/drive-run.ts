@@ -1,0 +1,143 @@
+/**
+ * The whole life of a run on one screen:
+ *
+ *   fold of the ledger → decide → one effect → the ledger grows → decide …
+ *
+ * Each effect ends in an entry; entries are unique by constraint. So it does not matter where the last
+ * process stopped: `recover` brings back what is only in memory (the program's state and the running sum) by
+ * replaying bodies, and the loop goes on.
+ */
+import type { Journal } from '#coordinator/journal/journal.ts';
+import type { Logger } from '#coordinator/logger.ts';
+import { decide, type AwaySince } from '#coordinator/rounds/decide.ts';
+import { closeRound } from '#coordinator/rounds/phases/close-round.ts';
+import { openRound } from '#coordinator/rounds/phases/open-round.ts';
+import { completeRun, failRun } from '#coordinator/rounds/phases/run-finished.ts';
+import { startRun } from '#coordinator/rounds/phases/run-started.ts';
+import { voidRound } from '#coordinator/rounds/phases/void-round.ts';
+import { RunningSum } from '#coordinator/rounds/running-sum.ts';
+import type { BodyStore } from '#coordinator/store/body-store.ts';
+import type { Wakeup } from '#coordinator/rounds/wakeup.ts';
+import { RunMachine } from '#models/run-machine.ts';
+import { dataContract, type DataContract } from '#shared/contract/contract.ts';
+import type { Run } from '#shared/ledger/federation-state.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
+import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
+import { wordsOf } from '#shared/ring/ring-sum.ts';
+
+export interface RunDependencies {
+  readonly journal: Journal;
+  readonly bodies: BodyStore;
+  readonly clock: Clock;
+  readonly awaySince: AwaySince;
+  readonly log: Logger;
+  /** Running sums by the hash of their open-round; `accept-update` adds to them. */
+  readonly sums: Map<string, RunningSum>;
+}
+
+export class RunDriver {
+  readonly run: Run;
+  private readonly deps: RunDependencies;
+  private readonly wakeup: Wakeup;
+  private machine: RunMachine | undefined;
+  private sum: RunningSum | undefined;
+
+  constructor(run: Run, deps: RunDependencies, wakeup: Wakeup) {
+    this.run = run;
+    this.deps = deps;
+    this.wakeup = wakeup;
+  }
+
+  /** Rebuilds the program's state, and the sum of an open round, from the ledger and its bodies. */
+  async recover(): Promise<void> {
+    const { run, deps } = this;
+    if (run.phase.name === 'proposed' || run.phase.name === 'finished') return;
+    const machine = await this.startMachine();
+    for (const { end } of run.past) {
+      if (end.outcome === 'void') continue;
+      const sum = await deps.bodies.read(end.payload.sumRoot);
+      machine.next(wordsOf(machine.asked!.question.ring, sum), end.payload.survivors.length);
+    }
+    if (run.phase.name !== 'collecting') return;
+    const { open } = run.phase;
+    const running = this.startSum(open.hash, machine);
+    for (const [index, input] of open.inputs) await running.add(index, input.vectorRoot);
+  }
+
+  /** Runs until the run is finished or `wakeup` is closed. */
+  async drive(): Promise<void> {
+    const { run, deps, wakeup } = this;
+    while (!wakeup.closed) {
+      const decision = decide(run, deps.clock.now(), deps.awaySince);
+      if (decision.kind === 'over') break;
+      if (decision.kind === 'wait') {
+        await wakeup.wait(decision.until - deps.clock.now());
+        continue;
+      }
+      try {
+        await this.carryOut(decision);
+      } catch (error) {
+        if (wakeup.closed || isFinished(run)) break;
+        if (error instanceof FederationError && error.code === 'STORAGE') throw error;
+        const code = error instanceof FederationError ? error.code : 'INTERNAL';
+        deps.log.error({ run: run.id, code, err: error }, 'run failed');
+        await failRun(run, code, describeError(error), deps.journal);
+      }
+    }
+    if (run.phase.name === 'finished') this.release();
+  }
+
+  private async carryOut(decision: Exclude<ReturnType<typeof decide>, { kind: 'wait' | 'over' }>): Promise<void> {
+    const { run, deps } = this;
+    const { journal, bodies } = deps;
+    const open = run.phase.name === 'collecting' ? run.phase.open : undefined;
+    switch (decision.kind) {
+      case 'start':
+        return startRun(run, journal);
+      case 'ask': {
+        const machine = (this.machine ??= await this.startMachine());
+        if (machine.finished !== undefined) return completeRun(run, machine.finished, machine.metrics, bodies, journal);
+        await openRound(run, machine, journal, deps.clock);
+        if (run.phase.name === 'collecting') this.startSum(run.phase.open.hash, machine);
+        return undefined;
+      }
+      case 'close':
+        await closeRound(open!, this.sum!, this.machine!, bodies, journal);
+        deps.sums.delete(open!.hash);
+        return undefined;
+      case 'void':
+        await voidRound(open!, decision.code, decision.reason, journal);
+        deps.sums.delete(open!.hash);
+        return undefined;
+      case 'fail':
+        return failRun(run, decision.code, decision.reason, journal);
+    }
+  }
+
+  private async startMachine(): Promise<RunMachine> {
+    const contract = await readContract(this.deps.bodies, this.run.plan.contract);
+    this.machine = new RunMachine(this.run.plan, contract, this.run.roster.length);
+    return this.machine;
+  }
+
+  private startSum(hash: string, machine: RunMachine): RunningSum {
+    this.sum = new RunningSum(machine.asked!, this.deps.bodies, this.sum?.words);
+    this.deps.sums.set(hash, this.sum);
+    return this.sum;
+  }
+
+  /** A finished run keeps no vectors in memory. */
+  private release(): void {
+    this.machine = undefined;
+    this.sum = undefined;
+  }
+}
+
+// a function, because TypeScript would keep the narrowing of `phase` across an await
+function isFinished(run: Run): boolean {
+  return run.phase.name === 'finished';
+}
+
+export async function readContract(bodies: BodyStore, root: string): Promise<DataContract> {
+  return dataContract.parse(JSON.parse(new TextDecoder().decode(await bodies.read(root))));
+}

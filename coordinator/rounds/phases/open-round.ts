@@ -1,0 +1,23 @@
+/** ready → collecting: the program's question goes to every bank on the roster. */
+import type { Journal } from '#coordinator/journal/journal.ts';
+import type { RunMachine } from '#models/run-machine.ts';
+import type { Run } from '#shared/ledger/federation-state.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+export async function openRound(run: Run, machine: RunMachine, journal: Journal, clock: Clock): Promise<void> {
+  const { phase } = run;
+  const { asked } = machine;
+  if (phase.name !== 'ready' || asked === undefined) {
+    throw new FederationError('STATE', `run ${run.id} is ${phase.name}, not ready for a question`);
+  }
+  await journal.record('open-round', {
+    run: run.id,
+    parent: phase.parent,
+    round: phase.round,
+    attempt: phase.attempt,
+    question: { kind: asked.question.kind, hash: asked.hash, ring: asked.question.ring, length: asked.length },
+    metrics: machine.metrics,
+    deadlineAt: clock.now() + run.plan.deadlines.roundMs,
+  });
+}

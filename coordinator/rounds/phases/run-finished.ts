@@ -1,0 +1,38 @@
+/** any phase → finished: with a model, stopped by the operator, or failed. */
+import type { Journal } from '#coordinator/journal/journal.ts';
+import type { BodyStore } from '#coordinator/store/body-store.ts';
+import type { FinishedModel } from '#models/run-machine.ts';
+import type { Metrics } from '#models/program.ts';
+import type { Run } from '#shared/ledger/federation-state.ts';
+import { lastHash } from '#shared/ledger/run-rules.ts';
+import type { ErrorCode } from '#shared/protocol/error-codes.ts';
+
+export async function completeRun(
+  run: Run,
+  model: FinishedModel,
+  metrics: Metrics,
+  bodies: BodyStore,
+  journal: Journal,
+): Promise<void> {
+  await bodies.put(model.root, model.artefact);
+  await journal.record('run-finished', {
+    run: run.id,
+    parent: lastHash(run),
+    outcome: 'completed',
+    reason: model.reason,
+    artefact: model.root,
+    metrics,
+  });
+}
+
+export async function failRun(run: Run, code: ErrorCode, reason: string, journal: Journal): Promise<void> {
+  const outcome = code === 'STOPPED' ? 'stopped' : 'failed';
+  await journal.record('run-finished', {
+    run: run.id,
+    parent: lastHash(run),
+    outcome,
+    code,
+    reason: reason.slice(0, 500),
+    metrics: {},
+  });
+}

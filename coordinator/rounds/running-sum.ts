@@ -1,0 +1,67 @@
+/**
+ * The sum of one round's accepted updates, added up as they arrive: one vector in memory, however many banks.
+ * After a restart it is rebuilt from the bodies by the same `add`.
+ */
+import type { BodyStore } from '#coordinator/store/body-store.ts';
+import type { AskedQuestion } from '#models/run-machine.ts';
+import { wordBytes } from '#shared/ring/field.ts';
+import { addInto, assertWithinLimits, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
+import type { RingWords } from '#shared/ring/encode.ts';
+
+export class RunningSum {
+  readonly words: RingWords;
+  /** Roster indices of the updates in the sum. */
+  readonly added = new Set<number>();
+  private readonly asked: AskedQuestion;
+  private readonly bodies: BodyStore;
+  /** Additions run one after the other, so that they share the disk and never half-finish together. */
+  private turn: Promise<void> = Promise.resolve();
+
+  /** @param reuse the vector of an earlier round, to be overwritten if it fits */
+  constructor(asked: AskedQuestion, bodies: BodyStore, reuse?: RingWords) {
+    const { ring } = asked.question;
+    const fits = reuse?.length === asked.length && reuse.BYTES_PER_ELEMENT === wordBytes(ring);
+    this.words = fits ? reuse : createWords(ring, asked.length);
+    // also for fresh memory: reading a page before its first write costs a second fault for each page
+    if (this.words instanceof Uint32Array) this.words.fill(0);
+    else this.words.fill(0n);
+    this.asked = asked;
+    this.bodies = bodies;
+  }
+
+  get bodyBytes(): number {
+    return this.words.byteLength;
+  }
+
+  /**
+   * @param bank who uploaded it
+   * @throws FederationError CANARY | RANGE when the body is not an update any honest bank would send
+   */
+  async assertPlausible(root: string, bank: string): Promise<void> {
+    const { fields } = this.asked.question;
+    await this.eachSlice(root, bank, (words, offset) => assertWithinLimits(words, offset, fields));
+  }
+
+  /** Adds an accepted update, once. */
+  add(index: number, root: string): Promise<void> {
+    this.turn = this.turn.then(async () => {
+      if (this.added.has(index)) return;
+      await this.eachSlice(root, undefined, (words, offset) => addInto(this.words, words, offset));
+      this.added.add(index);
+    });
+    return this.turn;
+  }
+
+  private async eachSlice(
+    root: string,
+    bank: string | undefined,
+    visit: (words: RingWords, offset: number) => void,
+  ): Promise<void> {
+    let offset = 0;
+    for await (const bytes of this.bodies.chunks(root, bank)) {
+      const words = wordsOf(this.asked.question.ring, bytes);
+      visit(words, offset);
+      offset += words.length;
+    }
+  }
+}

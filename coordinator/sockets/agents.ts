@@ -1,0 +1,153 @@
+/**
+ * The banks' sockets. A fresh socket is given a challenge; it may do nothing until it has signed it with the
+ * bank's enrolled key, and is dropped if it does not do so soon.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Namespace, Socket } from 'socket.io';
+import type { CoordinatorEvents } from '#coordinator/events.ts';
+import type { Access } from '#coordinator/participants/access.ts';
+import type { Presence } from '#coordinator/participants/presence.ts';
+import { charterHash } from '#coordinator/participants/enrolment.ts';
+import { acceptUpdate } from '#coordinator/rounds/accept-update.ts';
+import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import type { EntryStore } from '#coordinator/store/entry-store.ts';
+import { assertSignedBy } from '#shared/crypto/signed-message.ts';
+import { admittedParticipant } from '#shared/ledger/federation-state.ts';
+import type { Entry } from '#shared/ledger/entry.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+import {
+  authentication, FEED_TYPES, followRequest, progress,
+  type AgentToCoordinator, type CoordinatorToAgent, type FollowPage, type Progress, type SubmitReply,
+} from '#shared/protocol/socket-events.ts';
+import { acknowledging } from '#coordinator/sockets/acknowledge.ts';
+
+export type AgentNamespace = Namespace<AgentToCoordinator, CoordinatorToAgent, Record<string, never>, AgentData>;
+type AgentSocket = Socket<AgentToCoordinator, CoordinatorToAgent, Record<string, never>, AgentData>;
+
+interface AgentData {
+  participant?: ParticipantId;
+  token?: string;
+}
+
+const AUTHENTICATE_WITHIN_MS = 10_000;
+const LIVE = 'live';
+
+export interface AgentSocketDependencies {
+  readonly rounds: RunDependencies;
+  readonly entries: EntryStore;
+  readonly access: Access;
+  readonly presence: Presence;
+  readonly events: CoordinatorEvents;
+  readonly onProgress: (report: Progress & { participant: string }) => void;
+}
+
+export function serveAgents(agents: AgentNamespace, deps: AgentSocketDependencies): void {
+  const { journal } = deps.rounds;
+  const feed: ReadonlySet<string> = new Set(FEED_TYPES);
+  journal.onRecorded(({ entry }) => {
+    if (feed.has(entry.message.type)) agents.to(LIVE).emit('entry', entry);
+  });
+  agents.on('connection', (socket) => serveAgent(socket, deps));
+}
+
+function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
+  const { journal, clock } = deps.rounds;
+  const { events } = deps;
+  const nonce = randomBytes(32).toString('base64url');
+  const impatience = setTimeout(() => socket.disconnect(true), AUTHENTICATE_WITHIN_MS);
+
+  socket.on('authenticate', (raw, acknowledge) =>
+    acknowledging(acknowledge, events, () => {
+      const parsed = authentication.safeParse(raw);
+      if (!parsed.success) throw new FederationError('SCHEMA', 'expected a signed authenticate message');
+      const { payload } = parsed.data;
+      if (socket.data.participant !== undefined || payload.nonce !== nonce || payload.charter !== charterHash(journal)) {
+        throw new FederationError('REPLAY', 'expected an answer to the challenge of this very socket');
+      }
+      const participant = admittedParticipant(journal.state, payload.from);
+      assertSignedBy(parsed.data, participant.identityKey);
+      if (Math.abs(payload.time - clock.now()) > LIMITS.clockSkewMsMax) {
+        throw new FederationError('STATE', `the bank's clock and the coordinator's differ by more than ${LIMITS.clockSkewMsMax / 1000} s; set them by NTP`);
+      }
+      clearTimeout(impatience);
+      socket.data.participant = participant.id;
+      socket.data.token = deps.access.grantBank(participant.id);
+      deps.presence.join(participant.id);
+      events.agentConnected(participant.id, payload.agentVersion);
+      return { ok: true, token: socket.data.token } as const;
+    }),
+  );
+
+  socket.on('follow', (raw, acknowledge) =>
+    acknowledging(acknowledge, events, async () => {
+      authenticatedOn(socket);
+      const parsed = followRequest.safeParse(raw);
+      if (!parsed.success) throw new FederationError('SCHEMA', 'expected {from}');
+      // live before the page is read: an entry recorded meanwhile comes twice rather than never
+      await socket.join(LIVE);
+      return feedPage(deps.entries, parsed.data.from);
+    }),
+  );
+
+  socket.on('submit', (raw, acknowledge) =>
+    acknowledging(acknowledge, events, () => submit(raw, authenticatedOn(socket), deps)),
+  );
+
+  socket.on('progress', (raw) => {
+    const { participant } = socket.data;
+    const parsed = progress.safeParse(raw);
+    if (participant !== undefined && parsed.success) deps.onProgress({ ...parsed.data, participant });
+  });
+
+  socket.on('disconnect', () => {
+    clearTimeout(impatience);
+    const { participant, token } = socket.data;
+    if (participant === undefined || token === undefined) return;
+    deps.access.revokeBank(token);
+    deps.presence.leave(participant);
+    events.agentDisconnected(participant);
+  });
+
+  socket.emit('challenge', { nonce, charter: charterHash(journal) });
+}
+
+/** @throws FederationError UNAUTHENTICATED */
+function authenticatedOn(socket: AgentSocket): ParticipantId {
+  if (socket.data.participant === undefined) {
+    throw new FederationError('UNAUTHENTICATED', 'expected authenticate first');
+  }
+  return socket.data.participant;
+}
+
+/** Every submission ends as accepted, rejected or discarded; anything else is our own fault. */
+async function submit(raw: unknown, sender: ParticipantId, deps: AgentSocketDependencies): Promise<SubmitReply> {
+  try {
+    await acceptUpdate(raw, sender, deps.rounds);
+  } catch (error) {
+    if (!(error instanceof FederationError) || error.code === 'STORAGE') throw error;
+    const { code, message } = error;
+    // the same message again: its first copy was accepted, and perhaps the reply was lost
+    if (code !== 'REPLAY') {
+      const outcome = code === 'LATE' ? 'discarded' : 'rejected';
+      deps.events.submitted(sender, raw, outcome, code);
+      return { ok: true, outcome, code, message };
+    }
+  }
+  deps.events.submitted(sender, raw, 'accepted');
+  return { ok: true, outcome: 'accepted' };
+}
+
+async function feedPage(store: EntryStore, from: number): Promise<FollowPage> {
+  const rows = await store.page(from, LIMITS.pageEntriesMax, { types: FEED_TYPES });
+  const entries: Entry[] = [];
+  let bytes = 0;
+  for (const { seq, text } of rows) {
+    bytes += text.length * 3; // UTF-8 needs at most three bytes for each UTF-16 unit
+    if (bytes > LIMITS.pageBytesMax && entries.length > 0) return { ok: true, entries, next: seq };
+    entries.push(JSON.parse(text) as Entry);
+  }
+  const full = rows.length === LIMITS.pageEntriesMax;
+  return { ok: true, entries, next: full ? rows.at(-1)!.seq + 1 : null };
+}

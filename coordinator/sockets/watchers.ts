@@ -1,0 +1,56 @@
+/** Operators and auditors who watch a run: its entries as they are recorded, progress, presence. */
+import type { Namespace } from 'socket.io';
+import type { CoordinatorEvents } from '#coordinator/events.ts';
+import { runOfMessage, type Journal } from '#coordinator/journal/journal.ts';
+import type { Access } from '#coordinator/participants/access.ts';
+import type { Presence } from '#coordinator/participants/presence.ts';
+import { acknowledging } from '#coordinator/sockets/acknowledge.ts';
+import type { EntryStore } from '#coordinator/store/entry-store.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { watchRequest, type CoordinatorToWatch, type WatchToCoordinator } from '#shared/protocol/socket-events.ts';
+import type { Entry } from '#shared/ledger/entry.ts';
+
+export type WatchNamespace = Namespace<WatchToCoordinator, CoordinatorToWatch>;
+
+/** Old entries sent at once to somebody who begins to watch; the whole run is in the REST API. */
+const PAST_ENTRIES_MAX = 2000;
+
+export interface WatchDependencies {
+  readonly journal: Journal;
+  readonly entries: EntryStore;
+  readonly access: Access;
+  readonly presence: Presence;
+  readonly events: CoordinatorEvents;
+}
+
+export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies): void {
+  const { journal, presence } = deps;
+  journal.onRecorded((recorded) => {
+    const run = runOfMessage(journal.state, recorded);
+    if (run !== undefined) watchers.to(run).emit('entry', recorded.entry);
+  });
+  presence.onChange((participant, connected) => watchers.emit('presence', { participant, connected }));
+
+  watchers.use((socket, next) => {
+    const token: unknown = socket.handshake.auth['token'];
+    deps.access.identify(`Bearer ${String(token)}`).then(
+      ({ kind }) => next(kind === 'operator' || kind === 'auditor' ? undefined : new Error('UNAUTHENTICATED')),
+      (error: Error) => next(error),
+    );
+  });
+
+  watchers.on('connection', (socket) => {
+    socket.on('watch', (raw, acknowledge) =>
+      acknowledging(acknowledge, deps.events, async () => {
+        const parsed = watchRequest.safeParse(raw);
+        if (!parsed.success) throw new FederationError('SCHEMA', 'expected {run}');
+        const { run } = parsed.data;
+        if (!journal.state.runs.has(run)) throw new FederationError('NOT_FOUND', `no run ${run}`);
+        await socket.join(run);
+        const rows = await deps.entries.page(0, PAST_ENTRIES_MAX, { run });
+        const entries = rows.map(({ text }) => JSON.parse(text) as Entry);
+        return { ok: true, entries, connected: presence.connected() } as const;
+      }),
+    );
+  });
+}

@@ -1,0 +1,252 @@
+/**
+ * Bodies: vectors, contracts and model artefacts, as files named by the root of their content.
+ *
+ *   incoming/<bank>/<root>.part   an upload under way; its length is where to resume
+ *   incoming/<bank>/<root>        complete, hashes to its root, not yet named by an accepted message
+ *   <first two digits>/<root>     claimed: an entry names it, or is about to
+ *
+ * A file reaches its name by rename, so a name always stands for complete content as long as the machine
+ * keeps its power. Files are not synced one by one (30 ms for each 4 MB on the disk we measured): after a
+ * power loss a body may be short, `missing` tells, and the bank that signed it still has it.
+ */
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { toHex } from '#shared/crypto/hash.ts';
+import { MerkleRootBuilder } from '#shared/crypto/merkle-hash.ts';
+import { backend } from '#shared/crypto/backend.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+
+export class BodyStore {
+  private readonly folder: string;
+  /** Uploads being received right now. */
+  private readonly receiving = new Set<string>();
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async open(folder: string): Promise<BodyStore> {
+    await mkdir(join(folder, 'incoming'), { recursive: true });
+    return new BodyStore(folder);
+  }
+
+  /** Where the body's file is, once claimed. */
+  path(root: string): string {
+    return join(this.folder, root.slice(0, 2), root);
+  }
+
+  /** Bytes of a claimed body, or undefined. */
+  async size(root: string): Promise<number | undefined> {
+    return fileSize(this.path(root));
+  }
+
+  /** Writes a body of our own: a sum, a contract, an artefact. */
+  async put(root: string, bytes: Uint8Array): Promise<void> {
+    if ((await this.size(root)) === bytes.length) return;
+    await mkdir(join(this.folder, root.slice(0, 2)), { recursive: true });
+    const fresh = `${this.path(root)}.new`;
+    const file = await open(fresh, 'w');
+    try {
+      await file.writeFile(bytes);
+    } finally {
+      await file.close();
+    }
+    await rename(fresh, this.path(root));
+  }
+
+  /**
+   * The body in pieces of 1 MiB, the last one shorter. A piece is valid until the next one is asked for:
+   * they share one buffer.
+   * @param bank whose unclaimed upload it may also be
+   * @throws FederationError NOT_FOUND
+   */
+  async *chunks(root: string, bank?: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    let path = this.path(root);
+    let size = await fileSize(path);
+    if (size === undefined && bank !== undefined) {
+      path = this.incoming(bank, root);
+      size = await fileSize(path);
+    }
+    if (size === undefined) throw new FederationError('NOT_FOUND', `no body ${root}`);
+    const buffer = new Uint8Array(Math.min(size, LIMITS.chunkBytes));
+    const file = await open(path, 'r');
+    try {
+      for (let offset = 0; offset < size; offset += buffer.length) {
+        const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, size - offset), offset);
+        yield buffer.subarray(0, bytesRead);
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** The whole body. @throws FederationError NOT_FOUND */
+  async read(root: string): Promise<Uint8Array> {
+    const size = await this.size(root);
+    if (size === undefined) throw new FederationError('NOT_FOUND', `no body ${root}`);
+    const bytes = new Uint8Array(size);
+    let offset = 0;
+    for await (const chunk of this.chunks(root)) {
+      bytes.set(chunk, offset);
+      offset += chunk.length;
+    }
+    return bytes;
+  }
+
+  /** How much of an upload is already here, and whether it is complete. */
+  async uploaded(bank: string, root: string): Promise<{ offset: number; complete: boolean }> {
+    const whole = (await this.size(root)) ?? (await fileSize(this.incoming(bank, root)));
+    if (whole !== undefined) return { offset: whole, complete: true };
+    return { offset: (await fileSize(`${this.incoming(bank, root)}.part`)) ?? 0, complete: false };
+  }
+
+  /**
+   * Receives bytes of a body from `offset` on, hashing while they stream. An interrupted upload keeps what
+   * it has.
+   * @param length bytes of the whole body
+   * @returns whether the body is now complete
+   * @throws FederationError STATE when `offset` is not where the upload stands, TOO_LARGE, VECROOT (the
+   *   upload is then thrown away)
+   */
+  async receive(
+    bank: string,
+    root: string,
+    offset: number,
+    length: number,
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<boolean> {
+    const upload = this.incoming(bank, root);
+    if (this.receiving.has(upload)) throw new FederationError('STATE', 'this body is being uploaded already');
+    this.receiving.add(upload);
+    try {
+      return await this.append(bank, root, offset, length, bytes);
+    } finally {
+      this.receiving.delete(upload);
+    }
+  }
+
+  private async append(
+    bank: string,
+    root: string,
+    offset: number,
+    length: number,
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<boolean> {
+    const present = await this.uploaded(bank, root);
+    if (present.complete) return true;
+    if (present.offset !== offset) {
+      throw new FederationError('STATE', `expected the upload to go on at byte ${present.offset}, got ${offset}`);
+    }
+    await mkdir(join(this.folder, 'incoming', bank), { recursive: true });
+    await this.makeRoom(bank, root);
+    const part = `${this.incoming(bank, root)}.part`;
+    const hasher = new RootHasher();
+    if (offset > 0) {
+      for await (const chunk of createReadStream(part, { highWaterMark: LIMITS.chunkBytes })) hasher.update(chunk as Uint8Array);
+    }
+    const file = await open(part, offset === 0 ? 'w' : 'a');
+    let received = offset;
+    try {
+      for await (const piece of bytes) {
+        received += piece.length;
+        if (received > length) break;
+        hasher.update(piece);
+        await file.writeFile(piece);
+      }
+    } finally {
+      await file.close();
+    }
+    if (received > length) {
+      await rm(part);
+      throw new FederationError('TOO_LARGE', `expected ${length} bytes, got more`);
+    }
+    if (received < length) return false;
+    if (hasher.root() !== root) {
+      await rm(part);
+      throw new FederationError('VECROOT', `the ${length} bytes received do not hash to ${root}; upload them again`);
+    }
+    await rename(part, this.incoming(bank, root));
+    return true;
+  }
+
+  /**
+   * @throws FederationError VECROOT when a bank's upload is not complete here, SHAPE when it has another size
+   */
+  async assertUploaded(bank: string, root: string, expectedBytes: number): Promise<void> {
+    const { offset: size, complete } = await this.uploaded(bank, root);
+    if (!complete) {
+      throw new FederationError('VECROOT', `the body ${root} is not here; upload it before the message that names it`);
+    }
+    if (size !== expectedBytes) {
+      throw new FederationError('SHAPE', `expected a body of ${expectedBytes} bytes, got ${size}`);
+    }
+  }
+
+  /** Takes a bank's complete upload into the store. Does nothing when the store has it already. */
+  async claim(bank: string, root: string): Promise<void> {
+    if ((await this.size(root)) !== undefined) return;
+    await mkdir(join(this.folder, root.slice(0, 2)), { recursive: true });
+    await rename(this.incoming(bank, root), this.path(root));
+  }
+
+  /** Forgets a bank's unclaimed upload. */
+  async discard(bank: string, root: string): Promise<void> {
+    await rm(this.incoming(bank, root), { force: true });
+  }
+
+  private incoming(bank: string, root: string): string {
+    return join(this.folder, 'incoming', bank, root);
+  }
+
+  /** A bank has a few unclaimed uploads at most; the oldest make room. */
+  private async makeRoom(bank: string, root: string): Promise<void> {
+    const folder = join(this.folder, 'incoming', bank);
+    const others = (await readdir(folder)).filter((name) => !name.startsWith(root));
+    if (others.length < LIMITS.unclaimedBodiesPerBank) return;
+    const ages = await Promise.all(
+      others.map(async (name) => ({ name, mtime: (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0 })),
+    );
+    ages.sort((a, b) => a.mtime - b.mtime);
+    const surplus = ages.slice(0, ages.length - LIMITS.unclaimedBodiesPerBank + 1);
+    for (const { name } of surplus) await rm(join(folder, name), { force: true });
+  }
+}
+
+/** The body root of bytes that come in pieces of any size. */
+class RootHasher {
+  private readonly builder = new MerkleRootBuilder();
+  private leaf = backend.createSha256().update(Uint8Array.of(0));
+  private filled = 0;
+
+  update(bytes: Uint8Array): void {
+    for (let start = 0; start < bytes.length; ) {
+      const end = Math.min(bytes.length, start + LIMITS.chunkBytes - this.filled);
+      this.leaf.update(bytes.subarray(start, end));
+      this.filled += end - start;
+      if (this.filled === LIMITS.chunkBytes) this.endLeaf();
+      start = end;
+    }
+  }
+
+  root(): string {
+    if (this.filled > 0) this.endLeaf();
+    return toHex(this.builder.root());
+  }
+
+  private endLeaf(): void {
+    this.builder.add(this.leaf.digest());
+    this.leaf = backend.createSha256().update(Uint8Array.of(0));
+    this.filled = 0;
+  }
+}
+
+async function fileSize(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+/** Rows of the `entries` table: appended in batches, read in pages, never changed. */
+import type { Database } from '#coordinator/store/schema.ts';
+import type { RecordedEntry } from '#shared/ledger/entry.ts';
+import type { Message, MessageType } from '#shared/protocol/messages.ts';
+
+export interface EntryRow {
+  readonly seq: number;
+  readonly text: string;
+}
+
+export class EntryStore {
+  private readonly db: Database;
+
+  constructor(db: Database) {
+    this.db = db;
+  }
+
+  /**
+   * All or none, durable when it returns. The primary key refuses a second entry at one position, the claim
+   * a second entry for one purpose: both mean that somebody else writes this ledger too.
+   */
+  async append(batch: readonly { recorded: RecordedEntry; run: string | undefined }[]): Promise<void> {
+    await this.db
+      .insertInto('entries')
+      .values(
+        batch.map(({ recorded, run }) => ({
+          seq: recorded.entry.seq,
+          time: recorded.entry.time,
+          type: recorded.entry.message.type,
+          run: run ?? null,
+          claim: claimOf(recorded.entry.message, recorded.hash),
+          text: recorded.text,
+        })),
+      )
+      .execute();
+  }
+
+  /** Up to `limit` entries from position `from`, in order; of one run or of some types only, if given. */
+  async page(
+    from: number,
+    limit: number,
+    only: { run?: string; types?: readonly MessageType[] } = {},
+  ): Promise<EntryRow[]> {
+    let query = this.db.selectFrom('entries').select(['seq', 'text']).where('seq', '>=', from);
+    if (only.run !== undefined) query = query.where('run', '=', only.run);
+    if (only.types !== undefined) query = query.where('type', 'in', only.types);
+    const rows = await query.orderBy('seq').limit(limit).execute();
+    return rows.map((row) => ({ seq: Number(row.seq), text: row.text }));
+  }
+}
+
+/** What a message uses up. A bank has one input a round, a run one open-round an attempt. */
+function claimOf(message: Message, hash: string): string {
+  switch (message.type) {
+    case 'charter':
+      return 'charter';
+    case 'enrol':
+      return `enrol:${message.payload.invite}`;
+    case 'consent':
+      return `consent:${message.payload.run}:${message.payload.from}`;
+    case 'run-started':
+      return `run-started:${message.payload.run}`;
+    case 'open-round':
+      return `open-round:${message.payload.run}:${message.payload.round}:${message.payload.attempt}`;
+    case 'plain-input':
+    case 'refuse-round':
+      return `answer:${message.payload.ctx}:${message.payload.from}`;
+    case 'close-round':
+    case 'void-round':
+      return `end-round:${message.payload.ctx}`;
+    case 'run-finished':
+      return `run-finished:${message.payload.run}`;
+    default:
+      return hash;
+  }
+}

@@ -1,0 +1,54 @@
+/** Opens the database, PGlite in the data folder or PostgreSQL, and brings it to the newest migration. */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { Kysely, Migrator, PostgresDialect, type Migration } from 'kysely';
+import pg from 'pg';
+import { createPGliteFolder } from '#coordinator/store/create-pglite-folder.ts';
+import { PGliteDialect } from '#coordinator/store/pglite-dialect.ts';
+import * as m0001 from '#coordinator/store/migrations/0001-entries.ts';
+import * as m0002 from '#coordinator/store/migrations/0002-access-tokens.ts';
+import type { Database, Tables } from '#coordinator/store/schema.ts';
+import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
+
+export const MIGRATIONS: Record<string, Migration> = { '0001-entries': m0001, '0002-access-tokens': m0002 };
+
+/**
+ * @param databaseUrl a PostgreSQL connection string, or undefined for PGlite in `dataDir`
+ * @throws FederationError STORAGE
+ */
+export async function openDatabase(dataDir: string, databaseUrl: string | undefined): Promise<Database> {
+  try {
+    const db = databaseUrl === undefined ? await openPGlite(dataDir) : openPostgres(databaseUrl);
+    await migrate(db);
+    return db;
+  } catch (cause) {
+    if (cause instanceof FederationError) throw cause;
+    const where = databaseUrl === undefined ? `the database in ${dataDir}` : 'PostgreSQL at DATABASE_URL';
+    throw new FederationError('STORAGE', `${where} cannot be opened: ${describeError(cause)}`, { cause });
+  }
+}
+
+async function openPGlite(dataDir: string): Promise<Database> {
+  const folder = join(dataDir, 'database');
+  if (!existsSync(join(folder, 'PG_VERSION'))) {
+    await mkdir(dataDir, { recursive: true });
+    await createPGliteFolder(folder);
+  }
+  const pglite = await PGlite.create(folder);
+  return new Kysely<Tables>({ dialect: new PGliteDialect(pglite) });
+}
+
+function openPostgres(connectionString: string): Database {
+  const pool = new pg.Pool({ connectionString, max: 8, connectionTimeoutMillis: 10_000 });
+  // a connection that breaks while idle is replaced at the next query, which reports what is wrong
+  pool.on('error', () => {});
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+async function migrate(db: Database): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(MIGRATIONS) } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}

@@ -1,0 +1,33 @@
+/** The tables, as Kysely sees them. Both PostgreSQL and PGlite have exactly these. */
+import type { ColumnType, Kysely } from 'kysely';
+
+/** bigint: pg gives it as text, PGlite as a number. */
+type BigInteger = ColumnType<string | number, number, never>;
+
+export interface EntriesTable {
+  seq: BigInteger;
+  time: BigInteger;
+  /** Message type. */
+  type: string;
+  /** The run it belongs to, or null. */
+  run: string | null;
+  /** What this entry uses up: two entries with one claim cannot both exist. */
+  claim: string;
+  /** Canonical JSON: the bytes that are hashed. */
+  text: string;
+}
+
+export interface AccessTokensTable {
+  /** SHA-256 of the token, hex: the token itself is not stored. */
+  hash: string;
+  name: string;
+  role: 'operator' | 'auditor';
+  created_at: BigInteger;
+}
+
+export interface Tables {
+  entries: EntriesTable;
+  access_tokens: AccessTokensTable;
+}
+
+export type Database = Kysely<Tables>;

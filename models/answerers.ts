@@ -1,0 +1,13 @@
+/** The banks' halves of the programs. Imports training engines: only agents load this file. */
+import { createFedavgAnswerer } from '#models/fedavg/answer.ts';
+import type { CreateAnswerer } from '#models/program.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+const answerers: Readonly<Record<string, CreateAnswerer>> = { fedavg: createFedavgAnswerer };
+
+/** @throws FederationError PLAN */
+export function answererNamed(name: string): CreateAnswerer {
+  const create = Object.hasOwn(answerers, name) ? answerers[name] : undefined;
+  if (create === undefined) throw new FederationError('PLAN', `this agent cannot answer the program "${name}"`);
+  return create;
+}

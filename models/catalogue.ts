@@ -1,0 +1,15 @@
+/** Every program there is. A new algorithm is one folder and one line here and in `answerers.ts`. */
+import { fedavg } from '#models/fedavg/program.ts';
+import type { Program } from '#models/program.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+const programs: Readonly<Record<string, Program>> = { fedavg: fedavg as Program };
+
+/** @throws FederationError PLAN */
+export function programNamed(name: string): Program {
+  const program = Object.hasOwn(programs, name) ? programs[name] : undefined;
+  if (program === undefined) {
+    throw new FederationError('PLAN', `no program "${name}"; there is: ${Object.keys(programs).join(', ')}`);
+  }
+  return program;
+}

@@ -1,0 +1,102 @@
+/** The half of `fedavg` that runs inside a bank: the only place where the network meets rows. */
+import { createNetworkScorer } from '#models/fedavg/score-network.ts';
+import { createNetworkTrainer, type NetworkTrainer } from '#models/fedavg/train-network.ts';
+import { parseFedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';
+import type { NetworkShape } from '#models/fedavg/network.ts';
+import { lossSums } from '#models/metrics/exact-metrics.ts';
+import { scoreBin } from '#models/metrics/score-histogram.ts';
+import { answerMeans, answerSpreads } from '#models/preprocessing/moments.ts';
+import { transformTable, type Standardisation } from '#models/preprocessing/transform.ts';
+import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
+import { selectRows, type Table } from '#shared/contract/table.ts';
+import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
+
+interface TrainSettings {
+  readonly round: number;
+  readonly fit: Standardisation;
+  readonly shape: NetworkShape;
+}
+
+interface Prepared {
+  readonly trainer: NetworkTrainer;
+  readonly trainingRows: number;
+  readonly holdout: { readonly features: Float32Array; readonly bad: Uint8Array; readonly rows: number };
+}
+
+/** Splits off the hold-out rows at once; loads TensorFlow.js at the first train question. */
+export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
+  const settings = parseFedavgSettings(setup.settings);
+  const { holdout, training } = splitHoldout(table, settings.holdoutFraction, setup.seed);
+  let prepared: Prepared | undefined;
+
+  async function prepare({ fit, shape }: TrainSettings): Promise<Prepared> {
+    const features = transformTable(setup.contract, fit, training);
+    return {
+      trainer: await createNetworkTrainer(shape, { features, bad: training.bad, rows: training.rowCount }),
+      trainingRows: training.rowCount,
+      holdout: { features: transformTable(setup.contract, fit, holdout), bad: holdout.bad, rows: holdout.rowCount },
+    };
+  }
+
+  return {
+    async answer(question, progress) {
+      if (question.kind === 'means') return answerMeans(question, table);
+      if (question.kind === 'spreads') return answerSpreads(question, table);
+      const asked = question.settings as unknown as TrainSettings;
+      prepared ??= await prepare(asked);
+      const judged = judge(question, asked.shape, prepared);
+      if (question.kind === 'evaluate') return judged;
+      return { ...judged, ...(await train(question, asked, prepared, settings, setup.seed, progress)) };
+    },
+    dispose() {
+      prepared?.trainer.dispose();
+    },
+  };
+}
+
+/** Which rows are kept back depends on the seed and the row count only, so it is the same in every round. */
+export function splitHoldout(table: Table, fraction: number, seed: string): { holdout: Table; training: Table } {
+  const order = new SeededGenerator('holdout', seed).shuffle(range(table.rowCount));
+  const size = Math.floor(table.rowCount * fraction);
+  return { holdout: selectRows(table, order.slice(0, size)), training: selectRows(table, order.slice(size)) };
+}
+
+/** Histograms and loss sums of the received model on the hold-out rows. */
+function judge(question: Question, shape: NetworkShape, { holdout }: Prepared): Answer {
+  const logits = createNetworkScorer(shape, question.tensors['weights'] as Float32Array)(holdout.features, holdout.rows);
+  const bins = question.fields.find((f) => f.name === 'holdoutBad')!.length;
+  const holdoutBad = new Float64Array(bins);
+  const holdoutGood = new Float64Array(bins);
+  logits.forEach((logit, i) => {
+    const counts = holdout.bad[i] === 1 ? holdoutBad : holdoutGood;
+    counts[scoreBin(logit, bins)]! += 1;
+  });
+  const { logLoss, brier, pd } = lossSums(logits, holdout.bad);
+  return {
+    holdoutBad,
+    holdoutGood,
+    logLoss: Float64Array.of(logLoss),
+    brier: Float64Array.of(brier),
+    pd: Float64Array.of(pd),
+  };
+}
+
+async function train(
+  question: Question,
+  { round }: TrainSettings,
+  { trainer, trainingRows }: Prepared,
+  { local, clip, rowsCap }: FedavgSettings,
+  seed: string,
+  progress: (fraction: number) => void,
+): Promise<Answer> {
+  const received = question.tensors['weights'] as Float32Array;
+  const trained = await trainer.train({ weights: received, ...local, seed: `${seed}/${round}`, progress });
+  const rows = Math.min(trainingRows, rowsCap);
+  const share = rows / rowsCap;
+  const delta = new Float32Array(received.length);
+  for (let i = 0; i < delta.length; i++) {
+    const change = trained.weights[i]! - received[i]!;
+    delta[i] = share * (change > clip ? clip : change < -clip ? -clip : change);
+  }
+  return { exampleCount: Float64Array.of(rows), delta };
+}

@@ -1,0 +1,195 @@
+/**
+ * Federated averaging (McMahan et al. 2017, algorithm 1), all banks in every round.
+ *
+ *   means → spreads → train → train → … → evaluate
+ *
+ * Each train question carries the model; a bank first judges it on rows kept back (so every model but the
+ * initial one is judged by the round after it), then trains on the rest and answers with
+ *
+ *   exampleCount = n,   delta = (n / rowsCap) · clamp(w_local − w, ±clip)
+ *
+ * so that the sum gives  w ← w + Σ delta · rowsCap / Σ n : the average weighted by rows, without anybody
+ * learning one bank's n. The model with the lowest hold-out log-loss is the result.
+ */
+import { parseFedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';
+import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
+import { networkArtefact } from '#models/fedavg/artefact.ts';
+import { discriminationOf } from '#models/metrics/score-histogram.ts';
+import {
+  meansQuestion, readMeans, readStandardisation, spreadsQuestion, type Means,
+} from '#models/preprocessing/moments.ts';
+import { inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
+import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { largestScale, type Field } from '#shared/ring/field.ts';
+import type { RingSum } from '#shared/ring/ring-sum.ts';
+
+/** Score bins of the hold-out histograms: 0.04 of log-odds each. */
+const SCORE_BINS = 400;
+/** Hold-out rows one bank may count. */
+const HOLDOUT_ROWS_MAX = 2 ** 18;
+
+interface Common {
+  readonly setup: ProgramSetup;
+  readonly settings: FedavgSettings;
+  readonly shape: NetworkShape;
+}
+
+interface Judged {
+  readonly weights: Float32Array;
+  readonly logLoss: number;
+  readonly round: number;
+  readonly metrics: Metrics;
+}
+
+export type FedavgState = Common &
+  (
+    | { readonly phase: 'means' }
+    | { readonly phase: 'spreads'; readonly means: Means; readonly present: readonly number[] }
+    | {
+        readonly phase: 'train' | 'evaluate';
+        readonly fit: Standardisation;
+        /** Rounds of training behind `weights`. */
+        readonly round: number;
+        readonly weights: Float32Array;
+        readonly best: Judged | undefined;
+        /** Why `evaluate` is the last question. */
+        readonly reason: string;
+      }
+  );
+
+type TrainingState = Extract<FedavgState, { phase: 'train' | 'evaluate' }>;
+
+export const fedavg: Program<FedavgState> = {
+  name: 'fedavg',
+
+  begin(setup) {
+    const settings = parseFedavgSettings(setup.settings);
+    const shape = { inputs: inputNames(setup.contract).length, ...settings.network };
+    return {
+      kind: 'ask',
+      state: { setup, settings, shape, phase: 'means' },
+      question: meansQuestion(setup.contract, setup.participants),
+      metrics: {},
+    };
+  },
+
+  next(state, sum) {
+    switch (state.phase) {
+      case 'means':
+        return afterMeans(state, sum);
+      case 'spreads':
+        return startTraining(state, readStandardisation(sum, state.means, state.present), {});
+      case 'train':
+        return afterTraining(state, sum);
+      case 'evaluate':
+        return finish(judge(state, sum), state.reason);
+    }
+  },
+};
+
+function afterMeans(state: Extract<FedavgState, { phase: 'means' }>, sum: RingSum): Step<FedavgState> {
+  const { setup, settings, shape } = state;
+  const { present, ...means } = readMeans(sum, setup.contract);
+  const metrics = { rows: means.rows, badRate: means.badRate };
+  if (present.length === 0) return startTraining(state, { means: [], deviations: [] }, metrics);
+  return {
+    kind: 'ask',
+    state: { setup, settings, shape, phase: 'spreads', means, present },
+    question: spreadsQuestion(means, setup.contract, setup.participants),
+    metrics,
+  };
+}
+
+function startTraining({ setup, settings, shape }: Common, fit: Standardisation, metrics: Metrics): Step<FedavgState> {
+  const weights = initialWeights(shape, setup.seed);
+  return ask({ setup, settings, shape, phase: 'train', fit, round: 0, weights, best: undefined, reason: '' }, metrics);
+}
+
+function afterTraining(state: TrainingState, sum: RingSum): Step<FedavgState> {
+  const judged = judge(state, sum);
+  const { stop } = state.settings;
+  const auc = judged.best!.metrics['auc'];
+  if (stop.targetAuc !== undefined && judged.best!.round === state.round && auc !== undefined && auc >= stop.targetAuc) {
+    return finish(judged, `hold-out AUC reached the target of ${stop.targetAuc}`);
+  }
+  if (stop.patience !== undefined && state.round - judged.best!.round >= stop.patience) {
+    return finish(judged, `hold-out log-loss did not improve for ${stop.patience} rounds`);
+  }
+  const round = state.round + 1;
+  const weights = averaged(state, sum);
+  const last = round >= stop.rounds;
+  const reason = last ? `all ${stop.rounds} rounds done` : '';
+  return ask({ ...state, phase: last ? 'evaluate' : 'train', round, weights, best: judged.best, reason }, judged.metrics);
+}
+
+/** w + Σ delta · rowsCap / Σ n, in float64, rounded once to float32. */
+function averaged(state: TrainingState, sum: RingSum): Float32Array {
+  const rows = sum.number('exampleCount');
+  if (!(rows > 0)) throw new FederationError('DATA_SOURCE', 'the banks together have no rows to train on');
+  const deltas = sum.integers('delta');
+  const scale = sum.fields.find((f) => f.name === 'delta')!.scale;
+  const factor = state.settings.rowsCap / rows / scale;
+  const old = state.weights;
+  const weights = new Float32Array(old.length);
+  for (let i = 0; i < weights.length; i++) weights[i] = old[i]! + deltas[i]! * factor;
+  return weights;
+}
+
+/** Reads how the model that was sent out did on the banks' hold-out rows. */
+function judge(state: TrainingState, sum: RingSum): TrainingState & { metrics: Metrics } {
+  const bad = sum.numbers('holdoutBad');
+  const good = sum.numbers('holdoutGood');
+  const bads = bad.reduce((a, b) => a + b, 0);
+  const rows = good.reduce((a, b) => a + b, bads);
+  const metrics: Record<string, number> = { trainingRound: state.round, holdoutRows: rows };
+  if (rows > 0) {
+    metrics['logLoss'] = sum.number('logLoss') / rows;
+    metrics['brier'] = sum.number('brier') / rows;
+    metrics['meanPd'] = sum.number('pd') / rows;
+    metrics['badRate'] = bads / rows;
+  }
+  Object.assign(metrics, discriminationOf(bad, good) ?? {});
+  const logLoss = metrics['logLoss'] ?? Infinity;
+  const better = state.best === undefined || logLoss < state.best.logLoss;
+  const best = better ? { weights: state.weights, logLoss, round: state.round, metrics } : state.best;
+  return { ...state, best, metrics };
+}
+
+function ask(state: TrainingState, metrics: Metrics): Step<FedavgState> {
+  const { setup, settings, shape, fit, round, weights, phase } = state;
+  const holdout: Field[] = [
+    { name: 'holdoutBad', length: SCORE_BINS, scale: 1, clip: HOLDOUT_ROWS_MAX, rounding: 'nearest' },
+    { name: 'holdoutGood', length: SCORE_BINS, scale: 1, clip: HOLDOUT_ROWS_MAX, rounding: 'nearest' },
+    ...['logLoss', 'brier', 'pd'].map((name) => holdoutSum(name, setup.participants)),
+  ];
+  const training: Field[] = [
+    { name: 'exampleCount', length: 1, scale: 1, clip: settings.rowsCap, rounding: 'nearest' },
+    {
+      name: 'delta',
+      length: parameterCount(shape),
+      scale: largestScale('u32', setup.participants, settings.clip),
+      clip: settings.clip,
+      rounding: 'stochastic',
+    },
+  ];
+  const question: Question = {
+    kind: phase,
+    ring: 'u32',
+    fields: phase === 'train' ? [...training, ...holdout] : holdout,
+    settings: { round, fit, shape: { ...shape, hidden: [...shape.hidden] }, local: settings.local },
+    tensors: { weights },
+  };
+  return { kind: 'ask', state, question, metrics };
+}
+
+function holdoutSum(name: string, participants: number): Field {
+  const clip = HOLDOUT_ROWS_MAX;
+  return { name, length: 1, scale: largestScale('u32', participants, clip), clip, rounding: 'nearest' };
+}
+
+function finish(state: TrainingState, reason: string): Step<FedavgState> {
+  const best = state.best!;
+  const artefact = networkArtefact(state.setup.contract, state.fit, state.shape, best.weights, best.metrics);
+  return { kind: 'done', result: { artefact, reason }, metrics: best.metrics };
+}

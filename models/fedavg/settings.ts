@@ -1,0 +1,52 @@
+/** What a plan says to the `fedavg` program. */
+import { z } from 'zod';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+import type { Json } from '#shared/crypto/canonical-json.ts';
+
+export const fedavgSettings = z.strictObject({
+  /** `hidden: []` is logistic regression. */
+  network: z.strictObject({
+    hidden: z.array(z.int().min(1).max(8192)).max(8),
+    /** Fraction of hidden units left out in a training step. */
+    dropout: z.number().min(0).max(0.9),
+  }),
+  /** What each bank does between receiving the model and answering. */
+  local: z
+    .strictObject({
+      epochs: z.int().min(1).max(100).default(1),
+      batchSize: z.int().min(1).max(65_536).default(64),
+      optimizer: z.enum(['adam', 'sgd']).default('adam'),
+      learningRate: z.number().positive().max(10).default(0.001),
+    })
+    .prefault({}),
+  /** Largest change of one weight that a bank may send. */
+  clip: z.number().positive().max(1000).default(1),
+  /** Training rows beyond this do not make a bank weigh more. */
+  rowsCap: z.int().min(1).max(1_048_576).default(131_072),
+  /** Share of its rows a bank keeps back to judge the models it receives. */
+  holdoutFraction: z.number().min(0.05).max(0.5).default(0.2),
+  stop: z.strictObject({
+    rounds: z.int().min(1).max(LIMITS.roundsMax),
+    /** Stop after this many rounds without a better hold-out log-loss. */
+    patience: z.int().min(1).max(1000).optional(),
+    /** Stop as soon as the hold-out AUC reaches this. */
+    targetAuc: z.number().min(0.5).max(1).optional(),
+  }),
+});
+export type FedavgSettings = z.infer<typeof fedavgSettings>;
+export type FedavgSettingsInput = z.input<typeof fedavgSettings>;
+
+/** The two models a plan usually asks for. */
+export const NETWORKS = {
+  logistic: { hidden: [], dropout: 0 },
+  mlp: { hidden: [64, 32, 16], dropout: 0.3 },
+} as const;
+
+/** @throws FederationError PLAN naming the setting */
+export function parseFedavgSettings(settings: Json): FedavgSettings {
+  const parsed = fedavgSettings.safeParse(settings);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new FederationError('PLAN', `program.settings.${issue.path.join('.')}: ${issue.message}`);
+}

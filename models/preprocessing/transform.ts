@@ -1,0 +1,89 @@
+/**
+ * From a row under the contract to the numbers a network takes, one definition for training and scoring.
+ *
+ * A number is clipped to the contract's [min, max], put on its declared scale (linear, or
+ * sign(x)·ln(1+|x|)), mapped to [0, 1] over that range, then standardised with the federation's mean and
+ * standard deviation and limited to ±LIMIT. A missing number becomes 0 and sets its indicator. A category is
+ * one-hot over the contract's vocabulary, then "other", then, where missing is allowed, "missing".
+ *
+ * Means and deviations live in [0, 1] units: they are all a sum can give, and need no logarithm to agree on.
+ */
+import { z } from 'zod';
+import type { DataContract, NumberFeature } from '#shared/contract/contract.ts';
+import { isNumberColumn, type Table } from '#shared/contract/table.ts';
+
+/** A standardised value beyond this many standard deviations says no more than that it is extreme. */
+const LIMIT = 5;
+
+/** One pair for each number feature, in contract order, in units of the feature's [0, 1] range. */
+export const standardisation = z.strictObject({
+  means: z.array(z.number()),
+  deviations: z.array(z.number().positive()),
+});
+export type Standardisation = z.infer<typeof standardisation>;
+
+export function numberFeatures(contract: DataContract): NumberFeature[] {
+  return contract.features.filter((f) => f.type === 'number');
+}
+
+/** Names of the network's inputs, in order. */
+export function inputNames(contract: DataContract): string[] {
+  return contract.features.flatMap((f) => {
+    const missing = f.missing === 'allowed' ? [`${f.name} is missing`] : [];
+    if (f.type === 'number') return [f.name, ...missing];
+    return [...f.categories.map((c) => `${f.name} = ${c}`), `${f.name} = other`, ...missing];
+  });
+}
+
+/** Maps a value to [0, 1] over the feature's range; NaN stays NaN. */
+export function unitScaler(feature: NumberFeature): (value: number) => number {
+  const onScale = feature.scale === 'log' ? signedLog : (x: number) => x;
+  const low = onScale(feature.min);
+  const span = onScale(feature.max) - low;
+  return (value) => {
+    const clipped = value < feature.min ? feature.min : value > feature.max ? feature.max : value;
+    return (onScale(clipped) - low) / span;
+  };
+}
+
+function signedLog(x: number): number {
+  return x < 0 ? -Math.log1p(-x) : Math.log1p(x);
+}
+
+/** The feature matrix, row-major [table.rowCount, inputNames.length]. */
+export function transformTable(contract: DataContract, fit: Standardisation, table: Table): Float32Array {
+  const width = inputNames(contract).length;
+  const matrix = new Float32Array(table.rowCount * width);
+  let start = 0;
+  let numberIndex = 0;
+  for (const column of table.columns) {
+    const { feature } = column;
+    const indicator = feature.missing === 'allowed' ? 1 : 0;
+    if (isNumberColumn(column)) {
+      const toUnit = unitScaler(column.feature);
+      const mean = fit.means[numberIndex]!;
+      const deviation = fit.deviations[numberIndex]!;
+      numberIndex++;
+      for (let row = 0; row < table.rowCount; row++) {
+        const value = column.values[row]!;
+        const at = row * width + start;
+        if (Number.isNaN(value)) {
+          if (indicator === 1) matrix[at + 1] = 1;
+        } else {
+          const z = (toUnit(value) - mean) / deviation;
+          matrix[at] = z > LIMIT ? LIMIT : z < -LIMIT ? -LIMIT : z;
+        }
+      }
+      start += 1 + indicator;
+    } else {
+      const levels = column.feature.categories.length;
+      for (let row = 0; row < table.rowCount; row++) {
+        const code = column.codes[row]!; // 0 = missing, 1..levels, levels + 1 = other
+        if (code > 0) matrix[row * width + start + code - 1] = 1;
+        else if (indicator === 1) matrix[row * width + start + levels + 1] = 1;
+      }
+      start += levels + 1 + indicator;
+    }
+  }
+  return matrix;
+}

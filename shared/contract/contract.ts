@@ -1,0 +1,79 @@
+/**
+ * The data contract: what one row means at every bank. Its hash is part of every plan, so all banks train
+ * on the same definition or not at all.
+ *
+ * A number feature declares the closed range [min, max] its values are clipped to. The range is public and
+ * agreed beforehand: it bounds what a single applicant can contribute to a sum. A category feature declares
+ * its closed vocabulary; anything else becomes "other".
+ */
+import { z } from 'zod';
+import { canonicalJson } from '#shared/crypto/canonical-json.ts';
+import { utf8 } from '#shared/crypto/hash.ts';
+import { vectorRoot } from '#shared/ring/vector-root.ts';
+
+const columnName = z.string().min(1).max(128);
+
+const numberFeature = z
+  .strictObject({
+    name: columnName,
+    type: z.literal('number'),
+    description: z.string().max(500).optional(),
+    unit: z.string().max(40).optional(),
+    min: z.number(),
+    max: z.number(),
+    /** `log` trains on sign(x)·ln(1+|x|): right for money and other heavy-tailed amounts. */
+    scale: z.enum(['linear', 'log']).default('linear'),
+    missing: z.enum(['allowed', 'refused']).default('allowed'),
+  })
+  .refine((f) => f.min < f.max, { message: 'min must be below max' });
+
+const categoryFeature = z.strictObject({
+  name: columnName,
+  type: z.literal('category'),
+  description: z.string().max(500).optional(),
+  categories: z.array(z.string().max(200)).min(1).max(1000),
+  missing: z.enum(['allowed', 'refused']).default('allowed'),
+});
+
+export const feature = z.discriminatedUnion('type', [numberFeature, categoryFeature]);
+export type Feature = z.infer<typeof feature>;
+export type NumberFeature = z.infer<typeof numberFeature>;
+export type CategoryFeature = z.infer<typeof categoryFeature>;
+
+export const dataContract = z
+  .strictObject({
+    v: z.literal(1),
+    name: z.string().min(1).max(100),
+    description: z.string().max(2000).optional(),
+    /** The outcome. `bad` is the positive class: PD is the probability of it. */
+    target: z.strictObject({
+      column: columnName,
+      bad: z.string().max(200),
+      good: z.string().max(200).optional(),
+      description: z.string().max(500).optional(),
+    }),
+    features: z.array(feature).min(1).max(2000),
+  })
+  .superRefine((contract, context) => {
+    const seen = new Set([contract.target.column]);
+    contract.features.forEach((f, index) => {
+      if (seen.has(f.name)) {
+        context.addIssue({ code: 'custom', path: ['features', index, 'name'], message: `"${f.name}" is named twice` });
+      }
+      seen.add(f.name);
+      if (f.type === 'category' && new Set(f.categories).size !== f.categories.length) {
+        context.addIssue({ code: 'custom', path: ['features', index, 'categories'], message: 'a category is listed twice' });
+      }
+    });
+  });
+export type DataContract = z.infer<typeof dataContract>;
+
+/** The contract as a body: canonical JSON, addressed like every other body by its root. */
+export function contractBytes(contract: DataContract): Uint8Array {
+  return utf8(canonicalJson(contract));
+}
+
+/** The hash by which plans, consents and model artefacts name a contract: the root of its bytes. */
+export function contractHash(contract: DataContract): string {
+  return vectorRoot(contractBytes(contract));
+}

@@ -1,0 +1,68 @@
+/**
+ * A bank's rows in the form all arithmetic uses: one typed array per contract feature, in contract order.
+ * Lives in memory inside a bank only.
+ */
+import type { CategoryFeature, NumberFeature } from '#shared/contract/contract.ts';
+
+/** `values[i]` is row i in the contract's unit, NaN where missing; not yet clipped to [min, max]. */
+export interface NumberColumn {
+  readonly feature: NumberFeature;
+  readonly values: Float64Array;
+}
+
+/** `codes[i]`: 0 = missing, 1..k = index into `feature.categories` plus one, k+1 = a value outside them. */
+export interface CategoryColumn {
+  readonly feature: CategoryFeature;
+  readonly codes: Uint16Array;
+}
+
+export type Column = NumberColumn | CategoryColumn;
+
+export interface Table {
+  readonly rowCount: number;
+  readonly columns: readonly Column[];
+  /** 1 where the applicant turned out bad, else 0. */
+  readonly bad: Uint8Array;
+}
+
+export function isNumberColumn(column: Column): column is NumberColumn {
+  return column.feature.type === 'number';
+}
+
+/** The rows at `indices`, in that order. */
+export function selectRows(table: Table, indices: Uint32Array): Table {
+  return {
+    rowCount: indices.length,
+    bad: Uint8Array.from(indices, (i) => table.bad[i]!),
+    columns: table.columns.map((column) =>
+      isNumberColumn(column)
+        ? { feature: column.feature, values: Float64Array.from(indices, (i) => column.values[i]!) }
+        : { feature: column.feature, codes: Uint16Array.from(indices, (i) => column.codes[i]!) },
+    ),
+  };
+}
+
+/** All rows of `tables`, one after the other. All must follow the same contract. */
+export function concatTables(tables: readonly Table[]): Table {
+  const rowCount = tables.reduce((sum, t) => sum + t.rowCount, 0);
+  const first = tables[0];
+  if (first === undefined) throw new RangeError('concatTables needs at least one table');
+  const bad = new Uint8Array(rowCount);
+  const columns: Column[] = first.columns.map((column) =>
+    isNumberColumn(column)
+      ? { feature: column.feature, values: new Float64Array(rowCount) }
+      : { feature: column.feature, codes: new Uint16Array(rowCount) },
+  );
+  let offset = 0;
+  for (const table of tables) {
+    bad.set(table.bad, offset);
+    columns.forEach((target, j) => {
+      const source = table.columns[j]!;
+      if (isNumberColumn(target) && isNumberColumn(source)) target.values.set(source.values, offset);
+      else if (!isNumberColumn(target) && !isNumberColumn(source)) target.codes.set(source.codes, offset);
+      else throw new TypeError(`column ${j} differs in type between tables`);
+    });
+    offset += table.rowCount;
+  }
+  return { rowCount, columns, bad };
+}

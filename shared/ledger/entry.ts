@@ -1,0 +1,68 @@
+/**
+ * A ledger entry: one accepted signed message, its position and the time it was recorded. Its bytes are
+ * canonical JSON of `{seq, time, message}`; its leaf in the tree is the RFC 6962 hash of those bytes. What is
+ * large (vectors, contracts, models) lives beside the ledger as bodies; entries carry their roots.
+ */
+import { z } from 'zod';
+import { canonicalJson, parseCanonicalJson } from '#shared/crypto/canonical-json.ts';
+import { utf8 } from '#shared/crypto/hash.ts';
+import { leafHash } from '#shared/crypto/merkle-hash.ts';
+import { messageHash } from '#shared/crypto/signed-message.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { timeMs } from '#shared/protocol/ids.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+import { parseMessage, type Message } from '#shared/protocol/messages.ts';
+
+export interface Entry {
+  readonly seq: number;
+  /** When the coordinator recorded it, ms since 1970; never decreases along the ledger. */
+  readonly time: number;
+  readonly message: Message;
+}
+
+const envelope = z.strictObject({ seq: z.int().min(0), time: timeMs, message: z.unknown() });
+
+/** An entry with everything that follows from it, so that nothing is computed twice. */
+export interface RecordedEntry {
+  readonly entry: Entry;
+  /** Hash of the message: how later messages refer to it. */
+  readonly hash: string;
+  /** Canonical JSON. */
+  readonly text: string;
+  readonly leaf: Uint8Array;
+}
+
+/** @throws FederationError TOO_LARGE */
+export function recordEntry(entry: Entry): RecordedEntry {
+  const text = canonicalJson(entry);
+  const bytes = utf8(text);
+  if (bytes.length > LIMITS.entryBytesMax) {
+    throw new FederationError(
+      'TOO_LARGE',
+      `expected an entry of at most ${LIMITS.entryBytesMax} bytes, "${entry.message.type}" has ${bytes.length}`,
+    );
+  }
+  const hash = messageHash(entry.message.type, entry.message.payload);
+  return { entry, hash, text, leaf: leafHash(bytes) };
+}
+
+/**
+ * Reads an entry from its bytes, strictly: what is parsed must be what would have been written.
+ * @throws FederationError CANON | SCHEMA | TOO_LARGE
+ */
+export function parseEntry(text: string): RecordedEntry {
+  if (utf8(text).length > LIMITS.entryBytesMax) {
+    throw new FederationError('TOO_LARGE', `expected an entry of at most ${LIMITS.entryBytesMax} bytes`);
+  }
+  const parsed = envelope.safeParse(parseCanonicalJson(text));
+  if (!parsed.success) {
+    throw new FederationError('SCHEMA', 'expected an entry {seq, time, message}');
+  }
+  const { seq, time, message } = parsed.data;
+  const recorded = recordEntry({ seq, time, message: parseMessage(message) });
+  if (recorded.text !== text) {
+    // a schema default filled something in: then the signature would not be over what we act on
+    throw new FederationError('CANON', `entry ${seq} does not read back as the bytes it was read from`);
+  }
+  return recorded;
+}

@@ -1,0 +1,128 @@
+/**
+ * What the ledger says about the federation: the state that `federation.ts` folds entries into, and look-ups
+ * in it. Nothing here is stored: it is rebuilt from entries.
+ */
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { ParticipantId, RunId } from '#shared/protocol/ids.ts';
+import type { MessageType, Payload } from '#shared/protocol/messages.ts';
+import type { Plan } from '#shared/protocol/plan.ts';
+import type { RecordedEntry } from '#shared/ledger/entry.ts';
+
+export interface Participant {
+  readonly id: ParticipantId;
+  /** Base64url Ed25519 public key. */
+  readonly identityKey: string;
+  /** Hash of the enrol. */
+  readonly enrol: string;
+  status: 'enrolled' | 'admitted';
+  readonly enrolledAt: number;
+}
+
+export interface Invitation {
+  readonly hash: string;
+  readonly participant: ParticipantId;
+  readonly tokenHash: string;
+  readonly expiresAt: number;
+  used: boolean;
+}
+
+export interface Consent {
+  readonly decision: 'granted' | 'refused';
+  readonly reason: string;
+  readonly at: number;
+}
+
+/** One update that was accepted. */
+export interface AcceptedInput {
+  readonly vectorRoot: string;
+  readonly at: number;
+}
+
+export interface OpenRound {
+  /** Hash of the open-round: the context every answer names. */
+  readonly hash: string;
+  readonly payload: Payload<'open-round'>;
+  readonly openedAt: number;
+  /** By roster index. */
+  readonly inputs: Map<number, AcceptedInput>;
+  readonly refusals: Map<number, { readonly code: string; readonly reason: string }>;
+}
+
+export type RunPhase =
+  | { readonly name: 'proposed' }
+  | { readonly name: 'ready'; readonly parent: string; readonly round: number; readonly attempt: number; readonly lastVoid?: string }
+  | { readonly name: 'collecting'; readonly open: OpenRound }
+  | { readonly name: 'finished'; readonly at: number; readonly result: Payload<'run-finished'> };
+
+/** One round that is over. */
+export interface PastRound {
+  readonly open: OpenRound;
+  readonly endedAt: number;
+  readonly end:
+    | { readonly outcome: 'closed'; readonly hash: string; readonly payload: Payload<'close-round'> }
+    | { readonly outcome: 'void'; readonly hash: string; readonly payload: Payload<'void-round'> };
+}
+
+export interface Run {
+  readonly id: RunId;
+  readonly plan: Plan;
+  readonly proposedAt: number;
+  readonly consents: Map<ParticipantId, Consent>;
+  roster: readonly ParticipantId[];
+  phase: RunPhase;
+  readonly past: PastRound[];
+}
+
+export interface FederationState {
+  /** Entries folded so far. */
+  size: number;
+  lastTime: number;
+  charter: { readonly hash: string; readonly payload: Payload<'charter'> } | undefined;
+  readonly invitations: Map<string, Invitation>;
+  readonly participants: Map<ParticipantId, Participant>;
+  /** In the order they were proposed. */
+  readonly runs: Map<RunId, Run>;
+  /** Which run a round belongs to, by the hash of its open-round. */
+  readonly roundRuns: Map<string, RunId>;
+}
+
+export function emptyFederation(): FederationState {
+  return {
+    size: 0,
+    lastTime: 0,
+    charter: undefined,
+    invitations: new Map(),
+    participants: new Map(),
+    runs: new Map(),
+    roundRuns: new Map(),
+  };
+}
+
+/** What one message type needs and does; a new type is one rule. */
+export interface Rule<Type extends MessageType> {
+  /** @throws FederationError when the message may not be the next entry, whoever signed it */
+  admissible(state: FederationState, payload: Payload<Type>, time: number): void;
+  apply(state: FederationState, payload: Payload<Type>, recorded: RecordedEntry): void;
+}
+export type Rules<Types extends MessageType> = { readonly [T in Types]: Rule<T> };
+
+/** @throws FederationError UNKNOWN_PARTICIPANT */
+export function admittedParticipant(state: FederationState, id: ParticipantId): Participant {
+  const participant = state.participants.get(id);
+  if (participant?.status !== 'admitted') {
+    throw new FederationError(
+      'UNKNOWN_PARTICIPANT',
+      participant === undefined
+        ? `"${id}" is not enrolled in this consortium`
+        : `"${id}" is enrolled but not yet admitted; the operator compares its fingerprint and runs "tallystick bank admit ${id}"`,
+    );
+  }
+  return participant;
+}
+
+/** @throws FederationError NOT_FOUND */
+export function runOf(state: FederationState, id: RunId): Run {
+  const run = state.runs.get(id);
+  if (run === undefined) throw new FederationError('NOT_FOUND', `no run ${id} in this ledger`);
+  return run;
+}

@@ -1,0 +1,76 @@
+/**
+ * The federation as a fold over ledger entries and nothing else. The coordinator that decides,
+ * the agent that follows, the console and the auditor all get it from `apply`.
+ *
+ *   admissible(state, message, time)   throws unless the message may be the next entry
+ *   apply(state, entry)                what it changes; total for admissible messages
+ *
+ * Run phases, and the messages that move between them:
+ *
+ *   proposed ── run-started ──▶ ready ── open-round ──▶ collecting ── close-round, void-round ──▶ ready
+ *   proposed, ready, collecting ── run-finished ──▶ finished
+ */
+import { assertSignedBy } from '#shared/crypto/signed-message.ts';
+import type { RecordedEntry } from '#shared/ledger/entry.ts';
+import { admittedParticipant, type FederationState, type Rule, type Rules } from '#shared/ledger/federation-state.ts';
+import { membershipRules } from '#shared/ledger/membership-rules.ts';
+import { runRules } from '#shared/ledger/run-rules.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { Message, MessageType } from '#shared/protocol/messages.ts';
+
+const rules: Rules<MessageType> = { ...membershipRules, ...runRules };
+
+function ruleOf(message: Message): Rule<MessageType> {
+  return rules[message.type] as Rule<MessageType>;
+}
+
+/**
+ * Whether `message` may be the next entry: the gate for the coordinator, and the check of the auditor. Does
+ * not verify the signature; see `assertAuthentic`.
+ * @throws FederationError with the reason; LATE means discarded, everything else rejected
+ */
+export function assertAdmissible(state: FederationState, message: Message, time: number): void {
+  if (time < state.lastTime) {
+    throw new FederationError('STATE', `expected a time of at least ${state.lastTime}, got ${time}`);
+  }
+  if (state.charter === undefined && message.type !== 'charter') {
+    throw new FederationError('STATE', `expected the charter first, got "${message.type}"`);
+  }
+  ruleOf(message).admissible(state, message.payload, time);
+}
+
+/** Folds one admissible entry into the state, which is consumed. */
+export function apply(state: FederationState, recorded: RecordedEntry): FederationState {
+  const { entry } = recorded;
+  ruleOf(entry.message).apply(state, entry.message.payload, recorded);
+  state.size = entry.seq + 1;
+  state.lastTime = entry.time;
+  return state;
+}
+
+/**
+ * The pinned key that must have signed a message: the charter's for the coordinator, the enrolled one for a
+ * bank, the one it brings along for a charter or an enrol.
+ * @throws FederationError UNKNOWN_PARTICIPANT
+ */
+export function signerKey(state: FederationState, message: Message): string {
+  switch (message.type) {
+    case 'charter':
+      return message.payload.coordinatorKey;
+    case 'enrol':
+      return message.payload.identityKey;
+    case 'consent':
+    case 'plain-input':
+    case 'refuse-round':
+      return admittedParticipant(state, message.payload.from).identityKey;
+    default: {
+      if (state.charter === undefined) throw new FederationError('STATE', 'the ledger has no charter yet');
+      return state.charter.payload.coordinatorKey;
+    }
+  }
+}
+
+/** @throws FederationError SIG | UNKNOWN_PARTICIPANT */
+export function assertAuthentic(state: FederationState, message: Message): void {
+  assertSignedBy(message, signerKey(state, message));
+}

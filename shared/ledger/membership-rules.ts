@@ -1,0 +1,96 @@
+/** Who belongs to the consortium: charter, invite, enrol, admit. */
+import { fromBase64Url } from '#shared/crypto/base64.ts';
+import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
+import { assertSafePublicKey } from '#shared/crypto/signatures.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+import type { FederationState, Rules } from '#shared/ledger/federation-state.ts';
+
+export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = {
+  charter: {
+    admissible(state, payload) {
+      if (state.charter !== undefined) throw new FederationError('STATE', 'the ledger already has its charter');
+      assertSafePublicKey(fromBase64Url(payload.coordinatorKey));
+      assertSafePublicKey(fromBase64Url(payload.logKey));
+      if (payload.coordinatorKey === payload.logKey) {
+        throw new FederationError('STATE', 'the ledger key must differ from the coordinator key');
+      }
+    },
+    apply(state, payload, { hash }) {
+      state.charter = { hash, payload };
+    },
+  },
+
+  invite: {
+    admissible(state, payload, time) {
+      assertCharter(state, payload.charter);
+      if (state.participants.has(payload.participant)) {
+        throw new FederationError('STATE', `"${payload.participant}" is already enrolled; choose another id`);
+      }
+      if (payload.expiresAt <= time) throw new FederationError('STATE', 'the invitation would already be expired');
+      if ([...state.invitations.values()].some((i) => i.tokenHash === payload.tokenHash)) {
+        throw new FederationError('REPLAY', 'this invitation token was used before');
+      }
+    },
+    apply(state, payload, { hash }) {
+      // the newest invitation of a bank counts: an operator who lost one simply makes another
+      for (const [key, old] of state.invitations) {
+        if (old.participant === payload.participant && !old.used) state.invitations.delete(key);
+      }
+      const { participant, tokenHash, expiresAt } = payload;
+      state.invitations.set(hash, { hash, participant, tokenHash, expiresAt, used: false });
+    },
+  },
+
+  enrol: {
+    admissible(state, payload, time) {
+      const invitation = state.invitations.get(payload.invite);
+      if (
+        invitation === undefined ||
+        invitation.used ||
+        invitation.expiresAt < time ||
+        invitation.participant !== payload.from ||
+        invitation.tokenHash !== toHex(sha256(utf8(payload.token)))
+      ) {
+        throw new FederationError(
+          'INVITATION',
+          `expected an unused, unexpired invitation for "${payload.from}"; ask the operator for a new one`,
+        );
+      }
+      assertSafePublicKey(fromBase64Url(payload.identityKey));
+      if ([...state.participants.values()].some((p) => p.identityKey === payload.identityKey)) {
+        throw new FederationError('REPLAY', 'this identity key is already enrolled');
+      }
+      if (state.participants.size >= LIMITS.participantsMax) {
+        throw new FederationError('TOO_LARGE', `a consortium has at most ${LIMITS.participantsMax} participants`);
+      }
+    },
+    apply(state, payload, { hash, entry }) {
+      const { from: id, identityKey } = payload;
+      state.invitations.get(payload.invite)!.used = true;
+      state.participants.set(id, { id, identityKey, enrol: hash, status: 'enrolled', enrolledAt: entry.time });
+    },
+  },
+
+  admit: {
+    admissible(state, payload) {
+      const participant = state.participants.get(payload.participant);
+      if (participant === undefined || participant.enrol !== payload.enrol) {
+        throw new FederationError('NOT_FOUND', `"${payload.participant}" has no such enrolment to admit`);
+      }
+      if (participant.status === 'admitted') {
+        throw new FederationError('REPLAY', `"${payload.participant}" is already admitted`);
+      }
+    },
+    apply(state, payload) {
+      state.participants.get(payload.participant)!.status = 'admitted';
+    },
+  },
+};
+
+/** @throws FederationError STATE */
+export function assertCharter(state: FederationState, hash: string): void {
+  if (state.charter?.hash !== hash) {
+    throw new FederationError('STATE', "expected a message under this consortium's charter, got another charter's hash");
+  }
+}

@@ -1,0 +1,27 @@
+/** Everything has a limit, with a unit and a reason. */
+export const LIMITS = {
+  /** Roster size up to which the complete mask graph is planned (secure sum); plain runs allow more. */
+  participantsMax: 1024,
+  /** 2^26 words: 256 MiB in the u32 ring, six times the largest network we measure. */
+  vectorWordsMax: 67_108_864,
+  /** A body in bytes: the largest vector, or a model artefact in JSON. */
+  bodyBytesMax: 536_870_912,
+  /** Unit of hashing, upload and resume. */
+  chunkBytes: 1_048_576,
+  /** An entry must fit the uint16 length prefix of C2SP entry bundles. */
+  entryBytesMax: 65_535,
+  /** A socket packet: one entry and its framing, or a page of entries. */
+  socketBytesMax: 1_048_576,
+  /** A JSON request body over HTTP. */
+  requestBytesMax: 262_144,
+  /** Entries in one page of the ledger. */
+  pageEntriesMax: 500,
+  /** A whole page of entries must fit in one socket packet. */
+  pageBytesMax: 786_432,
+  /** Rounds in one run: a stopping rule that never fires still ends. */
+  roundsMax: 10_000,
+  /** Bodies one bank may have uploaded without a message that claims them. */
+  unclaimedBodiesPerBank: 4,
+  /** Difference between a bank's clock and the coordinator's when it authenticates, ms. */
+  clockSkewMsMax: 300_000,
+} as const;

@@ -1,0 +1,101 @@
+/**
+ * Events over socket.io. Every payload passes its schema, every event that asks for something is
+ * acknowledged with `{ok: true, …}` or `{ok: false, code, message}`.
+ *
+ *   /agents   the banks' agents; authenticate first, everything else after
+ *   /watch    operators and auditors, by access token
+ */
+import { z } from 'zod';
+import { hash, participantId, runId, signature64, timeMs } from '#shared/protocol/ids.ts';
+import type { Entry } from '#shared/ledger/entry.ts';
+import type { MessageType } from '#shared/protocol/messages.ts';
+
+/** What a bank is told of the ledger: the coordinator's side of runs, and never another bank's messages. */
+export const FEED_TYPES = [
+  'charter',
+  'run-proposed',
+  'run-started',
+  'open-round',
+  'close-round',
+  'void-round',
+  'run-finished',
+] as const satisfies readonly MessageType[];
+
+/** The coordinator's first word on a fresh /agents socket. */
+export const challenge = z.strictObject({ nonce: z.string().regex(/^[A-Za-z0-9_-]{43}$/), charter: hash });
+export type Challenge = z.infer<typeof challenge>;
+
+/** The bank's signature over the challenge; type "authenticate". Not a ledger entry. */
+export const authentication = z.strictObject({
+  type: z.literal('authenticate'),
+  payload: z.strictObject({
+    nonce: challenge.shape.nonce,
+    charter: hash,
+    from: participantId,
+    time: timeMs,
+    agentVersion: z.string().max(40),
+  }),
+  sig: signature64,
+});
+export type Authentication = z.infer<typeof authentication>;
+
+/** `token` is for HTTP while this socket lives. */
+export const authenticated = z.strictObject({ ok: z.literal(true), token: z.string() });
+
+export const followRequest = z.strictObject({ from: z.int().min(0) });
+export interface FollowPage {
+  readonly ok: true;
+  readonly entries: readonly Entry[];
+  /** Where the next page starts, or null when this was the last. */
+  readonly next: number | null;
+}
+
+export type Outcome = 'accepted' | 'rejected' | 'discarded';
+export interface SubmitReply {
+  readonly ok: true;
+  readonly outcome: Outcome;
+  readonly code?: string;
+  readonly message?: string;
+}
+
+/** Not signed, not recorded: for the people who watch. */
+export const progress = z.strictObject({
+  run: runId,
+  round: z.int().min(0),
+  stage: z.enum(['loading', 'answering', 'uploading', 'waiting']),
+  /** 0 to 1. */
+  fraction: z.number().min(0).max(1),
+});
+export type Progress = z.infer<typeof progress>;
+
+export const watchRequest = z.strictObject({ run: runId });
+
+export interface Refusal {
+  readonly ok: false;
+  readonly code: string;
+  readonly message: string;
+}
+
+type Acknowledge<T> = (reply: T | Refusal) => void;
+
+export interface AgentToCoordinator {
+  authenticate(message: unknown, acknowledge: Acknowledge<z.infer<typeof authenticated>>): void;
+  follow(request: unknown, acknowledge: Acknowledge<FollowPage>): void;
+  submit(message: unknown, acknowledge: Acknowledge<SubmitReply>): void;
+  progress(report: unknown): void;
+}
+
+export interface CoordinatorToAgent {
+  challenge(challenge: Challenge): void;
+  entry(entry: Entry): void;
+}
+
+export interface WatchToCoordinator {
+  watch(request: unknown, acknowledge: Acknowledge<{ ok: true; entries: readonly Entry[]; connected: readonly string[] }>): void;
+}
+
+export interface CoordinatorToWatch {
+  entry(entry: Entry): void;
+  progress(report: Progress & { participant: string }): void;
+  presence(change: { participant: string; connected: boolean }): void;
+}

@@ -1,0 +1,143 @@
+/** The sum of the banks' vectors, and how a program reads it. */
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { fieldLimit, vectorLength, wordBytes, type Field, type Ring } from '#shared/ring/field.ts';
+import type { RingWords } from '#shared/ring/encode.ts';
+
+export function createWords(ringName: Ring, length: number): RingWords {
+  return ringName === 'u32' ? new Uint32Array(length) : new BigUint64Array(length);
+}
+
+/** Views bytes as ring words without a copy when they are aligned, with one otherwise. */
+export function wordsOf(ringName: Ring, bytes: Uint8Array): RingWords {
+  const size = wordBytes(ringName);
+  if (bytes.byteLength % size !== 0) {
+    throw new FederationError('SHAPE', `expected a multiple of ${size} bytes, got ${bytes.byteLength}`);
+  }
+  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const length = aligned.byteLength / size;
+  return ringName === 'u32'
+    ? new Uint32Array(aligned.buffer, aligned.byteOffset, length)
+    : new BigUint64Array(aligned.buffer, aligned.byteOffset, length);
+}
+
+/** `sum[offset + i] += part[i]` modulo 2^w. */
+export function addInto(sum: RingWords, part: RingWords, offset = 0): void {
+  const [into, from] = [signedView(sum), signedView(part)];
+  if (into instanceof Int32Array && from instanceof Int32Array) add32(into, from, offset);
+  else if (into instanceof BigInt64Array && from instanceof BigInt64Array) add64(into, from, offset);
+  else throw new FederationError('SHAPE', 'cannot add vectors of different rings');
+}
+
+// One function for each element type, on signed views: V8 keeps int32 unboxed where uint32 sums become
+// float64, which is six times slower; two's complement makes the bits the same.
+function add32(sum: Int32Array, part: Int32Array, offset: number): void {
+  for (let i = 0; i < part.length; i++) sum[offset + i] = (sum[offset + i]! + part[i]!) | 0;
+}
+
+function add64(sum: BigInt64Array, part: BigInt64Array, offset: number): void {
+  for (let i = 0; i < part.length; i++) sum[offset + i] = sum[offset + i]! + part[i]!;
+}
+
+/**
+ * Checks words of one unmasked vector, which may be a slice of it starting at word `offset`, against what
+ * one bank may send. Masked vectors are uniform: for them only the checks of `RingSum` say anything.
+ * @throws FederationError CANARY | RANGE naming the field and the word
+ */
+export function assertWithinLimits(words: RingWords, offset: number, fields: readonly Field[]): void {
+  const signed = signedView(words);
+  if (offset === 0 && Number(signed[0]) !== 1) {
+    throw new FederationError('CANARY', `expected the canary word to be 1, got ${words[0]}`);
+  }
+  let start = 1;
+  for (const field of fields) {
+    const from = Math.max(start, offset);
+    const to = Math.min(start + field.length, offset + words.length);
+    const bad = firstBeyond(signed, from - offset, to - offset, fieldLimit(field));
+    if (bad >= 0) {
+      throw new FederationError(
+        'RANGE',
+        `field "${field.name}": word ${bad + offset - start} is outside ±${fieldLimit(field)}`,
+      );
+    }
+    start += field.length;
+  }
+}
+
+function firstBeyond(words: Int32Array | BigInt64Array, from: number, to: number, limit: number): number {
+  if (words instanceof Int32Array) {
+    for (let i = from; i < to; i++) if (words[i]! > limit || words[i]! < -limit) return i;
+    return -1;
+  }
+  const bigLimit = BigInt(limit);
+  for (let i = from; i < to; i++) if (words[i]! > bigLimit || words[i]! < -bigLimit) return i;
+  return -1;
+}
+
+function signedView(words: RingWords): Int32Array | BigInt64Array {
+  return words instanceof Uint32Array
+    ? new Int32Array(words.buffer, words.byteOffset, words.length)
+    : new BigInt64Array(words.buffer, words.byteOffset, words.length);
+}
+
+/** The decoded answer to a question: integers in two's complement, and numbers in the field's unit. */
+export class RingSum {
+  readonly words: RingWords;
+  readonly fields: readonly Field[];
+  /** Banks in the sum, as the canary counted them. */
+  readonly banks: number;
+  private readonly signed: Int32Array | BigInt64Array;
+
+  /**
+   * @param banks how many banks the sum must contain
+   * @throws FederationError SHAPE | CANARY | RANGE: a mask that did not cancel, or a wrapped sum
+   */
+  constructor(words: RingWords, fields: readonly Field[], banks: number) {
+    if (words.length !== vectorLength(fields)) {
+      throw new FederationError('SHAPE', `expected ${vectorLength(fields)} words, got ${words.length}`);
+    }
+    this.words = words;
+    this.fields = fields;
+    this.signed = signedView(words);
+    this.banks = Number(this.signed[0]);
+    if (this.banks !== banks) {
+      throw new FederationError('CANARY', `expected a sum of ${banks} banks, the canary says ${this.banks}`);
+    }
+    let start = 1;
+    for (const field of fields) {
+      const bad = firstBeyond(this.signed, start, start + field.length, banks * fieldLimit(field));
+      if (bad >= 0) {
+        throw new FederationError('RANGE', `the sum of field "${field.name}" is beyond what ${banks} banks may send`);
+      }
+      start += field.length;
+    }
+  }
+
+  /** The field's summed integers (value × scale), a view into the sum. For u32 only; u64 has `numbers`. */
+  integers(name: string): Int32Array {
+    const { start, field } = this.locate(name);
+    if (!(this.signed instanceof Int32Array)) throw new TypeError(`field "${name}" is in the u64 ring`);
+    return this.signed.subarray(start, start + field.length);
+  }
+
+  /** The field's sum in its own unit. Exact for integers: overflow bounds keep them below 2^53. */
+  numbers(name: string): Float64Array {
+    const { start, field } = this.locate(name);
+    const out = new Float64Array(field.length);
+    for (let i = 0; i < out.length; i++) out[i] = Number(this.signed[start + i]) / field.scale;
+    return out;
+  }
+
+  /** The sum of a field of length 1. */
+  number(name: string): number {
+    return this.numbers(name)[0]!;
+  }
+
+  private locate(name: string): { start: number; field: Field } {
+    let start = 1;
+    for (const field of this.fields) {
+      if (field.name === name) return { start, field };
+      start += field.length;
+    }
+    throw new RangeError(`the question has no field "${name}"`);
+  }
+}

@@ -5,11 +5,17 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export const coordinatorConfig = z.strictObject({
   /** Keys, bodies and, without PostgreSQL, the database. */
-  dataDir: z.string().min(1).transform((path) => resolve(path)),
+  dataDir: z
+    .string()
+    .min(1)
+    .transform((path) => resolve(path)),
   host: z.string().min(1).default('127.0.0.1'),
   /** 0 lets the system choose. */
   port: z.int().min(0).max(65_535).default(7400),
-  databaseUrl: z.string().regex(/^postgres(ql)?:\/\//).optional(),
+  databaseUrl: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//)
+    .optional(),
   consortium: z.string().min(1).max(100).default('consortium'),
   /** Opens the sealed keys; without it a key file in the data folder does. */
   passphrase: z.string().min(1).optional(),

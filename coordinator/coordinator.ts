@@ -46,7 +46,10 @@ export interface Coordinator {
 }
 
 /** @throws FederationError STORAGE | KEY_FILE | LEDGER | PORT_IN_USE */
-export async function createCoordinator(config: CoordinatorConfig, deps: CoordinatorDependencies): Promise<Coordinator> {
+export async function createCoordinator(
+  config: CoordinatorConfig,
+  deps: CoordinatorDependencies,
+): Promise<Coordinator> {
   const { clock, log } = deps;
   const keys = await openCoordinatorKeys(config.dataDir, config.passphrase);
   const bodies = await BodyStore.open(join(config.dataDir, 'bodies'));
@@ -61,7 +64,14 @@ export async function createCoordinator(config: CoordinatorConfig, deps: Coordin
     const events = new CoordinatorEvents(log, metrics);
     const presence = new Presence(clock);
     const access = new Access(tokens);
-    const rounds: RunDependencies = { journal, bodies, clock, log, sums: new Map(), awaySince: presence.awaySince };
+    const rounds: RunDependencies = {
+      journal,
+      bodies,
+      clock,
+      log,
+      sums: new Map(),
+      awaySince: presence.awaySince,
+    };
     journal.onRecorded((recorded) => events.recorded(recorded, journal.state));
 
     const drivers = new RunDrivers(rounds, deps.onBroken);
@@ -69,7 +79,15 @@ export async function createCoordinator(config: CoordinatorConfig, deps: Coordin
     presence.onChange(() => drivers.wakeAll());
 
     const app = createHttpApp({
-      journal, bodies, clock, presence, access, entries, events, metrics,
+      journal,
+      bodies,
+      clock,
+      presence,
+      access,
+      entries,
+      tokens,
+      events,
+      metrics,
       state: journal.state,
       sums: rounds.sums,
       requestsPerMinute: config.requestsPerMinute,
@@ -81,7 +99,10 @@ export async function createCoordinator(config: CoordinatorConfig, deps: Coordin
     const server =
       config.tls === undefined
         ? createHttpServer(app)
-        : createHttpsServer({ cert: await readFile(config.tls.certFile), key: await readFile(config.tls.keyFile) }, app);
+        : createHttpsServer(
+            { cert: await readFile(config.tls.certFile), key: await readFile(config.tls.keyFile) },
+            app,
+          );
     const io = new SocketServer(server, {
       transports: ['websocket'],
       maxHttpBufferSize: LIMITS.socketBytesMax,
@@ -94,7 +115,11 @@ export async function createCoordinator(config: CoordinatorConfig, deps: Coordin
     const agents = io.of('/agents') as AgentNamespace;
     serveWatchers(watchers, { journal, entries, access, presence, events });
     serveAgents(agents, {
-      rounds, entries, access, presence, events,
+      rounds,
+      entries,
+      access,
+      presence,
+      events,
       onProgress: (report) => watchers.to(report.run).emit('progress', report),
     });
     const url = await listen(server, config);
@@ -167,7 +192,9 @@ class RunDrivers {
 }
 
 function asBroken(cause: unknown): FederationError {
-  return cause instanceof FederationError ? cause : new FederationError('INTERNAL', describeError(cause), { cause });
+  return cause instanceof FederationError
+    ? cause
+    : new FederationError('INTERNAL', describeError(cause), { cause });
 }
 
 /** Writes entry 0 at the first start; later refuses keys that are not the charter's. */
@@ -179,7 +206,10 @@ async function assertCharterIsOurs(journal: Journal, keys: JournalKeys, consorti
     const origin = `tallystick/${consortium.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}/${coordinatorKey.slice(0, 8)}`;
     await journal.record('charter', { v: 1, consortium, origin, coordinatorKey, logKey });
   } else if (charter.payload.coordinatorKey !== coordinatorKey || charter.payload.logKey !== logKey) {
-    throw new FederationError('LEDGER', 'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database');
+    throw new FederationError(
+      'LEDGER',
+      'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database',
+    );
   }
 }
 
@@ -188,7 +218,11 @@ function listen(server: HttpServer, { host, port, tls }: CoordinatorConfig): Pro
     server.once('error', (cause: NodeJS.ErrnoException) => {
       reject(
         cause.code === 'EADDRINUSE'
-          ? new FederationError('PORT_IN_USE', `port ${port} on ${host} is taken; stop the other process or choose another with --port`, { cause })
+          ? new FederationError(
+              'PORT_IN_USE',
+              `port ${port} on ${host} is taken; stop the other process or choose another with --port`,
+              { cause },
+            )
           : new FederationError('CONFIG', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }),
       );
     });

@@ -6,7 +6,9 @@ import type { FederationState } from '#shared/ledger/federation-state.ts';
 import { message as messageSchema } from '#shared/protocol/messages.ts';
 import type { Outcome } from '#shared/protocol/socket-events.ts';
 
-const KNOWN_TYPES: ReadonlySet<unknown> = new Set(messageSchema.options.map((option) => option.shape.type.value));
+const KNOWN_TYPES: ReadonlySet<unknown> = new Set(
+  messageSchema.options.map((option) => option.shape.type.value),
+);
 
 export class CoordinatorEvents {
   private readonly log: Logger;
@@ -50,15 +52,24 @@ export class CoordinatorEvents {
         const past = run.past.at(-1)!;
         const { round, question } = past.open.payload;
         this.metrics.rounds.inc({ outcome });
-        this.metrics.roundSeconds.observe({ phase: question.kind }, (past.endedAt - past.open.openedAt) / 1000);
-        this.log.info({ run: run.id, round, kind: question.kind, banks: past.open.inputs.size }, `round ${outcome}`);
+        this.metrics.roundSeconds.observe(
+          { phase: question.kind },
+          (past.endedAt - past.open.openedAt) / 1000,
+        );
+        this.log.info(
+          { run: run.id, round, kind: question.kind, banks: past.open.inputs.size },
+          `round ${outcome}`,
+        );
         break;
       }
       case 'run-finished':
         this.log.info({ run: message.payload.run, outcome: message.payload.outcome }, 'run finished');
         break;
       case 'enrol':
-        this.log.info({ participant: message.payload.from }, 'bank enrolled; compare fingerprints and admit it');
+        this.log.info(
+          { participant: message.payload.from },
+          'bank enrolled; compare fingerprints and admit it',
+        );
         break;
       default:
         this.log.debug({ type: message.type, seq: entry.seq }, 'entry recorded');

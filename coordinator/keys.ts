@@ -11,7 +11,10 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
  * Opens the keys, making them at the first start.
  * @throws FederationError KEY_FILE
  */
-export async function openCoordinatorKeys(dataDir: string, passphrase: string | undefined): Promise<JournalKeys> {
+export async function openCoordinatorKeys(
+  dataDir: string,
+  passphrase: string | undefined,
+): Promise<JournalKeys> {
   const folder = join(dataDir, 'keys');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const secret = passphrase ?? (await keyFileSecret(join(folder, 'unlock.key')));

@@ -9,7 +9,16 @@ export function createLogger(level: string): Logger {
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: ['token', 'passphrase', 'seed', 'key', '*.token', '*.passphrase', 'headers.authorization', 'req.headers.authorization'],
+      redact: [
+        'token',
+        'passphrase',
+        'seed',
+        'key',
+        '*.token',
+        '*.passphrase',
+        'headers.authorization',
+        'req.headers.authorization',
+      ],
     },
     pino.destination({ dest: 2, sync: true }),
   );

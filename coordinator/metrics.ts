@@ -54,6 +54,10 @@ export function createMetrics(): CoordinatorMetrics {
       labelNames: ['participant'],
       registers,
     }),
-    ledgerLeaves: new Gauge({ name: 'tallystick_log_size_leaves', help: 'Entries in the ledger.', registers }),
+    ledgerLeaves: new Gauge({
+      name: 'tallystick_log_size_leaves',
+      help: 'Entries in the ledger.',
+      registers,
+    }),
   };
 }

@@ -8,6 +8,7 @@ const answerers: Readonly<Record<string, CreateAnswerer>> = { fedavg: createFeda
 /** @throws FederationError PLAN */
 export function answererNamed(name: string): CreateAnswerer {
   const create = Object.hasOwn(answerers, name) ? answerers[name] : undefined;
-  if (create === undefined) throw new FederationError('PLAN', `this agent cannot answer the program "${name}"`);
+  if (create === undefined)
+    throw new FederationError('PLAN', `this agent cannot answer the program "${name}"`);
   return create;
 }

@@ -58,6 +58,11 @@ export interface ProgramResult {
 
 export interface Program<State = unknown> {
   readonly name: string;
+  /**
+   * The most rounds a run with these settings can take: a bank's policy limits it.
+   * @throws FederationError PLAN
+   */
+  maximumRounds(settings: Json): number;
   /** @throws FederationError PLAN when the settings are not valid for this contract */
   begin(setup: ProgramSetup): Step<State>;
   /** Consumes `state`: arrays in it may be reused by the state returned. */

@@ -58,7 +58,8 @@ export class RunMachine {
    * @throws FederationError CANARY | RANGE | SHAPE for an impossible sum; the machine is then unchanged
    */
   next(words: RingWords, banks: number): void {
-    if (this.asked === undefined) throw new FederationError('STATE', 'the program is done; there is no question open');
+    if (this.asked === undefined)
+      throw new FederationError('STATE', 'the program is done; there is no question open');
     const sum = new RingSum(words, this.asked.question.fields, banks);
     this.take(this.program.next(this.state, sum));
   }
@@ -83,7 +84,11 @@ function questionHash({ kind, ring, fields, settings, tensors }: Question): stri
   const roots = Object.fromEntries(
     Object.entries(tensors).map(([name, values]) => [
       name,
-      { type: values instanceof Float32Array ? 'f32' : 'f64', length: values.length, root: vectorRoot(values) },
+      {
+        type: values instanceof Float32Array ? 'f32' : 'f64',
+        length: values.length,
+        root: vectorRoot(values),
+      },
     ]),
   );
   return messageHash('question', { kind, ring, fields, settings, tensors: roots });

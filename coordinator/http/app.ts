@@ -9,14 +9,20 @@ import { notFound, problemHandler } from '#coordinator/http/problem.ts';
 import { authorised, type Route } from '#coordinator/http/route.ts';
 import { bodyRouter, type BodyRouteDependencies } from '#coordinator/http/routes/bodies.ts';
 import { ledgerRoutes } from '#coordinator/http/routes/ledger.ts';
-import { participantRoutes, type ParticipantRouteDependencies } from '#coordinator/http/routes/participants.ts';
+import {
+  participantRoutes,
+  type ParticipantRouteDependencies,
+} from '#coordinator/http/routes/participants.ts';
 import { runRoutes } from '#coordinator/http/routes/runs.ts';
+import { tokenRoutes } from '#coordinator/http/routes/tokens.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
+import type { TokenStore } from '#coordinator/store/token-store.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
 export interface HttpDependencies extends BodyRouteDependencies, ParticipantRouteDependencies {
   readonly entries: EntryStore;
+  readonly tokens: TokenStore;
   readonly events: CoordinatorEvents;
   readonly requestsPerMinute: number;
   readonly version: string;
@@ -55,12 +61,20 @@ export function createHttpApp(deps: HttpDependencies): Express {
       standardHeaders: 'draft-8',
       legacyHeaders: false,
       handler: () => {
-        throw new FederationError('RATE_LIMIT', `more than ${deps.requestsPerMinute} requests a minute; wait and try again`);
+        throw new FederationError(
+          'RATE_LIMIT',
+          `more than ${deps.requestsPerMinute} requests a minute; wait and try again`,
+        );
       },
     }),
   );
   app.use(express.json({ limit: LIMITS.requestBytesMax }));
-  const routes: Route[] = [...participantRoutes(deps), ...runRoutes(deps), ...ledgerRoutes(deps)];
+  const routes: Route[] = [
+    ...participantRoutes(deps),
+    ...runRoutes(deps),
+    ...ledgerRoutes(deps),
+    ...tokenRoutes(deps),
+  ];
   const document = openApiDocument(routes, deps.version);
   app.get('/v1/openapi.json', (_request, response) => void response.json(document));
   for (const { method, path, handler } of routes) app[method](`/v1${path}`, handler(access));

@@ -18,8 +18,14 @@ const problem = z
 const bodyPaths: ZodOpenApiPathsObject = {
   '/v1/bodies/{root}': {
     get: { summary: 'A body by its root; takes Range.', responses: { 200: { description: 'The bytes.' } } },
-    head: { summary: 'Whether a body is here, or where its upload stands.', responses: { 200: { description: 'It is.' } } },
-    put: { summary: 'Upload a body, from Upload-Offset on.', responses: { 201: { description: 'Complete.' } } },
+    head: {
+      summary: 'Whether a body is here, or where its upload stands.',
+      responses: { 200: { description: 'It is.' } },
+    },
+    put: {
+      summary: 'Upload a body, from Upload-Offset on.',
+      responses: { 201: { description: 'Complete.' } },
+    },
   },
 };
 

@@ -19,7 +19,15 @@ export function problemHandler(events: CoordinatorEvents): ErrorRequestHandler {
     response
       .status(status)
       .type('application/problem+json')
-      .json({ type: 'about:blank', title, status, detail, code, retryable, requestId: response.getHeader('x-request-id') });
+      .json({
+        type: 'about:blank',
+        title,
+        status,
+        detail,
+        code,
+        retryable,
+        requestId: response.getHeader('x-request-id'),
+      });
   };
 }
 

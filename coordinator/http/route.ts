@@ -45,7 +45,9 @@ export function route<
   query?: Query;
   params?: Params;
   response: Result;
-  handle(input: RouteInput<z.infer<Body>, z.infer<Query>, z.infer<Params>>): Promise<z.infer<Result>> | z.infer<Result>;
+  handle(
+    input: RouteInput<z.infer<Body>, z.infer<Query>, z.infer<Params>>,
+  ): Promise<z.infer<Result>> | z.infer<Result>;
 }): Route {
   const { handle, ...described } = definition;
   return {
@@ -74,9 +76,15 @@ export async function authorised(request: Request, access: Access, who: readonly
   if (who.includes('public') || who.includes(caller.kind)) return caller;
   if (caller.kind === 'operator' && who.includes('auditor')) return caller;
   if (caller.kind === 'public') {
-    throw new FederationError('UNAUTHENTICATED', `expected "Authorization: Bearer …" with a token of: ${who.join(', ')}`);
+    throw new FederationError(
+      'UNAUTHENTICATED',
+      `expected "Authorization: Bearer …" with a token of: ${who.join(', ')}`,
+    );
   }
-  throw new FederationError('FORBIDDEN', `expected a token of: ${who.join(', ')}; this one is of: ${caller.kind}`);
+  throw new FederationError(
+    'FORBIDDEN',
+    `expected a token of: ${who.join(', ')}; this one is of: ${caller.kind}`,
+  );
 }
 
 /** @throws FederationError SCHEMA naming the place and the field */

@@ -28,7 +28,11 @@ export const runView = z
     phase: z.enum(['proposed', 'ready', 'collecting', 'finished']),
     proposedAt: timeMs,
     consents: z.array(
-      z.strictObject({ participant: participantId, decision: z.enum(['granted', 'refused', 'pending']), reason: z.string() }),
+      z.strictObject({
+        participant: participantId,
+        decision: z.enum(['granted', 'refused', 'pending']),
+        reason: z.string(),
+      }),
     ),
     roster: z.array(participantId),
     rounds: z.array(roundView),
@@ -74,7 +78,11 @@ export function viewRun(run: Run): RunView {
     proposedAt: run.proposedAt,
     consents: run.plan.participants.map((participant) => {
       const consent = run.consents.get(participant);
-      return { participant, decision: consent?.decision ?? ('pending' as const), reason: consent?.reason ?? '' };
+      return {
+        participant,
+        decision: consent?.decision ?? ('pending' as const),
+        reason: consent?.reason ?? '',
+      };
     }),
     roster: [...run.roster],
     rounds,

@@ -47,7 +47,12 @@ export class Journal {
   private writing = false;
   private broken: FederationError | undefined;
 
-  private constructor(store: EntryStore, keys: JournalKeys, clock: Clock, onBroken: (e: FederationError) => void) {
+  private constructor(
+    store: EntryStore,
+    keys: JournalKeys,
+    clock: Clock,
+    onBroken: (e: FederationError) => void,
+  ) {
     this.store = store;
     this.keys = keys;
     this.clock = clock;
@@ -73,7 +78,8 @@ export class Journal {
         try {
           const recorded = parseEntry(text);
           const { entry } = recorded;
-          if (seq !== state.size || entry.seq !== seq) throw new Error(`expected position ${state.size}, got ${entry.seq}`);
+          if (seq !== state.size || entry.seq !== seq)
+            throw new Error(`expected position ${state.size}, got ${entry.seq}`);
           assertAuthentic(state, entry.message);
           assertAdmissible(state, entry.message, entry.time);
           apply(state, recorded);
@@ -179,7 +185,10 @@ export class Journal {
 }
 
 /** The run an entry belongs to, if any. */
-export function runOfMessage(state: FederationState, { entry: { message }, hash }: RecordedEntry): string | undefined {
+export function runOfMessage(
+  state: FederationState,
+  { entry: { message }, hash }: RecordedEntry,
+): string | undefined {
   switch (message.type) {
     case 'run-proposed':
       return hash;

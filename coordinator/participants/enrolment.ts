@@ -41,7 +41,11 @@ export async function enrolBank(raw: unknown, journal: Journal, clock: Clock): P
  * @param fingerprint what the bank read out over another channel
  * @throws FederationError FORBIDDEN when it is another one
  */
-export async function admitBank(id: ParticipantId, fingerprint: string, journal: Journal): Promise<Participant> {
+export async function admitBank(
+  id: ParticipantId,
+  fingerprint: string,
+  journal: Journal,
+): Promise<Participant> {
   const participant = participantOf(journal, id);
   const expected = keyFingerprint(participant.identityKey);
   if (fingerprint.toLowerCase() !== expected) {
@@ -61,6 +65,7 @@ function participantOf(journal: Journal, id: ParticipantId): Participant {
 }
 
 export function charterHash(journal: Journal): string {
-  if (journal.state.charter === undefined) throw new FederationError('STATE', 'the ledger has no charter yet');
+  if (journal.state.charter === undefined)
+    throw new FederationError('STATE', 'the ledger has no charter yet');
   return journal.state.charter.hash;
 }

@@ -13,7 +13,11 @@ import { isBankMessage, parseMessage, type BankMessage, type Message } from '#sh
  * @param sender who the socket's key proved it to be
  * @throws FederationError: LATE means discarded, REPLAY already accepted, everything else rejected
  */
-export async function acceptUpdate(raw: unknown, sender: ParticipantId, deps: RunDependencies): Promise<void> {
+export async function acceptUpdate(
+  raw: unknown,
+  sender: ParticipantId,
+  deps: RunDependencies,
+): Promise<void> {
   const message = parseFrom(sender, raw);
   const { state } = deps.journal;
   assertAuthentic(state, message); // its own signature, whatever the socket proved
@@ -59,10 +63,16 @@ async function appendOnce(message: BankMessage, journal: Journal): Promise<void>
 function parseFrom(sender: ParticipantId, raw: unknown): Exclude<BankMessage, { type: 'enrol' }> {
   const message = parseMessage(raw);
   if (!isBankMessage(message) || message.type === 'enrol') {
-    throw new FederationError('SCHEMA', `expected consent, plain-input or refuse-round, got "${message.type}"`);
+    throw new FederationError(
+      'SCHEMA',
+      `expected consent, plain-input or refuse-round, got "${message.type}"`,
+    );
   }
   if (message.payload.from !== sender) {
-    throw new FederationError('WRONG_SENDER', `expected a message from "${sender}", got one in the name of another bank`);
+    throw new FederationError(
+      'WRONG_SENDER',
+      `expected a message from "${sender}", got one in the name of another bank`,
+    );
   }
   return message;
 }

@@ -41,11 +41,19 @@ function decideStart(run: Run, now: number): Decision {
   const { minimum } = run.plan.cohort;
   const until = run.proposedAt + run.plan.deadlines.consentMs;
   if (granted + undecided < minimum) {
-    return { kind: 'fail', code: 'COHORT', reason: `only ${granted + undecided} banks can still consent, the plan needs ${minimum}` };
+    return {
+      kind: 'fail',
+      code: 'COHORT',
+      reason: `only ${granted + undecided} banks can still consent, the plan needs ${minimum}`,
+    };
   }
   if (undecided > 0 && now < until) return { kind: 'wait', until };
   if (granted >= minimum) return { kind: 'start' };
-  return { kind: 'fail', code: 'COHORT', reason: `${granted} banks consented in time, the plan needs ${minimum}` };
+  return {
+    kind: 'fail',
+    code: 'COHORT',
+    reason: `${granted} banks consented in time, the plan needs ${minimum}`,
+  };
 }
 
 /**
@@ -69,11 +77,19 @@ function decideRound(run: Run, open: OpenRound, now: number, awaySince: AwaySinc
   const possible = answered + pending;
   if (answered >= minimum && (pending === 0 || now >= deadline)) return { kind: 'close' };
   if (now >= deadline) {
-    return { kind: 'void', code: 'COHORT', reason: `${answered} banks answered in time, the plan needs ${minimum}` };
+    return {
+      kind: 'void',
+      code: 'COHORT',
+      reason: `${answered} banks answered in time, the plan needs ${minimum}`,
+    };
   }
   // banks that are away may come back before the deadline; refusals are final
   if (run.roster.length - open.refusals.size < minimum) {
-    return { kind: 'void', code: 'COHORT', reason: `${open.refusals.size} banks refused, ${minimum} answers are needed` };
+    return {
+      kind: 'void',
+      code: 'COHORT',
+      reason: `${open.refusals.size} banks refused, ${minimum} answers are needed`,
+    };
   }
   return { kind: 'wait', until: possible >= minimum ? until : deadline };
 }

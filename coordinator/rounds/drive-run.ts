@@ -87,7 +87,9 @@ export class RunDriver {
     if (run.phase.name === 'finished') this.release();
   }
 
-  private async carryOut(decision: Exclude<ReturnType<typeof decide>, { kind: 'wait' | 'over' }>): Promise<void> {
+  private async carryOut(
+    decision: Exclude<ReturnType<typeof decide>, { kind: 'wait' | 'over' }>,
+  ): Promise<void> {
     const { run, deps } = this;
     const { journal, bodies } = deps;
     const open = run.phase.name === 'collecting' ? run.phase.open : undefined;
@@ -96,7 +98,8 @@ export class RunDriver {
         return startRun(run, journal);
       case 'ask': {
         const machine = (this.machine ??= await this.startMachine());
-        if (machine.finished !== undefined) return completeRun(run, machine.finished, machine.metrics, bodies, journal);
+        if (machine.finished !== undefined)
+          return completeRun(run, machine.finished, machine.metrics, bodies, journal);
         await openRound(run, machine, journal, deps.clock);
         if (run.phase.name === 'collecting') this.startSum(run.phase.open.hash, machine);
         return undefined;

@@ -18,12 +18,24 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import {
-  authentication, FEED_TYPES, followRequest, progress,
-  type AgentToCoordinator, type CoordinatorToAgent, type FollowPage, type Progress, type SubmitReply,
+  authentication,
+  FEED_TYPES,
+  followRequest,
+  progress,
+  type AgentToCoordinator,
+  type CoordinatorToAgent,
+  type FollowPage,
+  type Progress,
+  type SubmitReply,
 } from '#shared/protocol/socket-events.ts';
 import { acknowledging } from '#coordinator/sockets/acknowledge.ts';
 
-export type AgentNamespace = Namespace<AgentToCoordinator, CoordinatorToAgent, Record<string, never>, AgentData>;
+export type AgentNamespace = Namespace<
+  AgentToCoordinator,
+  CoordinatorToAgent,
+  Record<string, never>,
+  AgentData
+>;
 type AgentSocket = Socket<AgentToCoordinator, CoordinatorToAgent, Record<string, never>, AgentData>;
 
 interface AgentData {
@@ -63,13 +75,20 @@ function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
       const parsed = authentication.safeParse(raw);
       if (!parsed.success) throw new FederationError('SCHEMA', 'expected a signed authenticate message');
       const { payload } = parsed.data;
-      if (socket.data.participant !== undefined || payload.nonce !== nonce || payload.charter !== charterHash(journal)) {
+      if (
+        socket.data.participant !== undefined ||
+        payload.nonce !== nonce ||
+        payload.charter !== charterHash(journal)
+      ) {
         throw new FederationError('REPLAY', 'expected an answer to the challenge of this very socket');
       }
       const participant = admittedParticipant(journal.state, payload.from);
       assertSignedBy(parsed.data, participant.identityKey);
       if (Math.abs(payload.time - clock.now()) > LIMITS.clockSkewMsMax) {
-        throw new FederationError('STATE', `the bank's clock and the coordinator's differ by more than ${LIMITS.clockSkewMsMax / 1000} s; set them by NTP`);
+        throw new FederationError(
+          'STATE',
+          `the bank's clock and the coordinator's differ by more than ${LIMITS.clockSkewMsMax / 1000} s; set them by NTP`,
+        );
       }
       clearTimeout(impatience);
       socket.data.participant = participant.id;
@@ -122,7 +141,11 @@ function authenticatedOn(socket: AgentSocket): ParticipantId {
 }
 
 /** Every submission ends as accepted, rejected or discarded; anything else is our own fault. */
-async function submit(raw: unknown, sender: ParticipantId, deps: AgentSocketDependencies): Promise<SubmitReply> {
+async function submit(
+  raw: unknown,
+  sender: ParticipantId,
+  deps: AgentSocketDependencies,
+): Promise<SubmitReply> {
   try {
     await acceptUpdate(raw, sender, deps.rounds);
   } catch (error) {

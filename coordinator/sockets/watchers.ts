@@ -7,7 +7,11 @@ import type { Presence } from '#coordinator/participants/presence.ts';
 import { acknowledging } from '#coordinator/sockets/acknowledge.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { watchRequest, type CoordinatorToWatch, type WatchToCoordinator } from '#shared/protocol/socket-events.ts';
+import {
+  watchRequest,
+  type CoordinatorToWatch,
+  type WatchToCoordinator,
+} from '#shared/protocol/socket-events.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
 
 export type WatchNamespace = Namespace<WatchToCoordinator, CoordinatorToWatch>;
@@ -34,7 +38,8 @@ export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies)
   watchers.use((socket, next) => {
     const token: unknown = socket.handshake.auth['token'];
     deps.access.identify(`Bearer ${String(token)}`).then(
-      ({ kind }) => next(kind === 'operator' || kind === 'auditor' ? undefined : new Error('UNAUTHENTICATED')),
+      ({ kind }) =>
+        next(kind === 'operator' || kind === 'auditor' ? undefined : new Error('UNAUTHENTICATED')),
       (error: Error) => next(error),
     );
   });

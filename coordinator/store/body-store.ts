@@ -12,11 +12,9 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toHex } from '#shared/crypto/hash.ts';
-import { MerkleRootBuilder } from '#shared/crypto/merkle-hash.ts';
-import { backend } from '#shared/crypto/backend.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
+import { RootHasher } from '#shared/ring/vector-root.ts';
 
 export class BodyStore {
   private readonly folder: string;
@@ -137,14 +135,18 @@ export class BodyStore {
     const present = await this.uploaded(bank, root);
     if (present.complete) return true;
     if (present.offset !== offset) {
-      throw new FederationError('STATE', `expected the upload to go on at byte ${present.offset}, got ${offset}`);
+      throw new FederationError(
+        'STATE',
+        `expected the upload to go on at byte ${present.offset}, got ${offset}`,
+      );
     }
     await mkdir(join(this.folder, 'incoming', bank), { recursive: true });
     await this.makeRoom(bank, root);
     const part = `${this.incoming(bank, root)}.part`;
     const hasher = new RootHasher();
     if (offset > 0) {
-      for await (const chunk of createReadStream(part, { highWaterMark: LIMITS.chunkBytes })) hasher.update(chunk as Uint8Array);
+      for await (const chunk of createReadStream(part, { highWaterMark: LIMITS.chunkBytes }))
+        hasher.update(chunk as Uint8Array);
     }
     const file = await open(part, offset === 0 ? 'w' : 'a');
     let received = offset;
@@ -165,7 +167,10 @@ export class BodyStore {
     if (received < length) return false;
     if (hasher.root() !== root) {
       await rm(part);
-      throw new FederationError('VECROOT', `the ${length} bytes received do not hash to ${root}; upload them again`);
+      throw new FederationError(
+        'VECROOT',
+        `the ${length} bytes received do not hash to ${root}; upload them again`,
+      );
     }
     await rename(part, this.incoming(bank, root));
     return true;
@@ -177,7 +182,10 @@ export class BodyStore {
   async assertUploaded(bank: string, root: string, expectedBytes: number): Promise<void> {
     const { offset: size, complete } = await this.uploaded(bank, root);
     if (!complete) {
-      throw new FederationError('VECROOT', `the body ${root} is not here; upload it before the message that names it`);
+      throw new FederationError(
+        'VECROOT',
+        `the body ${root} is not here; upload it before the message that names it`,
+      );
     }
     if (size !== expectedBytes) {
       throw new FederationError('SHAPE', `expected a body of ${expectedBytes} bytes, got ${size}`);
@@ -206,39 +214,14 @@ export class BodyStore {
     const others = (await readdir(folder)).filter((name) => !name.startsWith(root));
     if (others.length < LIMITS.unclaimedBodiesPerBank) return;
     const ages = await Promise.all(
-      others.map(async (name) => ({ name, mtime: (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0 })),
+      others.map(async (name) => ({
+        name,
+        mtime: (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0,
+      })),
     );
     ages.sort((a, b) => a.mtime - b.mtime);
     const surplus = ages.slice(0, ages.length - LIMITS.unclaimedBodiesPerBank + 1);
     for (const { name } of surplus) await rm(join(folder, name), { force: true });
-  }
-}
-
-/** The body root of bytes that come in pieces of any size. */
-class RootHasher {
-  private readonly builder = new MerkleRootBuilder();
-  private leaf = backend.createSha256().update(Uint8Array.of(0));
-  private filled = 0;
-
-  update(bytes: Uint8Array): void {
-    for (let start = 0; start < bytes.length; ) {
-      const end = Math.min(bytes.length, start + LIMITS.chunkBytes - this.filled);
-      this.leaf.update(bytes.subarray(start, end));
-      this.filled += end - start;
-      if (this.filled === LIMITS.chunkBytes) this.endLeaf();
-      start = end;
-    }
-  }
-
-  root(): string {
-    if (this.filled > 0) this.endLeaf();
-    return toHex(this.builder.root());
-  }
-
-  private endLeaf(): void {
-    this.builder.add(this.leaf.digest());
-    this.leaf = backend.createSha256().update(Uint8Array.of(0));
-    this.filled = 0;
   }
 }
 

@@ -29,7 +29,10 @@ function runNode(args: string[]): Promise<void> {
     child.on('error', reject);
     child.on('exit', (code) => {
       if (code === 0) resolve();
-      else reject(new FederationError('STORAGE', `creating the database failed (exit ${code}): ${stderr.trim()}`));
+      else
+        reject(
+          new FederationError('STORAGE', `creating the database failed (exit ${code}): ${stderr.trim()}`),
+        );
     });
   });
 }

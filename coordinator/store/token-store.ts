@@ -20,7 +20,10 @@ export class TokenStore {
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst();
     if (inserted.numInsertedOrUpdatedRows !== 1n) {
-      throw new FederationError('STATE', `there already is a token named "${name}"; remove it first or choose another name`);
+      throw new FederationError(
+        'STATE',
+        `there already is a token named "${name}"; remove it first or choose another name`,
+      );
     }
   }
 

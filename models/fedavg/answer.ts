@@ -34,7 +34,11 @@ export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): P
     return {
       trainer: await createNetworkTrainer(shape, { features, bad: training.bad, rows: training.rowCount }),
       trainingRows: training.rowCount,
-      holdout: { features: transformTable(setup.contract, fit, holdout), bad: holdout.bad, rows: holdout.rowCount },
+      holdout: {
+        features: transformTable(setup.contract, fit, holdout),
+        bad: holdout.bad,
+        rows: holdout.rowCount,
+      },
     };
   }
 
@@ -55,7 +59,11 @@ export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): P
 }
 
 /** Which rows are kept back depends on the seed and the row count only, so it is the same in every round. */
-export function splitHoldout(table: Table, fraction: number, seed: string): { holdout: Table; training: Table } {
+export function splitHoldout(
+  table: Table,
+  fraction: number,
+  seed: string,
+): { holdout: Table; training: Table } {
   const order = new SeededGenerator('holdout', seed).shuffle(range(table.rowCount));
   const size = Math.floor(table.rowCount * fraction);
   return { holdout: selectRows(table, order.slice(0, size)), training: selectRows(table, order.slice(size)) };
@@ -63,7 +71,10 @@ export function splitHoldout(table: Table, fraction: number, seed: string): { ho
 
 /** Histograms and loss sums of the received model on the hold-out rows. */
 function judge(question: Question, shape: NetworkShape, { holdout }: Prepared): Answer {
-  const logits = createNetworkScorer(shape, question.tensors['weights'] as Float32Array)(holdout.features, holdout.rows);
+  const logits = createNetworkScorer(shape, question.tensors['weights'] as Float32Array)(
+    holdout.features,
+    holdout.rows,
+  );
   const bins = question.fields.find((f) => f.name === 'holdoutBad')!.length;
   const holdoutBad = new Float64Array(bins);
   const holdoutGood = new Float64Array(bins);

@@ -32,7 +32,15 @@ export function networkArtefact(
 ): Json {
   const network = { inputs: shape.inputs, hidden: [...shape.hidden], dropout: shape.dropout };
   const encoded = toBase64(bytesOf(weights));
-  return { v: 1, kind: 'network', contract, standardisation: fit, network, weights: encoded, metrics: { ...metrics } } as Json;
+  return {
+    v: 1,
+    kind: 'network',
+    contract,
+    standardisation: fit,
+    network,
+    weights: encoded,
+    metrics: { ...metrics },
+  } as Json;
 }
 
 /**
@@ -41,7 +49,8 @@ export function networkArtefact(
  */
 export function networkScorerOf(artefact: unknown): (table: Table) => Float64Array {
   const parsed = networkModel.safeParse(artefact);
-  if (!parsed.success) throw new FederationError('SCHEMA', 'expected a network model artefact', { cause: parsed.error });
+  if (!parsed.success)
+    throw new FederationError('SCHEMA', 'expected a network model artefact', { cause: parsed.error });
   const model = parsed.data;
   const weights = new Float32Array(fromBase64(model.weights).buffer);
   const score = createNetworkScorer(model.network, weights);

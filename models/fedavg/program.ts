@@ -16,7 +16,11 @@ import { initialWeights, parameterCount, type NetworkShape } from '#models/fedav
 import { networkArtefact } from '#models/fedavg/artefact.ts';
 import { discriminationOf } from '#models/metrics/score-histogram.ts';
 import {
-  meansQuestion, readMeans, readStandardisation, spreadsQuestion, type Means,
+  meansQuestion,
+  readMeans,
+  readStandardisation,
+  spreadsQuestion,
+  type Means,
 } from '#models/preprocessing/moments.ts';
 import { inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
@@ -63,6 +67,8 @@ type TrainingState = Extract<FedavgState, { phase: 'train' | 'evaluate' }>;
 export const fedavg: Program<FedavgState> = {
   name: 'fedavg',
 
+  maximumRounds: (settings) => 2 + parseFedavgSettings(settings).stop.rounds + 1,
+
   begin(setup) {
     const settings = parseFedavgSettings(setup.settings);
     const shape = { inputs: inputNames(setup.contract).length, ...settings.network };
@@ -101,16 +107,28 @@ function afterMeans(state: Extract<FedavgState, { phase: 'means' }>, sum: RingSu
   };
 }
 
-function startTraining({ setup, settings, shape }: Common, fit: Standardisation, metrics: Metrics): Step<FedavgState> {
+function startTraining(
+  { setup, settings, shape }: Common,
+  fit: Standardisation,
+  metrics: Metrics,
+): Step<FedavgState> {
   const weights = initialWeights(shape, setup.seed);
-  return ask({ setup, settings, shape, phase: 'train', fit, round: 0, weights, best: undefined, reason: '' }, metrics);
+  return ask(
+    { setup, settings, shape, phase: 'train', fit, round: 0, weights, best: undefined, reason: '' },
+    metrics,
+  );
 }
 
 function afterTraining(state: TrainingState, sum: RingSum): Step<FedavgState> {
   const judged = judge(state, sum);
   const { stop } = state.settings;
   const auc = judged.best!.metrics['auc'];
-  if (stop.targetAuc !== undefined && judged.best!.round === state.round && auc !== undefined && auc >= stop.targetAuc) {
+  if (
+    stop.targetAuc !== undefined &&
+    judged.best!.round === state.round &&
+    auc !== undefined &&
+    auc >= stop.targetAuc
+  ) {
     return finish(judged, `hold-out AUC reached the target of ${stop.targetAuc}`);
   }
   if (stop.patience !== undefined && state.round - judged.best!.round >= stop.patience) {
@@ -120,7 +138,10 @@ function afterTraining(state: TrainingState, sum: RingSum): Step<FedavgState> {
   const weights = averaged(state, sum);
   const last = round >= stop.rounds;
   const reason = last ? `all ${stop.rounds} rounds done` : '';
-  return ask({ ...state, phase: last ? 'evaluate' : 'train', round, weights, best: judged.best, reason }, judged.metrics);
+  return ask(
+    { ...state, phase: last ? 'evaluate' : 'train', round, weights, best: judged.best, reason },
+    judged.metrics,
+  );
 }
 
 /** w + Σ delta · rowsCap / Σ n, in float64, rounded once to float32. */

@@ -15,9 +15,11 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
+import type * as WasmBackend from '@tensorflow/tfjs-backend-wasm';
+import type * as TensorFlowCore from '@tensorflow/tfjs-core';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
-export type TensorFlow = typeof import('@tensorflow/tfjs-core');
+export type TensorFlow = typeof TensorFlowCore;
 
 export interface TensorFlowEngine {
   readonly tf: TensorFlow;
@@ -63,7 +65,7 @@ function loadNative(): void {
 }
 
 async function startWasm(tf: TensorFlow): Promise<void> {
-  const wasm = load('@tensorflow/tfjs-backend-wasm') as typeof import('@tensorflow/tfjs-backend-wasm');
+  const wasm = load('@tensorflow/tfjs-backend-wasm') as typeof WasmBackend;
   wasm.setWasmPaths(join(packageFolder('@tensorflow/tfjs-backend-wasm'), 'dist') + sep);
   await keepingProcessHandlers(() => assertComputes(tf, 'wasm'));
 }

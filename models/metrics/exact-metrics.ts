@@ -29,7 +29,7 @@ export function exactMetrics(logits: Float64Array, bad: Uint8Array): ExactMetric
   let badBelow = 0;
   let goodBelow = 0;
   let ks = 0;
-  for (let start = 0; start < rows; ) {
+  for (let start = 0; start < rows;) {
     let end = start;
     let b = 0;
     while (end < rows && logits[order[end]!] === logits[order[start]!]) b += bad[order[end++]!]!;
@@ -53,7 +53,10 @@ export function exactMetrics(logits: Float64Array, bad: Uint8Array): ExactMetric
 }
 
 /** Sums over rows of −ln-likelihood, squared error and PD: what a bank adds to a federated evaluation. */
-export function lossSums(logits: Float64Array, bad: Uint8Array): { logLoss: number; brier: number; pd: number } {
+export function lossSums(
+  logits: Float64Array,
+  bad: Uint8Array,
+): { logLoss: number; brier: number; pd: number } {
   let logLoss = 0;
   let brier = 0;
   let pd = 0;

@@ -47,7 +47,10 @@ function unitSums(participants: number) {
 }
 
 /** @throws FederationError DATA_SOURCE when no bank has any row */
-export function readMeans(sum: RingSum, contract: DataContract): Means & { readonly present: readonly number[] } {
+export function readMeans(
+  sum: RingSum,
+  contract: DataContract,
+): Means & { readonly present: readonly number[] } {
   const rows = sum.number('rows');
   if (rows === 0) throw new FederationError('DATA_SOURCE', 'the banks together have no rows');
   const badRate = sum.number('bads') / rows;
@@ -105,6 +108,9 @@ function sumUnits(table: Table, scale: number, term: (unit: number, feature: num
 
 function assertRows(table: Table): void {
   if (table.rowCount > ROWS_MAX) {
-    throw new FederationError('TOO_LARGE', `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`);
+    throw new FederationError(
+      'TOO_LARGE',
+      `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`,
+    );
   }
 }

@@ -58,11 +58,19 @@ export const dataContract = z
     const seen = new Set([contract.target.column]);
     contract.features.forEach((f, index) => {
       if (seen.has(f.name)) {
-        context.addIssue({ code: 'custom', path: ['features', index, 'name'], message: `"${f.name}" is named twice` });
+        context.addIssue({
+          code: 'custom',
+          path: ['features', index, 'name'],
+          message: `"${f.name}" is named twice`,
+        });
       }
       seen.add(f.name);
       if (f.type === 'category' && new Set(f.categories).size !== f.categories.length) {
-        context.addIssue({ code: 'custom', path: ['features', index, 'categories'], message: 'a category is listed twice' });
+        context.addIssue({
+          code: 'custom',
+          path: ['features', index, 'categories'],
+          message: 'a category is listed twice',
+        });
       }
     });
   });

@@ -64,7 +64,9 @@ export function parseCanonicalJson(text: string): Json {
     throw new FederationError('CANON', 'expected canonical JSON, got text that is not JSON', { cause });
   }
   if (canonicalJson(value) !== text) {
-    throw invalid('an encoding that is not the canonical one (key order, spacing, numbers or duplicate keys)');
+    throw invalid(
+      'an encoding that is not the canonical one (key order, spacing, numbers or duplicate keys)',
+    );
   }
   return value;
 }

@@ -15,7 +15,13 @@ const COST = { N: 2 ** 15, r: 8, p: 1 } as const;
 export const sealedKey = z.strictObject({
   v: z.literal(1),
   what: z.string(),
-  kdf: z.strictObject({ name: z.literal('scrypt'), N: z.literal(COST.N), r: z.literal(COST.r), p: z.literal(COST.p), salt: z.string() }),
+  kdf: z.strictObject({
+    name: z.literal('scrypt'),
+    N: z.literal(COST.N),
+    r: z.literal(COST.r),
+    p: z.literal(COST.p),
+    salt: z.string(),
+  }),
   nonce: z.string(),
   box: z.string(),
 });
@@ -41,14 +47,17 @@ export function sealKey(key: Uint8Array, what: string, secret: string, random: R
 /** @throws FederationError KEY_FILE when the secret is wrong or the file is damaged; one cannot tell which */
 export function openSealedKey(value: unknown, secret: string): Uint8Array {
   const parsed = sealedKey.safeParse(value);
-  if (!parsed.success) throw new FederationError('KEY_FILE', 'expected a sealed key file; this is something else');
+  if (!parsed.success)
+    throw new FederationError('KEY_FILE', 'expected a sealed key file; this is something else');
   const { kdf, nonce, box, what } = parsed.data;
   try {
     const key = scrypt(utf8(secret), fromBase64Url(kdf.salt), { ...COST, dkLen: 32 });
     const opened = nacl.secretbox.open(fromBase64Url(box), fromBase64Url(nonce), key);
     if (opened !== null) return opened;
   } catch (cause) {
-    throw new FederationError('KEY_FILE', `the sealed ${what} is damaged; restore it from a backup`, { cause });
+    throw new FederationError('KEY_FILE', `the sealed ${what} is damaged; restore it from a backup`, {
+      cause,
+    });
   }
   throw new FederationError('KEY_FILE', `the passphrase or key file does not open the sealed ${what}`);
 }

@@ -33,12 +33,7 @@ function noteText(checkpoint: Checkpoint, root: Uint8Array): string {
 }
 
 /** @param logSeed the ledger's signing key, which is not the coordinator's identity key */
-export function signCheckpoint(
-  origin: string,
-  size: number,
-  root: Uint8Array,
-  logSeed: Uint8Array,
-): string {
+export function signCheckpoint(origin: string, size: number, root: Uint8Array, logSeed: Uint8Array): string {
   const text = noteText({ origin, size, root: toHex(root) }, root);
   const signature = signBytes(logSeed, utf8(text));
   const blob = new Uint8Array(4 + signature.length);
@@ -53,9 +48,18 @@ export function signCheckpoint(
  * @throws FederationError SCHEMA when it is not a checkpoint of this origin, SIG when it is not signed
  */
 export function openCheckpoint(note: string, origin: string, logKey: Uint8Array): Checkpoint {
-  const match = /^([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n\n((?:— [^\s]+ [A-Za-z0-9+/]+={0,2}\n)+)$/.exec(note);
+  const match =
+    /^([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n\n((?:— [^\s]+ [A-Za-z0-9+/]+={0,2}\n)+)$/.exec(
+      note,
+    );
   if (match === null) throw new FederationError('SCHEMA', 'expected a signed note with a checkpoint');
-  const [, noteOrigin, size, root64, signatures] = match as unknown as [string, string, string, string, string];
+  const [, noteOrigin, size, root64, signatures] = match as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
   if (noteOrigin !== origin) {
     throw new FederationError('SCHEMA', `expected a checkpoint of "${origin}", got one of "${noteOrigin}"`);
   }
@@ -74,7 +78,10 @@ export function openCheckpoint(note: string, origin: string, logKey: Uint8Array)
     if (!equalBytes(blob.subarray(0, 4), keyId(origin, logKey))) continue;
     if (isValidSignature(logKey, text, blob.subarray(4))) return checkpoint;
   }
-  throw new FederationError('SIG', `the checkpoint of "${origin}" does not carry a valid signature of the ledger's key`);
+  throw new FederationError(
+    'SIG',
+    `the checkpoint of "${origin}" does not carry a valid signature of the ledger's key`,
+  );
 }
 
 function signatureBlob(text: string): Uint8Array {

@@ -50,7 +50,13 @@ export interface OpenRound {
 
 export type RunPhase =
   | { readonly name: 'proposed' }
-  | { readonly name: 'ready'; readonly parent: string; readonly round: number; readonly attempt: number; readonly lastVoid?: string }
+  | {
+      readonly name: 'ready';
+      readonly parent: string;
+      readonly round: number;
+      readonly attempt: number;
+      readonly lastVoid?: string;
+    }
   | { readonly name: 'collecting'; readonly open: OpenRound }
   | { readonly name: 'finished'; readonly at: number; readonly result: Payload<'run-finished'> };
 

@@ -12,7 +12,12 @@
  */
 import { assertSignedBy } from '#shared/crypto/signed-message.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
-import { admittedParticipant, type FederationState, type Rule, type Rules } from '#shared/ledger/federation-state.ts';
+import {
+  admittedParticipant,
+  type FederationState,
+  type Rule,
+  type Rules,
+} from '#shared/ledger/federation-state.ts';
 import { membershipRules } from '#shared/ledger/membership-rules.ts';
 import { runRules } from '#shared/ledger/run-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';

@@ -9,7 +9,8 @@ import type { FederationState, Rules } from '#shared/ledger/federation-state.ts'
 export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = {
   charter: {
     admissible(state, payload) {
-      if (state.charter !== undefined) throw new FederationError('STATE', 'the ledger already has its charter');
+      if (state.charter !== undefined)
+        throw new FederationError('STATE', 'the ledger already has its charter');
       assertSafePublicKey(fromBase64Url(payload.coordinatorKey));
       assertSafePublicKey(fromBase64Url(payload.logKey));
       if (payload.coordinatorKey === payload.logKey) {
@@ -27,7 +28,8 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
       if (state.participants.has(payload.participant)) {
         throw new FederationError('STATE', `"${payload.participant}" is already enrolled; choose another id`);
       }
-      if (payload.expiresAt <= time) throw new FederationError('STATE', 'the invitation would already be expired');
+      if (payload.expiresAt <= time)
+        throw new FederationError('STATE', 'the invitation would already be expired');
       if ([...state.invitations.values()].some((i) => i.tokenHash === payload.tokenHash)) {
         throw new FederationError('REPLAY', 'this invitation token was used before');
       }
@@ -62,13 +64,22 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
         throw new FederationError('REPLAY', 'this identity key is already enrolled');
       }
       if (state.participants.size >= LIMITS.participantsMax) {
-        throw new FederationError('TOO_LARGE', `a consortium has at most ${LIMITS.participantsMax} participants`);
+        throw new FederationError(
+          'TOO_LARGE',
+          `a consortium has at most ${LIMITS.participantsMax} participants`,
+        );
       }
     },
     apply(state, payload, { hash, entry }) {
       const { from: id, identityKey } = payload;
       state.invitations.get(payload.invite)!.used = true;
-      state.participants.set(id, { id, identityKey, enrol: hash, status: 'enrolled', enrolledAt: entry.time });
+      state.participants.set(id, {
+        id,
+        identityKey,
+        enrol: hash,
+        status: 'enrolled',
+        enrolledAt: entry.time,
+      });
     },
   },
 
@@ -91,6 +102,9 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
 /** @throws FederationError STATE */
 export function assertCharter(state: FederationState, hash: string): void {
   if (state.charter?.hash !== hash) {
-    throw new FederationError('STATE', "expected a message under this consortium's charter, got another charter's hash");
+    throw new FederationError(
+      'STATE',
+      "expected a message under this consortium's charter, got another charter's hash",
+    );
   }
 }

@@ -2,7 +2,15 @@
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { runId, type ParticipantId } from '#shared/protocol/ids.ts';
-import { admittedParticipant, runOf, type FederationState, type OpenRound, type PastRound, type Rules, type Run } from '#shared/ledger/federation-state.ts';
+import {
+  admittedParticipant,
+  runOf,
+  type FederationState,
+  type OpenRound,
+  type PastRound,
+  type Rules,
+  type Run,
+} from '#shared/ledger/federation-state.ts';
 import { assertCharter } from '#shared/ledger/membership-rules.ts';
 
 type RunMessage =
@@ -23,7 +31,10 @@ export const runRules: Rules<RunMessage> = {
       for (const id of payload.plan.participants) admittedParticipant(state, id);
       const id = runId.parse(messageHash('run-proposed', payload));
       if (state.runs.has(id)) {
-        throw new FederationError('REPLAY', 'this very plan was proposed before; change its name or seed to run it again');
+        throw new FederationError(
+          'REPLAY',
+          'this very plan was proposed before; change its name or seed to run it again',
+        );
       }
     },
     apply(state, payload, { hash, entry }) {
@@ -60,10 +71,14 @@ export const runRules: Rules<RunMessage> = {
   'run-started': {
     admissible(state, payload) {
       const run = runOf(state, payload.run);
-      if (run.phase.name !== 'proposed') throw new FederationError('STATE', `run ${run.id} is ${run.phase.name}`);
+      if (run.phase.name !== 'proposed')
+        throw new FederationError('STATE', `run ${run.id} is ${run.phase.name}`);
       const granted = grantedBy(run);
       if (granted.length !== payload.roster.length || granted.some((id, i) => id !== payload.roster[i])) {
-        throw new FederationError('STATE', 'expected the roster to be exactly the banks that granted consent, sorted');
+        throw new FederationError(
+          'STATE',
+          'expected the roster to be exactly the banks that granted consent, sorted',
+        );
       }
       if (granted.length < run.plan.cohort.minimum) throw tooFew(run, granted.length, 'consented');
     },
@@ -81,7 +96,10 @@ export const runRules: Rules<RunMessage> = {
       if (phase.name !== 'ready') throw new FederationError('STATE', `run ${run.id} is ${phase.name}`);
       const { parent, round, attempt } = phase;
       if (payload.parent !== parent || payload.round !== round || payload.attempt !== attempt) {
-        throw new FederationError('STATE', `expected round ${round}, attempt ${attempt}, following ${parent}`);
+        throw new FederationError(
+          'STATE',
+          `expected round ${round}, attempt ${attempt}, following ${parent}`,
+        );
       }
       if (payload.deadlineAt <= time) throw new FederationError('STATE', 'the deadline has already passed');
     },
@@ -97,14 +115,22 @@ export const runRules: Rules<RunMessage> = {
       const { run, open } = openRoundOf(state, payload.ctx, payload.from);
       const index = rosterIndex(run, payload.from);
       const earlier = open.inputs.get(index);
-      if (earlier?.vectorRoot === payload.vectorRoot) throw new FederationError('REPLAY', 'this update is already recorded');
+      if (earlier?.vectorRoot === payload.vectorRoot)
+        throw new FederationError('REPLAY', 'this update is already recorded');
       if (earlier !== undefined) {
-        throw new FederationError('DUPLICATE', `"${payload.from}" has already sent another update for this round`);
+        throw new FederationError(
+          'DUPLICATE',
+          `"${payload.from}" has already sent another update for this round`,
+        );
       }
-      if (open.refusals.has(index)) throw new FederationError('DUPLICATE', `"${payload.from}" has refused this round`);
+      if (open.refusals.has(index))
+        throw new FederationError('DUPLICATE', `"${payload.from}" has refused this round`);
       const { ring, length } = open.payload.question;
       if (payload.ring !== ring || payload.length !== length) {
-        throw new FederationError('SHAPE', `expected ${length} words of ${ring}, got ${payload.length} of ${payload.ring}`);
+        throw new FederationError(
+          'SHAPE',
+          `expected ${length} words of ${ring}, got ${payload.length} of ${payload.ring}`,
+        );
       }
     },
     apply(state, payload, { entry }) {
@@ -117,8 +143,10 @@ export const runRules: Rules<RunMessage> = {
     admissible(state, payload) {
       const { run, open } = openRoundOf(state, payload.ctx, payload.from);
       const index = rosterIndex(run, payload.from);
-      if (open.inputs.has(index)) throw new FederationError('DUPLICATE', `"${payload.from}" has already answered this round`);
-      if (open.refusals.has(index)) throw new FederationError('REPLAY', `"${payload.from}" has already refused this round`);
+      if (open.inputs.has(index))
+        throw new FederationError('DUPLICATE', `"${payload.from}" has already answered this round`);
+      if (open.refusals.has(index))
+        throw new FederationError('REPLAY', `"${payload.from}" has already refused this round`);
     },
     apply(state, payload) {
       const { run, open } = openRoundOf(state, payload.ctx, payload.from);
@@ -130,8 +158,14 @@ export const runRules: Rules<RunMessage> = {
     admissible(state, payload) {
       const { run, open } = openRoundOf(state, payload.ctx);
       const indices = survivorsOf(open);
-      if (indices.length !== payload.survivors.length || indices.some((index, i) => index !== payload.survivors[i])) {
-        throw new FederationError('STATE', 'expected the survivors to be exactly the banks whose updates were accepted');
+      if (
+        indices.length !== payload.survivors.length ||
+        indices.some((index, i) => index !== payload.survivors[i])
+      ) {
+        throw new FederationError(
+          'STATE',
+          'expected the survivors to be exactly the banks whose updates were accepted',
+        );
       }
       if (payload.survivorsHash !== survivorsHash(open)) {
         throw new FederationError('STATE', 'the survivors hash does not match the accepted updates');
@@ -158,7 +192,8 @@ export const runRules: Rules<RunMessage> = {
     admissible(state, payload) {
       const run = runOf(state, payload.run);
       if (run.phase.name === 'finished') throw new FederationError('STATE', `run ${run.id} is finished`);
-      if (payload.parent !== lastHash(run)) throw new FederationError('STATE', `expected to follow ${lastHash(run)}`);
+      if (payload.parent !== lastHash(run))
+        throw new FederationError('STATE', `expected to follow ${lastHash(run)}`);
       if (payload.outcome === 'completed' && (run.phase.name !== 'ready' || payload.artefact === undefined)) {
         throw new FederationError('STATE', 'only a run between rounds, with an artefact, can be completed');
       }
@@ -212,7 +247,11 @@ function endRound(run: Run, past: PastRound): void {
  * The open round that `ctx` names; for a bank's message, only if the bank is on the roster.
  * @throws FederationError STALE | LATE | WRONG_SENDER
  */
-export function openRoundOf(state: FederationState, ctx: string, from?: ParticipantId): { run: Run; open: OpenRound } {
+export function openRoundOf(
+  state: FederationState,
+  ctx: string,
+  from?: ParticipantId,
+): { run: Run; open: OpenRound } {
   const id = state.roundRuns.get(ctx);
   if (id === undefined) throw new FederationError('STALE', `no round ${ctx} in this ledger`);
   const run = runOf(state, id);

@@ -30,6 +30,10 @@ export function readInvitationCode(text: string): InvitationCode {
     const bytes = fromBase64Url(text.trim().slice(PREFIX.length));
     return invitationCode.parse(JSON.parse(new TextDecoder().decode(bytes)));
   } catch (cause) {
-    throw new FederationError('INVITATION', `expected an invitation code that starts with "${PREFIX}"; copy it whole`, { cause });
+    throw new FederationError(
+      'INVITATION',
+      `expected an invitation code that starts with "${PREFIX}"; copy it whole`,
+      { cause },
+    );
   }
 }

@@ -16,7 +16,10 @@ import { ring } from '#shared/ring/field.ts';
 
 const sentence = z.string().max(500);
 const roundNumber = z.int().min(0).max(LIMITS.roundsMax);
-const rosterIndex = z.int().min(0).max(LIMITS.participantsMax - 1);
+const rosterIndex = z
+  .int()
+  .min(0)
+  .max(LIMITS.participantsMax - 1);
 const words = z.int().min(1).max(LIMITS.vectorWordsMax);
 const errorCode = z.string().regex(/^[A-Z_]{2,40}$/);
 
@@ -29,7 +32,10 @@ const payloads = {
     v: z.literal(1),
     consortium: z.string().min(1).max(100),
     /** C2SP origin line of the ledger's checkpoints. */
-    origin: z.string().regex(/^[!-~]{1,200}$/).refine((s) => !s.includes('+'), 'must not contain "+"'),
+    origin: z
+      .string()
+      .regex(/^[!-~]{1,200}$/)
+      .refine((s) => !s.includes('+'), 'must not contain "+"'),
     coordinatorKey: key32,
     logKey: key32,
   }),

@@ -5,57 +5,69 @@
 import { z } from 'zod';
 import { hash, participantId } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import type { Json } from '#shared/crypto/canonical-json.ts';
 
 const MINUTE = 60_000;
 
-export const plan = z
-  .strictObject({
-    v: z.literal(1),
-    name: z.string().min(1).max(100),
-    /** Root of the data contract's bytes. */
-    contract: hash,
-    program: z.strictObject({
-      name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/),
-      /** Parsed by the program itself. */
-      settings: z.json().transform((value) => value as Json),
-    }),
-    /** The banks asked to take part, sorted. */
-    participants: z.array(participantId).min(1).max(LIMITS.participantsMax),
-    cohort: z.strictObject({
-      /** Updates a round needs. With fewer the round is void. */
-      minimum: z.int().min(1).max(LIMITS.participantsMax),
-    }),
-    /** `plain`: the coordinator sees each update. */
-    aggregation: z.enum(['plain']),
-    /** Public; whatever looks random in the program follows from it. */
-    seed: z.string().min(1).max(100),
-    deadlines: z
-      .strictObject({
-        /** How long banks may take to consent. */
-        consentMs: z.int().min(1000).max(30 * 24 * 60 * MINUTE).default(24 * 60 * MINUTE),
-        /** How long a round stays open. */
-        roundMs: z.int().min(100).max(24 * 60 * MINUTE).default(10 * MINUTE),
-        /** A bank disconnected for longer than this is not waited for. */
-        absenceMs: z.int().min(0).max(24 * 60 * MINUTE).default(15_000),
-      })
-      .prefault({}),
-    /** How often one question is asked again after a void round. */
-    retries: z.int().min(0).max(100).default(2),
-  })
-  .superRefine((p, context) => {
-    const sorted = [...p.participants].sort((a, b) => (a < b ? -1 : 1));
-    if (new Set(sorted).size !== sorted.length || sorted.some((id, i) => id !== p.participants[i])) {
-      context.addIssue({ code: 'custom', path: ['participants'], message: 'must be sorted, without repeats' });
-    }
-    if (p.cohort.minimum > p.participants.length) {
-      context.addIssue({
-        code: 'custom',
-        path: ['cohort', 'minimum'],
-        message: `is ${p.cohort.minimum}, but only ${p.participants.length} banks are asked`,
-      });
-    }
-  });
+/** The fields alone; `plan` also checks them against each other. */
+export const planFields = z.strictObject({
+  v: z.literal(1),
+  name: z.string().min(1).max(100),
+  /** Root of the data contract's bytes. */
+  contract: hash,
+  program: z.strictObject({
+    name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/),
+    /** Parsed by the program itself. */
+    settings: z.json(),
+  }),
+  /** The banks asked to take part, sorted. */
+  participants: z.array(participantId).min(1).max(LIMITS.participantsMax),
+  cohort: z.strictObject({
+    /** Updates a round needs. With fewer the round is void. */
+    minimum: z.int().min(1).max(LIMITS.participantsMax),
+  }),
+  /** `plain`: the coordinator sees each update. */
+  aggregation: z.enum(['plain']),
+  /** Public; whatever looks random in the program follows from it. */
+  seed: z.string().min(1).max(100),
+  deadlines: z
+    .strictObject({
+      /** How long banks may take to consent. */
+      consentMs: z
+        .int()
+        .min(1000)
+        .max(30 * 24 * 60 * MINUTE)
+        .default(24 * 60 * MINUTE),
+      /** How long a round stays open. */
+      roundMs: z
+        .int()
+        .min(100)
+        .max(24 * 60 * MINUTE)
+        .default(10 * MINUTE),
+      /** A bank disconnected for longer than this is not waited for. */
+      absenceMs: z
+        .int()
+        .min(0)
+        .max(24 * 60 * MINUTE)
+        .default(15_000),
+    })
+    .prefault({}),
+  /** How often one question is asked again after a void round. */
+  retries: z.int().min(0).max(100).default(2),
+});
+
+export const plan = planFields.superRefine((p, context) => {
+  const sorted = [...p.participants].sort((a, b) => (a < b ? -1 : 1));
+  if (new Set(sorted).size !== sorted.length || sorted.some((id, i) => id !== p.participants[i])) {
+    context.addIssue({ code: 'custom', path: ['participants'], message: 'must be sorted, without repeats' });
+  }
+  if (p.cohort.minimum > p.participants.length) {
+    context.addIssue({
+      code: 'custom',
+      path: ['cohort', 'minimum'],
+      message: `is ${p.cohort.minimum}, but only ${p.participants.length} banks are asked`,
+    });
+  }
+});
 export type Plan = z.infer<typeof plan>;
 /** A plan as an operator writes it, before defaults. */
 export type PlanInput = z.input<typeof plan>;

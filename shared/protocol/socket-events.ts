@@ -91,7 +91,10 @@ export interface CoordinatorToAgent {
 }
 
 export interface WatchToCoordinator {
-  watch(request: unknown, acknowledge: Acknowledge<{ ok: true; entries: readonly Entry[]; connected: readonly string[] }>): void;
+  watch(
+    request: unknown,
+    acknowledge: Acknowledge<{ ok: true; entries: readonly Entry[]; connected: readonly string[] }>,
+  ): void;
 }
 
 export interface CoordinatorToWatch {

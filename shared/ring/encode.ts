@@ -59,7 +59,15 @@ function encode32(
     const part = source.subarray(start, start + BLOCK);
     block.set(part);
     if (field.rounding === 'stochastic') generator.fill(thresholds);
-    const finite = encodeBlock(block, part.length, thresholds, field.scale, field.clip, words, offset + start);
+    const finite = encodeBlock(
+      block,
+      part.length,
+      thresholds,
+      field.scale,
+      field.clip,
+      words,
+      offset + start,
+    );
     if (!finite) throw notFinite(field, start + part.findIndex((x) => !Number.isFinite(x)));
   }
 }

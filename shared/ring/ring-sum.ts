@@ -106,7 +106,10 @@ export class RingSum {
     for (const field of fields) {
       const bad = firstBeyond(this.signed, start, start + field.length, banks * fieldLimit(field));
       if (bad >= 0) {
-        throw new FederationError('RANGE', `the sum of field "${field.name}" is beyond what ${banks} banks may send`);
+        throw new FederationError(
+          'RANGE',
+          `the sum of field "${field.name}" is beyond what ${banks} banks may send`,
+        );
       }
       start += field.length;
     }

@@ -33,11 +33,17 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
     const root = rootOf(request);
     if (caller.kind !== 'bank') {
       const size = await bodies.size(root);
-      response.status(size === undefined ? 404 : 200).setHeader('content-length', size ?? 0).end();
+      response
+        .status(size === undefined ? 404 : 200)
+        .setHeader('content-length', size ?? 0)
+        .end();
       return;
     }
     const { offset, complete } = await bodies.uploaded(caller.participant, root);
-    response.status(complete ? 200 : 404).setHeader(complete ? 'content-length' : 'upload-offset', offset).end();
+    response
+      .status(complete ? 200 : 404)
+      .setHeader(complete ? 'content-length' : 'upload-offset', offset)
+      .end();
   });
 
   router.put('/:root', async (request, response) => {
@@ -74,11 +80,15 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
 function send(path: string, request: Request, response: Response): Promise<void> {
   return new Promise((resolve, reject) => {
     response.type('application/octet-stream');
-    response.sendFile(path, { cacheControl: true, immutable: true, maxAge: '1d', dotfiles: 'allow' }, (error) => {
-      // a reader that goes away is not our error
-      if (error !== undefined && !request.destroyed && !response.headersSent) reject(error);
-      else resolve();
-    });
+    response.sendFile(
+      path,
+      { cacheControl: true, immutable: true, maxAge: '1d', dotfiles: 'allow' },
+      (error) => {
+        // a reader that goes away is not our error
+        if (error !== undefined && !request.destroyed && !response.headersSent) reject(error);
+        else resolve();
+      },
+    );
   });
 }
 
@@ -99,17 +109,25 @@ function isForBanks(state: FederationState, root: string): boolean {
  * The length of an upload must be that of an update of an open round, so that a bank cannot fill the disk.
  * @throws FederationError STATE
  */
-function assertExpected({ sums, state }: BodyRouteDependencies, caller: Caller & { kind: 'bank' }, length: number): void {
+function assertExpected(
+  { sums, state }: BodyRouteDependencies,
+  caller: Caller & { kind: 'bank' },
+  length: number,
+): void {
   for (const [ctx, sum] of sums) {
     const run = state.runs.get(state.roundRuns.get(ctx)!);
     if (sum.bodyBytes === length && run?.roster.includes(caller.participant) === true) return;
   }
-  throw new FederationError('STATE', `no open round expects a body of ${length} bytes from "${caller.participant}"`);
+  throw new FederationError(
+    'STATE',
+    `no open round expects a body of ${length} bytes from "${caller.participant}"`,
+  );
 }
 
 function rootOf(request: Request): string {
   const parsed = hash.safeParse(request.params['root']);
-  if (!parsed.success) throw new FederationError('SCHEMA', 'expected a body root of 64 hex digits in the path');
+  if (!parsed.success)
+    throw new FederationError('SCHEMA', 'expected a body root of 64 hex digits in the path');
   return parsed.data;
 }
 

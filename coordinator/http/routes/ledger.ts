@@ -31,9 +31,16 @@ export function ledgerRoutes({ journal, entries }: { journal: Journal; entries: 
         limit: position.min(1).max(LIMITS.pageEntriesMax).default(100),
         run: runId.optional(),
       }),
-      response: z.strictObject({ entries: z.array(z.strictObject({ seq: z.int(), text: z.string() })), next: z.int().nullable() }),
+      response: z.strictObject({
+        entries: z.array(z.strictObject({ seq: z.int(), text: z.string() })),
+        next: z.int().nullable(),
+      }),
       async handle({ query }) {
-        const rows = await entries.page(query.from, query.limit, query.run === undefined ? {} : { run: query.run });
+        const rows = await entries.page(
+          query.from,
+          query.limit,
+          query.run === undefined ? {} : { run: query.run },
+        );
         return { entries: rows, next: rows.length === query.limit ? rows.at(-1)!.seq + 1 : null };
       },
     }),
@@ -44,7 +51,8 @@ export function ledgerRoutes({ journal, entries }: { journal: Journal; entries: 
       who: ['auditor', 'bank'],
       query: z.strictObject({ index: position, size: position.min(1) }),
       response: proof,
-      handle: ({ query }) => prove(journal, query.size, () => journal.tree.inclusionProof(query.index, query.size)),
+      handle: ({ query }) =>
+        prove(journal, query.size, () => journal.tree.inclusionProof(query.index, query.size)),
     }),
     route({
       method: 'get',
@@ -53,7 +61,8 @@ export function ledgerRoutes({ journal, entries }: { journal: Journal; entries: 
       who: ['auditor', 'bank'],
       query: z.strictObject({ from: position.min(1), to: position.min(1) }),
       response: proof,
-      handle: ({ query }) => prove(journal, query.to, () => journal.tree.consistencyProof(query.from, query.to)),
+      handle: ({ query }) =>
+        prove(journal, query.to, () => journal.tree.consistencyProof(query.from, query.to)),
     }),
   ];
 }
@@ -64,6 +73,8 @@ function prove(journal: Journal, size: number, build: () => Uint8Array[]) {
     return { size, root: toHex(journal.tree.root(size)), proof: hashes.map(toHex) };
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new FederationError('NOT_FOUND', `${cause.message}; the ledger has ${journal.tree.size} entries`, { cause });
+    throw new FederationError('NOT_FOUND', `${cause.message}; the ledger has ${journal.tree.size} entries`, {
+      cause,
+    });
   }
 }

@@ -43,7 +43,13 @@ export function participantRoutes({ journal, clock, presence }: ParticipantRoute
       path: '/charter',
       summary: 'The consortium: its keys and the hash of its charter, which invitations and auditors pin.',
       who: ['public'],
-      response: z.strictObject({ charter: hash, consortium: z.string(), origin: z.string(), coordinatorKey: key32, logKey: key32 }),
+      response: z.strictObject({
+        charter: hash,
+        consortium: z.string(),
+        origin: z.string(),
+        coordinatorKey: key32,
+        logKey: key32,
+      }),
       handle() {
         const charter = charterHash(journal);
         const { consortium, origin, coordinatorKey, logKey } = journal.state.charter!.payload;
@@ -59,7 +65,11 @@ export function participantRoutes({ journal, clock, presence }: ParticipantRoute
         participant: participantId,
         /** Where the bank's agent reaches this coordinator. */
         url: z.url({ protocol: /^https?$/ }),
-        validHours: z.number().positive().max(24 * 30).default(72),
+        validHours: z
+          .number()
+          .positive()
+          .max(24 * 30)
+          .default(72),
       }),
       response: z.strictObject({ code: z.string() }),
       handle: async ({ body }) => ({
@@ -91,7 +101,8 @@ export function participantRoutes({ journal, clock, presence }: ParticipantRoute
       params: byId,
       body: z.strictObject({ fingerprint: z.string().max(40) }),
       response: participantView,
-      handle: async ({ params, body }) => view(await admitBank(params.participant, body.fingerprint, journal)),
+      handle: async ({ params, body }) =>
+        view(await admitBank(params.participant, body.fingerprint, journal)),
     }),
   ];
 }

@@ -12,7 +12,7 @@ import { contractBytes, contractHash, dataContract } from '#shared/contract/cont
 import { runOf } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { runId } from '#shared/protocol/ids.ts';
-import { plan } from '#shared/protocol/plan.ts';
+import { plan, planFields } from '#shared/protocol/plan.ts';
 
 export function runRoutes({ journal, bodies }: { journal: Journal; bodies: BodyStore }): Route[] {
   const byId = z.strictObject({ run: runId });
@@ -24,7 +24,7 @@ export function runRoutes({ journal, bodies }: { journal: Journal; bodies: BodyS
       path: '/runs',
       summary: 'Propose a run: its plan and its data contract. Banks are asked for consent at once.',
       who: ['operator'],
-      body: z.strictObject({ contract: dataContract, plan: plan.omit({ contract: true }).loose() }),
+      body: z.strictObject({ contract: dataContract, plan: planFields.omit({ contract: true }) }),
       response: runView,
       async handle({ body }) {
         const root = contractHash(body.contract);
@@ -36,7 +36,10 @@ export function runRoutes({ journal, bodies }: { journal: Journal; bodies: BodyS
         // the program's own settings and the overflow bounds are checked by starting it
         void new RunMachine(parsed.data, body.contract, parsed.data.participants.length);
         await bodies.put(root, contractBytes(body.contract));
-        const { hash } = await journal.record('run-proposed', { charter: charterHash(journal), plan: parsed.data });
+        const { hash } = await journal.record('run-proposed', {
+          charter: charterHash(journal),
+          plan: parsed.data,
+        });
         return viewRun(find(runId.parse(hash)));
       },
     }),

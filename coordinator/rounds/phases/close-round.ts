@@ -22,6 +22,11 @@ export async function closeRound(
   await bodies.put(sumRoot, bytesOf(sum.words));
   // A crash before this line: the round is still open, the sum is computed again. After it: the sum is read
   // from its body.
-  await journal.record('close-round', { ctx: open.hash, survivors, survivorsHash: survivorsHash(open), sumRoot });
+  await journal.record('close-round', {
+    ctx: open.hash,
+    survivors,
+    survivorsHash: survivorsHash(open),
+    sumRoot,
+  });
   machine.next(sum.words, survivors.length);
 }

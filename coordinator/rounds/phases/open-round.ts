@@ -5,7 +5,12 @@ import type { Run } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
-export async function openRound(run: Run, machine: RunMachine, journal: Journal, clock: Clock): Promise<void> {
+export async function openRound(
+  run: Run,
+  machine: RunMachine,
+  journal: Journal,
+  clock: Clock,
+): Promise<void> {
   const { phase } = run;
   const { asked } = machine;
   if (phase.name !== 'ready' || asked === undefined) {
@@ -16,7 +21,12 @@ export async function openRound(run: Run, machine: RunMachine, journal: Journal,
     parent: phase.parent,
     round: phase.round,
     attempt: phase.attempt,
-    question: { kind: asked.question.kind, hash: asked.hash, ring: asked.question.ring, length: asked.length },
+    question: {
+      kind: asked.question.kind,
+      hash: asked.hash,
+      ring: asked.question.ring,
+      length: asked.length,
+    },
     metrics: machine.metrics,
     deadlineAt: clock.now() + run.plan.deadlines.roundMs,
   });

@@ -3,6 +3,11 @@ import type { Journal } from '#coordinator/journal/journal.ts';
 import type { OpenRound } from '#shared/ledger/federation-state.ts';
 import type { ErrorCode } from '#shared/protocol/error-codes.ts';
 
-export async function voidRound(open: OpenRound, code: ErrorCode, reason: string, journal: Journal): Promise<void> {
+export async function voidRound(
+  open: OpenRound,
+  code: ErrorCode,
+  reason: string,
+  journal: Journal,
+): Promise<void> {
   await journal.record('void-round', { ctx: open.hash, code, reason });
 }

@@ -1,0 +1,162 @@
+/**
+ * The arithmetic an auditor repeats: each round's sum from the bodies the banks signed, each question and the
+ * final model from the sums. Same code as the coordinator and the agents, so the same bits.
+ */
+import { RunMachine } from '#models/run-machine.ts';
+import { dataContract } from '#shared/contract/contract.ts';
+import { canonicalJson } from '#shared/crypto/canonical-json.ts';
+import type { FederationState, PastRound, Run } from '#shared/ledger/federation-state.ts';
+import { asFinding, type Finding } from '#shared/ledger/verify-history.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { addInto, assertWithinLimits, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
+import { RootHasher } from '#shared/ring/vector-root.ts';
+import type { RingWords } from '#shared/ring/encode.ts';
+
+/** Where bodies come from: pieces whose lengths are multiples of 8 but for the last, or undefined. */
+export type BodySource = (root: string) => AsyncIterable<Uint8Array> | undefined;
+
+export interface RunVerdict {
+  readonly run: string;
+  readonly name: string;
+  readonly roundsClosed: number;
+  /** Rounds whose sum was recomputed from the banks' bodies. */
+  readonly sumsRecomputed: number;
+  readonly findings: readonly Finding[];
+  /** What could not be checked for want of a body, as sentences. */
+  readonly notChecked: readonly string[];
+}
+
+export async function verifyRuns(state: FederationState, bodies: BodySource): Promise<RunVerdict[]> {
+  const verdicts: RunVerdict[] = [];
+  for (const run of state.runs.values()) verdicts.push(await verifyRun(run, bodies));
+  return verdicts;
+}
+
+async function verifyRun(run: Run, bodies: BodySource): Promise<RunVerdict> {
+  const findings: Finding[] = [];
+  const notChecked: string[] = [];
+  let roundsClosed = 0;
+  let sumsRecomputed = 0;
+  try {
+    if (run.roster.length > 0) {
+      const contract = await readBody(run.plan.contract, bodies);
+      const machine = new RunMachine(
+        run.plan,
+        dataContract.parse(JSON.parse(new TextDecoder().decode(contract))),
+        run.roster.length,
+      );
+      for (const past of run.past) {
+        assertAsked(machine, past);
+        if (past.end.outcome === 'void') continue;
+        roundsClosed++;
+        const missing = [...past.open.inputs.values()].filter(
+          ({ vectorRoot }) => bodies(vectorRoot) === undefined,
+        ).length;
+        if (missing > 0) {
+          notChecked.push(
+            `round ${past.open.payload.round}: ${missing} of ${past.open.inputs.size} bodies are not here, its sum was not recomputed`,
+          );
+        } else {
+          await recomputeSum(machine, past, bodies);
+          sumsRecomputed++;
+        }
+        const sum = await readBody(past.end.payload.sumRoot, bodies);
+        machine.next(wordsOf(machine.asked!.question.ring, sum), past.end.payload.survivors.length);
+      }
+      assertResult(machine, run);
+    }
+  } catch (error) {
+    if (error instanceof FederationError && error.code === 'NOT_FOUND') notChecked.push(error.message);
+    else findings.push(asFinding(error));
+  }
+  return { run: run.id, name: run.plan.name, roundsClosed, sumsRecomputed, findings, notChecked };
+}
+
+/** @throws FederationError LINEAGE when the question is not the one that follows from the sums before */
+function assertAsked(machine: RunMachine, past: PastRound): void {
+  const { question, round, metrics } = past.open.payload;
+  if (machine.asked?.hash !== question.hash || canonicalJson(metrics) !== canonicalJson(machine.metrics)) {
+    throw new FederationError(
+      'LINEAGE',
+      `round ${round}: the question asked is not the one that follows from the sums before it`,
+    );
+  }
+}
+
+async function recomputeSum(machine: RunMachine, past: PastRound, bodies: BodySource): Promise<void> {
+  const { asked } = machine;
+  const { round } = past.open.payload;
+  const sum = createWords(asked!.question.ring, asked!.length);
+  for (const { vectorRoot } of past.open.inputs.values()) {
+    let offset = 0;
+    const root = await visit(vectorRoot, bodies, (bytes) => {
+      const words = wordsOf(asked!.question.ring, bytes);
+      if (offset + words.length > sum.length)
+        throw new FederationError('SHAPE', `round ${round}: a body is longer than its question`);
+      assertWithinLimits(words, offset, asked!.question.fields);
+      addInto(sum, words, offset);
+      offset += words.length;
+    });
+    if (root !== vectorRoot)
+      throw new FederationError('VECROOT', `round ${round}: the body ${vectorRoot} hashes to ${root}`);
+    if (offset !== sum.length)
+      throw new FederationError(
+        'SHAPE',
+        `round ${round}: the body ${vectorRoot} has ${offset} words, not ${sum.length}`,
+      );
+  }
+  assertSumRoot(sum, past);
+}
+
+function assertSumRoot(sum: RingWords, past: PastRound): void {
+  const hasher = new RootHasher();
+  hasher.update(new Uint8Array(sum.buffer, sum.byteOffset, sum.byteLength));
+  const root = hasher.root();
+  if (past.end.outcome === 'closed' && root !== past.end.payload.sumRoot) {
+    throw new FederationError(
+      'VECROOT',
+      `round ${past.open.payload.round}: the bodies sum to ${root}, the ledger says ${past.end.payload.sumRoot}`,
+    );
+  }
+}
+
+/** @throws FederationError LINEAGE when the announced model does not follow from the sums */
+function assertResult(machine: RunMachine, run: Run): void {
+  if (run.phase.name !== 'finished' || run.phase.result.outcome !== 'completed') return;
+  const { result } = run.phase;
+  if (
+    machine.finished?.root !== result.artefact ||
+    canonicalJson(machine.metrics) !== canonicalJson(result.metrics)
+  ) {
+    throw new FederationError(
+      'LINEAGE',
+      `the sums lead to the model ${machine.finished?.root ?? 'none yet'}, the ledger announces ${result.artefact}`,
+    );
+  }
+}
+
+/** The whole body. @throws FederationError NOT_FOUND | VECROOT */
+async function readBody(root: string, bodies: BodySource): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  const found = await visit(root, bodies, (bytes) => pieces.push(bytes.slice()));
+  if (found !== root) throw new FederationError('VECROOT', `the body ${root} hashes to ${found}`);
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let offset = 0;
+  for (const piece of pieces) {
+    whole.set(piece, offset);
+    offset += piece.length;
+  }
+  return whole;
+}
+
+/** Calls `take` with each piece. @returns the root of what was read */
+async function visit(root: string, bodies: BodySource, take: (bytes: Uint8Array) => void): Promise<string> {
+  const pieces = bodies(root);
+  if (pieces === undefined) throw new FederationError('NOT_FOUND', `the body ${root} is not in the bundle`);
+  const hasher = new RootHasher();
+  for await (const piece of pieces) {
+    hasher.update(piece);
+    take(piece);
+  }
+  return hasher.root();
+}

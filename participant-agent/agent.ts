@@ -1,0 +1,132 @@
+/** The agent, put together: identity → connection → runs. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readAgentConfig, readYaml } from '#participant-agent/config.ts';
+import { openIdentity } from '#participant-agent/identity.ts';
+import type { Logger } from '#participant-agent/logger.ts';
+import { policy as policySchema } from '#participant-agent/policy/policy.ts';
+import { RunFollower } from '#participant-agent/rounds/follow-runs.ts';
+import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { AgentState } from '#participant-agent/state/agent-state.ts';
+import type { RunComputer } from '#participant-agent/training/run-computer.ts';
+import { BodyClient } from '#participant-agent/transport/body-client.ts';
+import { Connection } from '#participant-agent/transport/connection.ts';
+import { emptyFederation } from '#shared/ledger/federation-state.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+export interface AgentDependencies {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** One for each run. */
+  readonly createComputer: (dataFile: string) => RunComputer;
+}
+
+export interface Agent {
+  readonly participant: string;
+  close(): Promise<void>;
+}
+
+/**
+ * @param folder where `agent.yaml`, `policy.yaml`, keys and state are
+ * @throws FederationError CONFIG | KEY_FILE
+ */
+export async function createAgent(
+  folder: string,
+  passphrase: string | undefined,
+  deps: AgentDependencies,
+): Promise<Agent> {
+  const { clock, log } = deps;
+  const config = await readAgentConfig(folder);
+  const policy = await readYaml(
+    join(folder, 'policy.yaml'),
+    policySchema,
+    'run "tallystick agent enrol" first',
+  );
+  const seed = await openIdentity(folder, passphrase);
+  const state = await AgentState.open(folder);
+  const { url, charter, caFile } = config.coordinator;
+  const ca = caFile === undefined ? {} : { ca: await readFile(join(folder, caFile), 'utf8') };
+
+  const stopping = new AbortController();
+  const federation = emptyFederation();
+  let connected = false;
+  const connection = new Connection({
+    url,
+    charter,
+    seed,
+    clock,
+    log,
+    ...ca,
+    participant: config.participant,
+    position: () => federation.size,
+    onEntry: (entry) => {
+      try {
+        follower.take(entry);
+      } catch (error) {
+        // The coordinator said something no honest one says. Nothing that follows can be trusted either.
+        const code = error instanceof FederationError ? error.code : 'INTERNAL';
+        log.fatal({ code, err: error }, 'the coordinator broke the protocol; this agent stops following it');
+        connection.close();
+      }
+    },
+    onConnected: (now) => {
+      connected = now;
+      saveStatus();
+    },
+  });
+  const bodies = new BodyClient(url, { ...ca, token: () => connection.httpToken(stopping.signal) });
+  const context: AgentContext = {
+    config,
+    policy,
+    seed,
+    clock,
+    log,
+    state,
+    federation,
+    connection,
+    bodies,
+    createComputer: deps.createComputer,
+    signal: stopping.signal,
+  };
+  const follower = new RunFollower(context, saveStatus);
+
+  // one writer at a time, and only the newest status matters
+  let saving: Promise<void> | undefined;
+  let stale = false;
+  function saveStatus(): void {
+    stale = true;
+    saving ??= (async () => {
+      while (stale) {
+        stale = false;
+        const runs = follower.followed.map(({ run, detail }) => ({
+          run: run.id,
+          name: run.plan.name,
+          phase: run.phase.name,
+          detail,
+        }));
+        await state
+          .writeStatus({ connected, since: new Date(clock.now()).toISOString(), runs })
+          .catch((error: unknown) => {
+            log.warn({ err: error }, 'the status file cannot be written');
+          });
+      }
+      saving = undefined;
+    })();
+  }
+
+  connection.connect();
+  return {
+    participant: config.participant,
+    async close() {
+      stopping.abort();
+      connection.close();
+      await follower.close();
+      bodies.close();
+      connected = false;
+      saveStatus();
+      await saving;
+      log.info('agent stopped');
+    },
+  };
+}

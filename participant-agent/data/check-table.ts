@@ -1,0 +1,246 @@
+/**
+ * The data check: are a bank's rows fit to train on under the contract? The agent's gate refuses to train on
+ * a report with an error; warnings are for a person to read.
+ *
+ * Fractions of missing cells are of the rows used; fractions of invalid, out-of-range and unknown cells are
+ * of the cells present, so that a sparse column in the wrong unit shows as wrong.
+ */
+import {
+  type CategorySummary,
+  type DataReport,
+  type Finding,
+  formatPercent,
+  formatQuantity,
+  groupDigits,
+  type NumberSummary,
+} from '#participant-agent/data/data-report.ts';
+import type { DataContract, Feature, NumberFeature } from '#shared/contract/contract.ts';
+import {
+  type CategoryColumn,
+  isNumberColumn,
+  type NumberColumn,
+  type Table,
+} from '#shared/contract/table.ts';
+
+/** Fractions are 0 to 1. */
+export const DATA_THRESHOLDS = {
+  /** Rows. Fewer say nothing about a default rate of a few percent, and one applicant would weigh too much. */
+  usableRowsMin: 50,
+  /** Above: the column holds something else (another separator, units, codes), not typing errors. */
+  invalidNumbersErrorAbove: 0.01,
+  /** Above: most likely another unit than the contract's; clipping would flatten the column. */
+  outOfRangeErrorAbove: 0.2,
+  outOfRangeWarnAbove: 0.01,
+  /** Above: most likely another coding than the contract's; the column would be mostly "other". */
+  unknownCategoriesErrorAbove: 0.2,
+  unknownCategoriesWarnAbove: 0.01,
+  /** Above: the model learns from the presence of the value more than from the value. */
+  missingWarnAbove: 0.5,
+  /** Outside, bad and good are perhaps swapped, or the rows are a selection. */
+  badRateWarnBelow: 0.001,
+  badRateWarnAbove: 0.6,
+} as const;
+
+/** What only the reader of the file knows: a table no longer tells an invalid cell from a missing one. */
+export interface Intake {
+  readonly rowsRead: number;
+  readonly targetMissing: number;
+  readonly targetInvalid: number;
+  /** Per feature, cells of used rows that are not a finite number; 0 for categories. */
+  readonly invalidNumbers: readonly number[];
+}
+
+/** Pure. `table` follows `contract`, column by column. */
+export function checkTable(table: Table, contract: DataContract, intake: Intake): DataReport {
+  const badCount = table.bad.reduce((sum, bad) => sum + bad, 0);
+  const features = table.columns.map((column, i) =>
+    isNumberColumn(column) ? summariseNumber(column, intake.invalidNumbers[i]!) : summariseCategory(column),
+  );
+  const findings = [
+    ...findInRows(table.rowCount, badCount, contract, intake),
+    // Without rows every rule on a column is vacuous.
+    ...(table.rowCount === 0
+      ? []
+      : table.columns.flatMap(({ feature }, i) => findInFeature(feature, features[i]!, table.rowCount))),
+  ];
+  findings.sort((a, b) => Number(b.severity === 'error') - Number(a.severity === 'error'));
+  return {
+    rowsRead: intake.rowsRead,
+    rowsUsed: table.rowCount,
+    targetMissing: intake.targetMissing,
+    targetInvalid: intake.targetInvalid,
+    badCount,
+    badRate: table.rowCount === 0 ? 0 : badCount / table.rowCount,
+    features,
+    findings,
+    passed: findings.every((f) => f.severity !== 'error'),
+  };
+}
+
+function summariseNumber({ feature, values }: NumberColumn, invalid: number): NumberSummary {
+  let [present, belowMin, aboveMax, sum] = [0, 0, 0, 0];
+  let [lowest, highest] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (Number.isNaN(value)) continue;
+    present++;
+    sum += value / values.length; // divided first: values near the largest double must not overflow the sum
+    if (value < lowest) lowest = value;
+    if (value > highest) highest = value;
+    if (value < feature.min) belowMin++;
+    else if (value > feature.max) aboveMax++;
+  }
+  const missing = values.length - present - invalid;
+  return {
+    type: 'number',
+    name: feature.name,
+    missing,
+    missingFraction: values.length === 0 ? 0 : missing / values.length,
+    constant: present > 0 && present === values.length && lowest === highest,
+    invalid,
+    belowMin,
+    aboveMax,
+    observedMin: present === 0 ? null : lowest,
+    observedMax: present === 0 ? null : highest,
+    mean: present === 0 ? null : Math.min(highest, Math.max(lowest, sum * (values.length / present))),
+  };
+}
+
+function summariseCategory({ feature, codes }: CategoryColumn): CategorySummary {
+  const cellsOf = new Uint32Array(feature.categories.length + 2);
+  for (const code of codes) cellsOf[code]!++;
+  const missing = cellsOf[0]!;
+  return {
+    type: 'category',
+    name: feature.name,
+    missing,
+    missingFraction: codes.length === 0 ? 0 : missing / codes.length,
+    // "Other" may be many values, but the model sees one.
+    constant: missing === 0 && codes.length > 0 && cellsOf.includes(codes.length),
+    unknown: cellsOf[feature.categories.length + 1]!,
+  };
+}
+
+function findInRows(used: number, bad: number, { target }: DataContract, intake: Intake): Finding[] {
+  const limits = DATA_THRESHOLDS;
+  const findings: Finding[] = [];
+  const { targetMissing, targetInvalid } = intake;
+  const dropped = targetMissing + targetInvalid;
+  if (used < limits.usableRowsMin) {
+    findings.push({
+      severity: 'error',
+      code: 'too-few-rows',
+      message: `${used} rows with an outcome; at least ${limits.usableRowsMin} are needed to train`,
+    });
+  }
+  if (used > 0 && (bad === 0 || bad === used)) {
+    findings.push({
+      severity: 'error',
+      code: 'one-class',
+      feature: target.column,
+      message:
+        bad === 0
+          ? `no row is bad: none equals "${target.bad}"; check how the file spells the outcome`
+          : `every row is bad: all equal "${target.bad}"; good applicants are needed as well`,
+    });
+  } else if (used > 0 && (bad / used < limits.badRateWarnBelow || bad / used > limits.badRateWarnAbove)) {
+    findings.push({
+      severity: 'warning',
+      code: 'unusual-bad-rate',
+      feature: target.column,
+      message:
+        `${formatPercent(bad / used)} of the rows are bad, expected ${formatPercent(limits.badRateWarnBelow)} to ` +
+        `${formatPercent(limits.badRateWarnAbove)}; check that bad and good are not swapped and no rows left out`,
+    });
+  }
+  if (dropped > 0) {
+    const expected =
+      target.good === undefined
+        ? ''
+        : `, ${groupDigits(targetInvalid)} have neither "${target.bad}" nor "${target.good}"`;
+    findings.push({
+      severity: 'warning',
+      code: 'dropped-rows',
+      feature: target.column,
+      message:
+        `${groupDigits(dropped)} of ${groupDigits(intake.rowsRead)} rows are not used: ` +
+        `${groupDigits(targetMissing)} have no outcome${expected}`,
+    });
+  }
+  return findings;
+}
+
+function findInFeature(
+  feature: Feature,
+  summary: NumberSummary | CategorySummary,
+  rowsUsed: number,
+): Finding[] {
+  const limits = DATA_THRESHOLDS;
+  const findings: Finding[] = [];
+  const add = (severity: Finding['severity'], code: Finding['code'], message: string): void => {
+    findings.push({ severity, code, feature: feature.name, message });
+  };
+
+  const filled = rowsUsed - summary.missing;
+  if (filled === 0) {
+    add('error', 'all-missing', 'the column is empty; fill it, or agree on a contract without it');
+    return findings;
+  }
+  const invalid = summary.type === 'number' ? summary.invalid : 0;
+  if (feature.missing === 'refused' && summary.missing + invalid > 0) {
+    const cells = share(summary.missing + invalid, rowsUsed);
+    add(
+      'error',
+      'missing-refused',
+      `${cells} have no usable value, and the contract refuses missing values here`,
+    );
+  } else if (summary.missingFraction > limits.missingWarnAbove) {
+    add('warning', 'mostly-missing', `${share(summary.missing, rowsUsed)} are missing`);
+  }
+  if (invalid > 0) {
+    const severity = invalid / filled > limits.invalidNumbersErrorAbove ? 'error' : 'warning';
+    const todo = 'use a decimal point, no thousands separators and no units';
+    add(severity, 'invalid-numbers', `${share(invalid, filled)} are not a number; ${todo}`);
+  }
+  if (summary.type === 'number') {
+    const outside = summary.belowMin + summary.aboveMax;
+    const severity = severityOf(outside / filled, limits.outOfRangeWarnAbove, limits.outOfRangeErrorAbove);
+    if (severity !== undefined)
+      add(severity, 'out-of-range', outOfRange(feature as NumberFeature, summary, filled));
+  } else {
+    const severity = severityOf(
+      summary.unknown / filled,
+      limits.unknownCategoriesWarnAbove,
+      limits.unknownCategoriesErrorAbove,
+    );
+    const todo = 'they are trained on as "other"; check the coding';
+    if (severity !== undefined) {
+      add(
+        severity,
+        'unknown-categories',
+        `${share(summary.unknown, filled)} are of no category of the contract; ${todo}`,
+      );
+    }
+  }
+  if (summary.constant)
+    add('warning', 'constant', 'every row has the same value, which tells the model nothing here');
+  return findings;
+}
+
+function outOfRange(feature: NumberFeature, summary: NumberSummary, filled: number): string {
+  const { belowMin, aboveMax } = summary;
+  const unit = feature.unit === undefined ? '' : ` ${feature.unit}`;
+  return (
+    `${share(belowMin + aboveMax, filled)} lie outside [${formatQuantity(feature.min)}, ` +
+    `${formatQuantity(feature.max)}]${unit} (${groupDigits(belowMin)} below, ${groupDigits(aboveMax)} above) and are ` +
+    'clipped to it; check the unit'
+  );
+}
+
+function severityOf(part: number, warnAbove: number, errorAbove: number): Finding['severity'] | undefined {
+  return part > errorAbove ? 'error' : part > warnAbove ? 'warning' : undefined;
+}
+
+/** `1,240 of 30,000 cells (4.1 %)` */
+function share(cells: number, of: number): string {
+  return `${groupDigits(cells)} of ${groupDigits(of)} cells (${formatPercent(cells / of)})`;
+}

@@ -1,0 +1,264 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { tidyOutward } from '#participant-agent/data/decide-feature.ts';
+import { inferContract, type InferOptions } from '#participant-agent/data/infer-contract.ts';
+import { loadTable } from '#participant-agent/data/load-table.ts';
+import { dataContract, type Feature } from '#shared/contract/contract.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tallystick-infer-contract-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A file of `rows` rows with an outcome, 1 in every tenth row, and one column. */
+function write(column: string, cell: (i: number) => string | number, rows = 400): string {
+  const path = join(folder, 'one.csv');
+  const lines = Array.from(
+    { length: rows },
+    (_, i) => `${i % 10 === 0 ? 1 : 0},${cell(i)},${(i * 37) % 101}.5`,
+  );
+  writeFileSync(path, [`y,${column},other`, ...lines].join('\n'));
+  return path;
+}
+
+/** What becomes of the column, and what is said about it. */
+async function infer(
+  column: string,
+  cell: (i: number) => string | number,
+  rows?: number,
+): Promise<{ feature?: Feature; notes: string }> {
+  const { contract, notes } = await inferContract(write(column, cell, rows), { target: 'y', bad: '1' });
+  const feature = contract.features.find((f) => f.name === column);
+  return { ...(feature && { feature }), notes: notes.filter((n) => n.startsWith(`${column}: `)).join(' ') };
+}
+
+describe('numbers', () => {
+  it('range over the observed values, widened to two digits', async () => {
+    const { feature } = await infer('balance', (i) => -943 + i * 16.77);
+    expect(feature).toEqual({
+      name: 'balance',
+      type: 'number',
+      min: -950,
+      max: 5800,
+      scale: 'linear',
+      missing: 'allowed',
+    });
+  });
+
+  it('one percent of cells may be something else, and is mentioned', async () => {
+    expect(await infer('x', (i) => (i < 4 ? 'n/a' : i + 0.5))).toMatchObject({
+      feature: { type: 'number' },
+      notes: 'x: 4 cells are not a number and will count as missing.',
+    });
+    expect((await infer('x', (i) => (i < 5 ? 'n/a' : i + 0.5))).feature).toBeUndefined();
+  });
+
+  it('heavy-tailed amounts train on the log scale; years, codes and small counts do not', async () => {
+    expect((await infer('amount', (i) => i + 1 + (i % 50 === 0 ? 900_000 : 0.5))).feature).toMatchObject({
+      scale: 'log',
+    });
+    expect(
+      (await infer('signed', (i) => (i % 2 === 0 ? -1 : 1) * (i === 7 ? 4e6 : i + 0.5))).feature,
+    ).toMatchObject({ scale: 'log' });
+    expect((await infer('delinquencies', (i) => (i % 10 === 0 ? i / 10 : 0))).feature).toMatchObject({
+      scale: 'linear',
+    });
+    expect(await infer('approved', (i) => 1972 + (i % 35))).toMatchObject({
+      feature: { min: 1970, max: 2010, scale: 'linear' },
+      notes: expect.stringContaining('year') as string,
+    });
+    expect(await infer('zip', (i) => 501 + i * i * 3)).toMatchObject({
+      feature: { scale: 'linear' },
+      notes: expect.stringContaining('code') as string,
+    });
+    expect((await infer('industry', (i) => 110_000 + ((i * 37) % 300) * 2000)).notes).toContain(
+      'looks like a code',
+    );
+  });
+
+  it('seven to twelve whole numbers stay a number, with a note; six are categories', async () => {
+    expect(await infer('k', (i) => i % 7)).toMatchObject({
+      feature: { type: 'number' },
+      notes: expect.stringContaining('7 different') as string,
+    });
+    expect((await infer('k', (i) => `${i % 6}.0`)).feature).toMatchObject({
+      categories: ['0', '1', '2', '3', '4', '5'],
+    });
+  });
+
+  it('a tidy number has two digits and lies outward of the value', () => {
+    expect([5744, 0.0557, 99.1, 100, 30_000].map((x) => tidyOutward(x, 'up'))).toEqual([
+      5800, 0.056, 100, 100, 30_000,
+    ]);
+    expect([5744, -943, -0.3, 0].map((x) => tidyOutward(x, 'down'))).toEqual([5700, -950, -0.3, 0]);
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (x) => {
+        const [low, high] = [tidyOutward(x, 'down'), tidyOutward(x, 'up')];
+        expect(low <= x && x <= high).toBe(true);
+        if (Math.abs(x) > 1e-300 && Math.abs(x) < 1e300)
+          expect(high - low).toBeLessThanOrEqual(Math.abs(x) * 0.101);
+      }),
+    );
+  });
+});
+
+describe('categories', () => {
+  it('levels come most frequent first, then in code-unit order; rare ones become "other"', async () => {
+    const { feature, notes } = await infer('sector', (i) =>
+      i < 200 ? '零售' : i < 299 ? 'b' : i < 398 ? 'a' : i === 398 ? 'rare 1' : 'rare 2',
+    );
+    expect(feature).toEqual({
+      name: 'sector',
+      type: 'category',
+      categories: ['零售', 'a', 'b'],
+      missing: 'allowed',
+    });
+    expect(notes).toBe('sector: 2 rarer values become "other" (0.5 % of its cells).');
+  });
+
+  it('at most sixty levels are kept, unless too many rows would be left with none', async () => {
+    const { feature, notes } = await infer('branch', (i) => `branch ${i % 70}`, 1400);
+    expect(feature).toMatchObject({ categories: { length: 60 } });
+    expect(notes).toContain('10 rarer values become "other" (14.3 % of its cells)');
+    expect((await infer('branch', (i) => `branch ${i % 80}`, 1600)).feature).toBeUndefined();
+  });
+
+  it('a flag that is either set or missing is a category of one level', async () => {
+    expect((await infer('flag', (i) => (i % 3 === 0 ? 'Y' : ''))).feature).toMatchObject({
+      categories: ['Y'],
+    });
+  });
+});
+
+describe('columns that are no features are left out with the reason', () => {
+  it.each<[string, (i: number) => string | number, RegExp]>([
+    ['empty', () => '', /it is empty/],
+    ['constant', () => 'CNY', /same value/],
+    ['loan_number', (i) => `L-${i}`, /identifier/],
+    ['id', (i) => i + 1, /identifier/],
+    ['account', (i) => 6_222_000_000 + i * 7919, /identifier/],
+    ['phone', (i) => 13_800_000_000 + ((i * 7919) % 300) * 31, /identifier/],
+    ['opened', (i) => `2019-${1 + (i % 12)}-${1 + (i % 28)}`, /date/],
+    ['opened_cn', (i) => `2019年${1 + (i % 12)}月${1 + (i % 28)}日`, /date/],
+    ['opened_us', (i) => `${1 + (i % 12)}/${1 + (i % 28)}/2019`, /date/],
+    ['opened_sas', (i) => `${1 + (i % 28)}-Feb-${10 + (i % 9)}`, /date/],
+    ['opened_compact', (i) => 20_190_100 + 1 + (i % 28), /date/],
+    ['city', (i) => `city ${i % 190}`, /too few rows share a value/],
+  ])('%s', async (column, cell, reason) => {
+    const { feature, notes } = await infer(column, cell);
+    expect(feature).toBeUndefined();
+    expect(notes).toMatch(reason);
+  });
+
+  it('whole amounts that happen to be all different are not taken for an identifier', async () => {
+    expect((await infer('revenue', (i) => 900 + i * i * 31)).feature).toMatchObject({ type: 'number' });
+  });
+});
+
+describe('what the user names', () => {
+  const cell = (i: number): number => (i % 40) + 0.5;
+
+  it('unknown columns are usage errors with the nearest name', async () => {
+    const path = write('loan_amount', cell);
+    await expect(inferContract(path, { target: 'Y', bad: '1' })).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('nearest: "y"') as string,
+    });
+    await expect(inferContract(path, { target: 'y', bad: '1', exclude: ['loanamount'] })).rejects.toThrow(
+      /nearest: "loan_amount"\); exclude/,
+    );
+    await expect(inferContract(path, { target: 'y', bad: '1', exclude: ['y'] })).rejects.toMatchObject({
+      code: 'USAGE',
+    });
+  });
+
+  it('an outcome that never occurs is a usage error that lists the ones that do', async () => {
+    const path = write('x', cell);
+    await expect(inferContract(path, { target: 'y', bad: 'default' })).rejects.toThrow(
+      /expected "default" in some rows of column "y", found "0", "1"/,
+    );
+    await expect(inferContract(path, { target: 'y', bad: '1', good: 'paid' })).rejects.toMatchObject({
+      code: 'USAGE',
+    });
+    await expect(inferContract(path, { target: 'other', bad: '-1' })).rejects.toThrow(/many other values/);
+  });
+
+  it('a file without rows and a file without features are refused', async () => {
+    const path = join(folder, 'none.csv');
+    writeFileSync(path, 'y,x\n');
+    await expect(inferContract(path, { target: 'y', bad: '1' })).rejects.toMatchObject({
+      code: 'DATA_SOURCE',
+    });
+    writeFileSync(path, 'y,x\n1,\n0,\n');
+    await expect(inferContract(path, { target: 'y', bad: '1' })).rejects.toMatchObject({ code: 'CONTRACT' });
+  });
+
+  it('protected grounds are pointed out, and the name defaults to the file name', async () => {
+    const { contract, notes } = await inferContract(write('age', cell), { target: 'y', bad: '1' });
+    expect(contract.name).toBe('one');
+    expect(notes).toContain(
+      'age: may be a protected ground; check whether the law lets it decide on credit.',
+    );
+  });
+});
+
+const data = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
+const absent = !existsSync(data);
+describe.skipIf(absent)(`the real data sets${absent ? ' (SKIPPED: ../shared/data is absent)' : ''}`, () => {
+  const sbaLeaks = [
+    'LoanNr_ChkDgt',
+    'ChgOffDate',
+    'ChgOffPrinGr',
+    'DisbursementDate',
+    'DisbursementGross',
+    'Term',
+    'Bank',
+  ];
+  it.each<[string, InferOptions, { features: number; leftOut: string[]; rows: number; bad: number }]>([
+    [
+      'german_credit.csv',
+      { target: 'creditability', bad: 'bad', good: 'good' },
+      { features: 20, leftOut: [], rows: 1000, bad: 300 },
+    ],
+    [
+      'sba_national_natural.csv.gz',
+      { target: 'MIS_Status', bad: 'CHGOFF', exclude: sbaLeaks },
+      { features: 15, leftOut: ['City', 'ApprovalDate'], rows: 22_308, bad: 4693 },
+    ],
+    [
+      'taiwan_default.csv.gz',
+      { target: 'default.payment.next.month', bad: '1' },
+      { features: 23, leftOut: ['ID'], rows: 30_000, bad: 6636 },
+    ],
+    [
+      'hmeq.csv',
+      { target: 'BAD', bad: '1', good: '0' },
+      { features: 12, leftOut: [], rows: 5960, bad: 1189 },
+    ],
+    [
+      'polish_bankruptcy_1year.csv.gz',
+      { target: 'class', bad: '1' },
+      { features: 64, leftOut: [], rows: 7027, bad: 271 },
+    ],
+    [
+      'cumcm2020c_firms.csv',
+      { target: '是否违约', bad: '是', good: '否' },
+      { features: 30, leftOut: ['企业代号', '企业名称'], rows: 123, bad: 27 },
+    ],
+  ])(
+    '%s: the draft leaves out what is no feature, and its own file passes the check',
+    async (file, options, expected) => {
+      const { contract, notes } = await inferContract(join(data, file), options);
+      expect(dataContract.parse(contract)).toEqual(contract);
+      expect(contract.features).toHaveLength(expected.features);
+      const leftOut = notes.filter((n) => n.includes(': left out')).map((n) => n.slice(0, n.indexOf(':')));
+      expect(leftOut).toEqual(expected.leftOut);
+      const { report } = await loadTable(join(data, file), contract);
+      expect(report).toMatchObject({ passed: true, rowsUsed: expected.rows, badCount: expected.bad });
+      for (const feature of report.features)
+        if (feature.type === 'number') expect(feature.belowMin + feature.aboveMax).toBe(0);
+    },
+  );
+});

@@ -1,0 +1,90 @@
+/** `agent enrol`: makes the identity key here, presents the invitation, writes the configuration. */
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { agentYaml } from '#participant-agent/config.ts';
+import { createIdentity, hasIdentity, openIdentity } from '#participant-agent/identity.ts';
+import { POLICY_YAML } from '#participant-agent/policy/policy.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
+import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
+import { signMessage } from '#shared/crypto/signed-message.ts';
+import { publicKeyOf } from '#shared/crypto/signatures.ts';
+import { FederationError, ERROR_CODES, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { readInvitationCode } from '#shared/protocol/invitation-code.ts';
+import { VERSION } from '#shared/protocol/version.ts';
+
+export interface Enrolment {
+  readonly participant: string;
+  readonly fingerprint: string;
+  readonly folder: string;
+}
+
+/**
+ * Safe to repeat: a key that was made before is used again, files that exist are left alone.
+ * @throws FederationError INVITATION | KEY_FILE | UNREACHABLE | what the coordinator answers
+ */
+export async function enrolAgent(
+  folder: string,
+  code: string,
+  dataFile: string,
+  passphrase: string | undefined,
+): Promise<Enrolment> {
+  const invitation = readInvitationCode(code);
+  const charter = await fetchJson(new URL('/v1/charter', invitation.url), undefined);
+  if (charter['charter'] !== invitation.charter) {
+    throw new FederationError(
+      'INVITATION',
+      `the coordinator at ${invitation.url} serves another consortium than the invitation names; ask the operator`,
+    );
+  }
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const seed = hasIdentity(folder)
+    ? await openIdentity(folder, passphrase)
+    : await createIdentity(folder, passphrase);
+  const identityKey = toBase64Url(publicKeyOf(seed));
+  const { invite, participant, token } = invitation;
+  const message = signMessage(
+    'enrol',
+    { invite, from: participant, token, identityKey, agentVersion: VERSION },
+    seed,
+  );
+  await fetchJson(new URL('/v1/enrolments', invitation.url), message);
+  await writeNew(
+    join(folder, 'agent.yaml'),
+    agentYaml({ url: invitation.url, charter: invitation.charter, participant, dataFile }),
+  );
+  await writeNew(join(folder, 'policy.yaml'), POLICY_YAML);
+  return { participant, fingerprint: keyFingerprint(identityKey), folder };
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  if (!existsSync(path)) await writeFile(path, text, { mode: 0o600 });
+}
+
+async function fetchJson(url: URL, body: unknown): Promise<Record<string, unknown>> {
+  let response: Response;
+  try {
+    response = await fetch(
+      url,
+      body === undefined
+        ? {}
+        : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
+    );
+  } catch (cause) {
+    throw new FederationError(
+      'UNREACHABLE',
+      `the coordinator at ${url.origin} does not answer; is it started, and is the way to it open?`,
+      { cause },
+    );
+  }
+  const value = (await response.json().catch(() => ({}))) as Record<string, unknown>;
+  if (response.ok) return value;
+  const code =
+    typeof value['code'] === 'string' && Object.hasOwn(ERROR_CODES, value['code'])
+      ? (value['code'] as ErrorCode)
+      : 'UNREACHABLE';
+  throw new FederationError(
+    code,
+    typeof value['detail'] === 'string' ? value['detail'] : `HTTP status ${response.status}`,
+  );
+}

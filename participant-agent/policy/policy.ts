@@ -1,0 +1,83 @@
+/**
+ * The bank's own policy, `policy.yaml`: what it will take part in, whatever the operator plans. Checked
+ * before consent and again in every round.
+ */
+import { z } from 'zod';
+import { programNamed } from '#models/catalogue.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { hash } from '#shared/protocol/ids.ts';
+import type { Plan } from '#shared/protocol/plan.ts';
+
+export const policy = z.strictObject({
+  /** `automatic` consents to every plan that passes the rules below; `ask` waits for a person. */
+  consent: z.enum(['automatic', 'ask']),
+  programs: z.array(z.string()).min(1),
+  /** `plain` lets the coordinator see this bank's updates. */
+  aggregation: z.array(z.enum(['plain'])).min(1),
+  /** Fewest banks in a sum, this one included: with two, each learns the other's part. */
+  minimumCohort: z.int().min(2),
+  /** Most rounds of one run. */
+  maximumRounds: z.int().min(1),
+  /** Data contracts that are allowed, by hash, or `any`. */
+  contracts: z.union([z.literal('any'), z.array(hash)]),
+});
+export type Policy = z.infer<typeof policy>;
+
+/** What the policy has against a plan, as sentences; empty when nothing. */
+export function objectionsTo(plan: Plan, rules: Policy): string[] {
+  const objections: string[] = [];
+  if (!rules.programs.includes(plan.program.name)) {
+    objections.push(
+      `the program "${plan.program.name}" is not allowed (allowed: ${rules.programs.join(', ')})`,
+    );
+  }
+  if (!rules.aggregation.includes(plan.aggregation)) {
+    objections.push(`${plan.aggregation} aggregation is not allowed`);
+  }
+  if (plan.cohort.minimum < rules.minimumCohort) {
+    objections.push(
+      `rounds of ${plan.cohort.minimum} banks are planned, at least ${rules.minimumCohort} are required`,
+    );
+  }
+  if (rules.contracts !== 'any' && !rules.contracts.includes(plan.contract)) {
+    objections.push(`the data contract ${plan.contract} is not on the list`);
+  }
+  const rounds = plannedRounds(plan);
+  if (rounds instanceof FederationError) objections.push(rounds.message);
+  else if (rounds > rules.maximumRounds) {
+    objections.push(`up to ${rounds} rounds are planned, at most ${rules.maximumRounds} are allowed`);
+  }
+  return objections;
+}
+
+function plannedRounds(plan: Plan): number | FederationError {
+  try {
+    return programNamed(plan.program.name).maximumRounds(plan.program.settings);
+  } catch (error) {
+    if (error instanceof FederationError) return error;
+    throw error;
+  }
+}
+
+/** The file that `agent enrol` writes: careful defaults, explained. */
+export const POLICY_YAML = `# What this bank takes part in. These rules are above the operator: a plan that breaks one is refused.
+
+# automatic: consent to every plan that passes the rules below.
+# ask: wait until somebody here runs "tallystick agent consent RUN grant" (or refuse).
+consent: ask
+
+# Federated programs that may run on this bank's rows.
+programs: [fedavg]
+
+# plain: the coordinator sees this bank's updates (never its rows).
+aggregation: [plain]
+
+# Fewest banks in a sum, this one included. With two, each could work out the other's part.
+minimumCohort: 3
+
+# Most rounds of one run.
+maximumRounds: 500
+
+# Data contracts that are allowed: any, or a list of hashes.
+contracts: any
+`;

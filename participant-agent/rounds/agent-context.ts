@@ -1,0 +1,52 @@
+/** What every phase of a run needs at the bank. */
+import type { AgentConfig } from '#participant-agent/config.ts';
+import type { Logger } from '#participant-agent/logger.ts';
+import type { Policy } from '#participant-agent/policy/policy.ts';
+import type { AgentState } from '#participant-agent/state/agent-state.ts';
+import type { RunComputer } from '#participant-agent/training/run-computer.ts';
+import type { BodyClient } from '#participant-agent/transport/body-client.ts';
+import type { Connection } from '#participant-agent/transport/connection.ts';
+import type { FederationState } from '#shared/ledger/federation-state.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
+import type { BankMessage } from '#shared/protocol/messages.ts';
+import type { SubmitReply } from '#shared/protocol/socket-events.ts';
+import { canonicalJson } from '#shared/crypto/canonical-json.ts';
+
+export interface AgentContext {
+  readonly config: AgentConfig;
+  readonly policy: Policy;
+  readonly seed: Uint8Array;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly state: AgentState;
+  /** The fold of the feed: the coordinator's side of every run. */
+  readonly federation: FederationState;
+  readonly connection: Connection;
+  readonly bodies: BodyClient;
+  readonly createComputer: (dataFile: string) => RunComputer;
+  /** Aborts when the agent stops. */
+  readonly signal: AbortSignal;
+}
+
+/** Writes down that a message leaves, then submits it until it has an outcome. */
+export async function submitMessage(
+  context: AgentContext,
+  message: BankMessage,
+  about: { run: string; round?: number; detail: string },
+): Promise<SubmitReply> {
+  await context.state.recordEgress({
+    time: new Date(context.clock.now()).toISOString(),
+    to: context.config.coordinator.url,
+    what: message.type,
+    bytes: canonicalJson(message).length,
+    ...about,
+  });
+  const reply = await context.connection.submit(message, context.signal);
+  if (reply.outcome === 'accepted') context.log.debug({ type: message.type }, 'message accepted');
+  else
+    context.log.warn(
+      { type: message.type, code: reply.code },
+      `message ${reply.outcome}: ${reply.message ?? ''}`,
+    );
+  return reply;
+}

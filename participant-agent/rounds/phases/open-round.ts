@@ -1,0 +1,130 @@
+/**
+ * A question: is it the one that follows from the last sum? Then answer, sign, upload, submit. The signed
+ * answer is kept before it is sent, so that a restart sends the same bytes again.
+ */
+import { submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
+import { canonicalJson } from '#shared/crypto/canonical-json.ts';
+import { signMessage } from '#shared/crypto/signed-message.ts';
+import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
+import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import type { BankMessage } from '#shared/protocol/messages.ts';
+import type { Progress } from '#shared/protocol/socket-events.ts';
+
+export async function answerRound(
+  run: Run,
+  open: OpenRound,
+  position: Position,
+  computer: RunComputer,
+  context: AgentContext,
+): Promise<void> {
+  const { round } = open.payload;
+  const report = (stage: Progress['stage'], fraction: number): void =>
+    context.connection.progress({ run: run.id, round, stage, fraction });
+  const { message, body } =
+    (await context.state.answerFor(open.hash)) ??
+    (await makeAnswer(run, open, position, computer, context, report));
+  if (message.type === 'plain-input') {
+    report('uploading', 0);
+    try {
+      await context.bodies.upload(message.payload.vectorRoot, body!, context.signal);
+    } catch (error) {
+      // the round may have ended while we computed: then nobody expects this body any more
+      if (error instanceof FederationError && error.code === 'STATE') {
+        context.log.warn({ run: run.id, round }, 'the round ended before the update was uploaded');
+        return;
+      }
+      throw error;
+    }
+    await context.state.recordEgress({
+      time: new Date(context.clock.now()).toISOString(),
+      to: context.config.coordinator.url,
+      what: 'body',
+      run: run.id,
+      round,
+      bytes: body!.length,
+      detail: `${open.payload.question.kind} answer, ${run.plan.aggregation}, root ${message.payload.vectorRoot.slice(0, 16)}…`,
+    });
+  }
+  const detail =
+    message.type === 'refuse-round' ? message.payload.reason : `answer to ${open.payload.question.kind}`;
+  await submitMessage(context, message, { run: run.id, round, detail });
+  report('waiting', 1);
+}
+
+async function makeAnswer(
+  run: Run,
+  open: OpenRound,
+  position: Position,
+  computer: RunComputer,
+  context: AgentContext,
+  report: (stage: Progress['stage'], fraction: number) => void,
+): Promise<{ message: BankMessage; body: Uint8Array | undefined }> {
+  const { config, state, seed, log } = context;
+  const from = config.participant;
+  try {
+    assertFollows(run, open, position, context);
+    report('answering', 0);
+    const { body, root } = await computer.answer(`${open.hash}/${from}`, (fraction) =>
+      report('answering', fraction),
+    );
+    const { ring, length } = open.payload.question;
+    const message = signMessage(
+      'plain-input',
+      { ctx: open.hash, from, ring, length, vectorRoot: root },
+      seed,
+    );
+    await state.keepAnswer(open.hash, message, body);
+    return { message, body };
+  } catch (error) {
+    const code: ErrorCode = error instanceof FederationError ? error.code : 'INTERNAL';
+    if (code === 'STOPPED') throw error;
+    const reason = describeError(error).slice(0, 500);
+    log.error({ run: run.id, round: open.payload.round, code }, `refusing the round: ${reason}`);
+    const message = signMessage(
+      'refuse-round',
+      { ctx: open.hash, from, code, reason: refusalFor(code, reason) },
+      seed,
+    );
+    await state.keepAnswer(open.hash, message);
+    return { message, body: undefined };
+  }
+}
+
+/**
+ * A coordinator cannot slip this bank another question than the one its own recomputation arrives at.
+ * @throws FederationError LINEAGE | POLICY
+ */
+function assertFollows(run: Run, open: OpenRound, position: Position, { policy }: AgentContext): void {
+  const asked = open.payload.question;
+  const expected = position.question;
+  if (
+    expected === undefined ||
+    asked.hash !== expected.hash ||
+    asked.ring !== expected.ring ||
+    asked.length !== expected.length ||
+    canonicalJson(open.payload.metrics) !== canonicalJson(position.metrics)
+  ) {
+    throw new FederationError(
+      'LINEAGE',
+      `round ${open.payload.round} asks ${asked.hash.slice(0, 16)}…, but the last sum leads to ${expected?.hash.slice(0, 16) ?? 'the end of the program'}…`,
+    );
+  }
+  if (run.roster.length < policy.minimumCohort) {
+    throw new FederationError(
+      'POLICY',
+      `${run.roster.length} banks take part, this bank requires ${policy.minimumCohort}`,
+    );
+  }
+  if (open.payload.round >= policy.maximumRounds) {
+    throw new FederationError(
+      'POLICY',
+      `this bank takes part in at most ${policy.maximumRounds} rounds of a run`,
+    );
+  }
+}
+
+/** What others may read: the sentences we wrote ourselves, never an engine's own words. */
+function refusalFor(code: ErrorCode, reason: string): string {
+  return code === 'LINEAGE' || code === 'POLICY' ? reason : `the agent could not answer (${code})`;
+}

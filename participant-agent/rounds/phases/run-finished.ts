@@ -1,0 +1,27 @@
+/** The end of a run: the model is kept only if this bank's own recomputation arrives at the same bytes. */
+import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import type { Position } from '#participant-agent/training/run-computer.ts';
+import type { Run } from '#shared/ledger/federation-state.ts';
+
+export async function keepModel(
+  run: Run,
+  position: Position | undefined,
+  context: AgentContext,
+): Promise<void> {
+  if (run.phase.name !== 'finished') return;
+  const { outcome, reason, artefact } = run.phase.result;
+  if (outcome !== 'completed') {
+    context.log.warn({ run: run.id, outcome }, `run ${outcome}: ${reason}`);
+    return;
+  }
+  const model = position?.model;
+  if (model === undefined || model.root !== artefact) {
+    context.log.error(
+      { run: run.id, announced: artefact, computed: model?.root },
+      'the announced model is not the one that follows from the sums: it is not kept. Tell the auditor',
+    );
+    return;
+  }
+  const path = await context.state.keepModel(model.root, model.artefact);
+  context.log.info({ run: run.id, path }, `run completed: ${reason}`);
+}

@@ -1,0 +1,160 @@
+/**
+ * What the agent must remember, as files in its folder:
+ *
+ *   state/outbox/<ctx>.json     the answer it signed for a round, and state/bodies/<root> its vector: sent
+ *                               again, byte for byte, if a reply was lost or the process died
+ *   state/consents/<run>.json   the consent it signed
+ *   state/decisions/<run>.json  what a person decided, for the agent to sign
+ *   state/egress.jsonl          every message and body that left the bank
+ *   state/status.json           what the agent is doing, for `agent status`
+ *   models/<root>.json          the models it has received and recomputed
+ *
+ * Files are written beside their name and renamed, so that none is ever half there.
+ */
+import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { BankMessage } from '#shared/protocol/messages.ts';
+import { parseMessage } from '#shared/protocol/messages.ts';
+
+/** One thing that left the bank. */
+export const egressRecord = z.strictObject({
+  time: z.string(),
+  to: z.string(),
+  what: z.string(),
+  run: z.string().optional(),
+  round: z.int().optional(),
+  bytes: z.int(),
+  detail: z.string(),
+});
+export type EgressRecord = z.infer<typeof egressRecord>;
+
+const decision = z.strictObject({ decision: z.enum(['granted', 'refused']), reason: z.string().max(500) });
+export type Decision = z.infer<typeof decision>;
+
+export interface AgentStatus {
+  readonly connected: boolean;
+  readonly since: string;
+  readonly backend?: string;
+  readonly runs: readonly { run: string; name: string; phase: string; detail: string }[];
+}
+
+export class AgentState {
+  readonly folder: string;
+  private fresh = 0;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async open(folder: string): Promise<AgentState> {
+    for (const sub of ['state/outbox', 'state/consents', 'state/decisions', 'state/bodies', 'models']) {
+      await mkdir(join(folder, sub), { recursive: true });
+    }
+    return new AgentState(folder);
+  }
+
+  /** The signed answer for a round and its body, if there is one already. */
+  async answerFor(ctx: string): Promise<{ message: BankMessage; body: Uint8Array | undefined } | undefined> {
+    const message = await this.readMessage(join('state/outbox', `${ctx}.json`));
+    if (message === undefined) return undefined;
+    if (message.type !== 'plain-input') return { message, body: undefined };
+    const body = await readIfThere(join(this.folder, 'state/bodies', message.payload.vectorRoot));
+    // a body that is gone is computed again; the same rows and seeds give the same bytes
+    return body === undefined ? undefined : { message, body };
+  }
+
+  async keepAnswer(ctx: string, message: BankMessage, body?: Uint8Array): Promise<void> {
+    if (message.type === 'plain-input')
+      await this.write(join('state/bodies', message.payload.vectorRoot), body!);
+    await this.write(join('state/outbox', `${ctx}.json`), JSON.stringify(message));
+  }
+
+  /** A closed round's answer is of no more use; its body stays with the coordinator and in the ledger. */
+  async forgetAnswer(ctx: string): Promise<void> {
+    const message = await this.readMessage(join('state/outbox', `${ctx}.json`));
+    if (message?.type === 'plain-input') {
+      await rm(join(this.folder, 'state/bodies', message.payload.vectorRoot), { force: true });
+    }
+    await rm(join(this.folder, 'state/outbox', `${ctx}.json`), { force: true });
+  }
+
+  async consentFor(run: string): Promise<BankMessage | undefined> {
+    return this.readMessage(join('state/consents', `${run}.json`));
+  }
+
+  async keepConsent(run: string, message: BankMessage): Promise<void> {
+    await this.write(join('state/consents', `${run}.json`), JSON.stringify(message));
+  }
+
+  /** What a person at the bank has decided about a run. */
+  async decisionFor(run: string): Promise<Decision | undefined> {
+    const bytes = await readIfThere(join(this.folder, 'state/decisions', `${run}.json`));
+    return bytes === undefined ? undefined : decision.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  }
+
+  async keepDecision(run: string, value: Decision): Promise<void> {
+    await this.write(join('state/decisions', `${run}.json`), JSON.stringify(value));
+  }
+
+  async recordEgress(record: EgressRecord): Promise<void> {
+    await appendFile(join(this.folder, 'state/egress.jsonl'), `${JSON.stringify(record)}\n`);
+  }
+
+  async egress(): Promise<EgressRecord[]> {
+    const bytes = await readIfThere(join(this.folder, 'state/egress.jsonl'));
+    if (bytes === undefined) return [];
+    const lines = new TextDecoder().decode(bytes).split('\n');
+    // the last line may be cut by a crash in the middle of writing it
+    return lines.flatMap((line) => {
+      try {
+        return [egressRecord.parse(JSON.parse(line))];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  async keepModel(root: string, artefact: Uint8Array): Promise<string> {
+    const path = join('models', `${root}.json`);
+    await this.write(path, artefact);
+    return join(this.folder, path);
+  }
+
+  async models(): Promise<string[]> {
+    const names = await readdir(join(this.folder, 'models'));
+    return names.filter((name) => name.endsWith('.json')).map((name) => join(this.folder, 'models', name));
+  }
+
+  async writeStatus(status: AgentStatus): Promise<void> {
+    await this.write('state/status.json', JSON.stringify(status));
+  }
+
+  async status(): Promise<AgentStatus | undefined> {
+    const bytes = await readIfThere(join(this.folder, 'state/status.json'));
+    return bytes === undefined ? undefined : (JSON.parse(new TextDecoder().decode(bytes)) as AgentStatus);
+  }
+
+  private async readMessage(path: string): Promise<BankMessage | undefined> {
+    const bytes = await readIfThere(join(this.folder, path));
+    return bytes === undefined
+      ? undefined
+      : (parseMessage(JSON.parse(new TextDecoder().decode(bytes))) as BankMessage);
+  }
+
+  private async write(path: string, content: string | Uint8Array): Promise<void> {
+    const target = join(this.folder, path);
+    const fresh = `${target}.${process.pid}-${this.fresh++}.new`;
+    await writeFile(fresh, content, { mode: 0o600 });
+    await rename(fresh, target);
+  }
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

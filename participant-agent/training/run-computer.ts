@@ -1,0 +1,125 @@
+/**
+ * The heavy half of one run inside a bank: rows, the program's state, answers. `ThreadComputer` keeps it off
+ * the main thread; tests and benchmarks that put many agents into one process use `LocalComputer` directly.
+ */
+import type { DataReport } from '#participant-agent/data/data-report.ts';
+import { loadTable } from '#participant-agent/data/load-table.ts';
+import { answererNamed } from '#models/answerers.ts';
+import { RunMachine } from '#models/run-machine.ts';
+import type { Answerer, CreateAnswerer, Metrics } from '#models/program.ts';
+import type { DataContract } from '#shared/contract/contract.ts';
+import type { Table } from '#shared/contract/table.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { Plan } from '#shared/protocol/plan.ts';
+import { encodeFields } from '#shared/ring/encode.ts';
+import { wordsOf } from '#shared/ring/ring-sum.ts';
+import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
+
+/** Where the agent's own recomputation of a run stands. */
+export interface Position {
+  /** The question that must come next, or undefined when the program is done. */
+  readonly question:
+    | { readonly hash: string; readonly kind: string; readonly ring: 'u32' | 'u64'; readonly length: number }
+    | undefined;
+  readonly metrics: Metrics;
+  /** The finished model. */
+  readonly model: { readonly root: string; readonly artefact: Uint8Array } | undefined;
+}
+
+export interface RunComputer {
+  /** Reads and checks the bank's rows. @throws FederationError DATA_SOURCE | CONTRACT */
+  load(contract: DataContract): Promise<DataReport>;
+  /** @param participants size of the roster */
+  begin(plan: Plan, participants: number): Promise<Position>;
+  /** Goes on with a sum of `banks` updates. */
+  next(sum: Uint8Array, banks: number): Promise<Position>;
+  /**
+   * Answers the present question.
+   * @param roundingSeed the same seed gives the same bytes
+   */
+  answer(
+    roundingSeed: string,
+    progress: (fraction: number) => void,
+  ): Promise<{ body: Uint8Array; root: string }>;
+  dispose(): Promise<void>;
+}
+
+export class LocalComputer implements RunComputer {
+  private readonly dataFile: string;
+  private readonly answererFor: (program: string) => CreateAnswerer;
+  private contract: DataContract | undefined;
+  private table: Table | undefined;
+  private machine: RunMachine | undefined;
+  private plan: Plan | undefined;
+  private participants = 0;
+  private answerer: Answerer | undefined;
+
+  /** @param answererFor replaced in benchmarks that measure rounds without training */
+  constructor(dataFile: string, answererFor: (program: string) => CreateAnswerer = answererNamed) {
+    this.dataFile = dataFile;
+    this.answererFor = answererFor;
+  }
+
+  async load(contract: DataContract): Promise<DataReport> {
+    const { table, report } = await loadTable(this.dataFile, contract);
+    this.contract = contract;
+    this.table = table;
+    return report;
+  }
+
+  async begin(plan: Plan, participants: number): Promise<Position> {
+    this.plan = plan;
+    this.participants = participants;
+    this.machine = new RunMachine(plan, this.loaded().contract, participants);
+    return this.position();
+  }
+
+  async next(sum: Uint8Array, banks: number): Promise<Position> {
+    const machine = this.begun();
+    machine.next(wordsOf(machine.asked!.question.ring, sum), banks);
+    return this.position();
+  }
+
+  async answer(
+    roundingSeed: string,
+    progress: (fraction: number) => void,
+  ): Promise<{ body: Uint8Array; root: string }> {
+    const { question } = this.begun().asked!;
+    const { contract, table } = this.loaded();
+    const { program, seed } = this.plan!;
+    const setup = { contract, settings: program.settings, participants: this.participants, seed };
+    this.answerer ??= await this.answererFor(program.name)(setup, table);
+    const values = await this.answerer.answer(question, progress);
+    const words = encodeFields(values, question.fields, question.ring, roundingSeed);
+    return { body: bytesOf(words), root: vectorRoot(words) };
+  }
+
+  async dispose(): Promise<void> {
+    this.answerer?.dispose();
+  }
+
+  private position(): Position {
+    const { asked, metrics, finished } = this.begun();
+    return {
+      question: asked && {
+        hash: asked.hash,
+        kind: asked.question.kind,
+        ring: asked.question.ring,
+        length: asked.length,
+      },
+      metrics,
+      model: finished && { root: finished.root, artefact: finished.artefact },
+    };
+  }
+
+  private loaded(): { contract: DataContract; table: Table } {
+    if (this.contract === undefined || this.table === undefined)
+      throw new FederationError('STATE', 'no rows are loaded');
+    return { contract: this.contract, table: this.table };
+  }
+
+  private begun(): RunMachine {
+    if (this.machine === undefined) throw new FederationError('STATE', 'the run has not begun');
+    return this.machine;
+  }
+}

@@ -1,0 +1,115 @@
+/** A `RunComputer` in a worker thread of its own: training never delays a heartbeat or a signature. */
+import { Worker } from 'node:worker_threads';
+import type { DataReport } from '#participant-agent/data/data-report.ts';
+import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
+import type { DataContract } from '#shared/contract/contract.ts';
+import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import type { Plan } from '#shared/protocol/plan.ts';
+
+type Method = 'load' | 'begin' | 'next' | 'answer' | 'describe-engine';
+export interface ThreadRequest {
+  readonly id: number;
+  readonly method: Method;
+  readonly args: readonly unknown[];
+}
+export type ThreadReply =
+  | { readonly id: number; readonly progress: number }
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: { readonly code: ErrorCode; readonly message: string } };
+
+interface Waiting {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+  progress?: ((fraction: number) => void) | undefined;
+}
+
+/**
+ * The build has a file of its own for the thread. From source (tests) tsx must be registered inside the
+ * thread, because Node 20 does not pass loaders on to it.
+ */
+function startThread(dataFile: string): Worker {
+  const workerData = { dataFile };
+  if (!import.meta.url.endsWith('.ts')) {
+    return new Worker(new URL('./compute-thread.js', import.meta.url), { workerData });
+  }
+  const source = new URL('./compute-thread.ts', import.meta.url).href;
+  const bootstrap = `import('tsx/esm/api').then(({ register }) => { register(); return import(${JSON.stringify(source)}); })`;
+  return new Worker(bootstrap, { eval: true, workerData });
+}
+
+export class ThreadComputer implements RunComputer {
+  private readonly worker: Worker;
+  private readonly waiting = new Map<number, Waiting>();
+  private lastId = 0;
+  private ended: Error | undefined;
+
+  constructor(dataFile: string) {
+    this.worker = startThread(dataFile);
+    this.worker.on('message', (reply: ThreadReply) => this.settle(reply));
+    this.worker.on('error', (error) => this.end(error));
+    this.worker.on('exit', () => this.end(new FederationError('STOPPED', 'the training thread has ended')));
+  }
+
+  load(contract: DataContract): Promise<DataReport> {
+    return this.call('load', [contract]) as Promise<DataReport>;
+  }
+
+  begin(plan: Plan, participants: number): Promise<Position> {
+    return this.call('begin', [plan, participants]) as Promise<Position>;
+  }
+
+  next(sum: Uint8Array, banks: number): Promise<Position> {
+    return this.call('next', [sum, banks], [sum.buffer as ArrayBuffer]) as Promise<Position>;
+  }
+
+  answer(
+    roundingSeed: string,
+    progress: (fraction: number) => void,
+  ): Promise<{ body: Uint8Array; root: string }> {
+    return this.call('answer', [roundingSeed], [], progress) as Promise<{ body: Uint8Array; root: string }>;
+  }
+
+  /** Loads the training engine and says which it is. */
+  describeEngine(): Promise<string> {
+    return this.call('describe-engine', []) as Promise<string>;
+  }
+
+  async dispose(): Promise<void> {
+    await this.worker.terminate();
+  }
+
+  private call(
+    method: Method,
+    args: readonly unknown[],
+    transfer: ArrayBuffer[] = [],
+    progress?: (fraction: number) => void,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.ended !== undefined) {
+        reject(this.ended);
+        return;
+      }
+      const id = ++this.lastId;
+      this.waiting.set(id, { resolve, reject, progress });
+      this.worker.postMessage({ id, method, args } satisfies ThreadRequest, transfer);
+    });
+  }
+
+  private settle(reply: ThreadReply): void {
+    const waiting = this.waiting.get(reply.id);
+    if (waiting === undefined) return;
+    if ('progress' in reply) {
+      waiting.progress?.(reply.progress);
+      return;
+    }
+    this.waiting.delete(reply.id);
+    if ('error' in reply) waiting.reject(new FederationError(reply.error.code, reply.error.message));
+    else waiting.resolve(reply.result);
+  }
+
+  private end(error: Error): void {
+    this.ended ??= error;
+    for (const { reject } of this.waiting.values()) reject(this.ended);
+    this.waiting.clear();
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Bodies over HTTP: uploads that resume where they broke, downloads that are worth what they hash to. Both
+ * try again with growing pauses until they succeed, are refused, or are told to stop.
+ */
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { FederationError, ERROR_CODES, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+import { vectorRoot } from '#shared/ring/vector-root.ts';
+import { backOff } from '#participant-agent/transport/back-off.ts';
+
+export interface BodyClientOptions {
+  /** PEM of a certificate authority to trust besides the system's. */
+  readonly ca?: string;
+  /** The token that the socket was given; asked for anew before each attempt. */
+  readonly token: () => Promise<string>;
+}
+
+/** A request that hears nothing for so long is taken for dead. */
+const SILENCE_MS_MAX = 30_000;
+
+export class BodyClient {
+  private readonly base: URL;
+  private readonly options: BodyClientOptions;
+  private readonly agent: HttpAgent;
+
+  constructor(url: string, options: BodyClientOptions) {
+    this.base = new URL('/v1/bodies/', url);
+    this.options = options;
+    const settings = {
+      keepAlive: true,
+      maxSockets: 4,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+    };
+    this.agent = this.base.protocol === 'https:' ? new HttpsAgent(settings) : new HttpAgent(settings);
+  }
+
+  /** @throws FederationError when the coordinator refuses it for good */
+  async upload(root: string, body: Uint8Array, signal: AbortSignal): Promise<void> {
+    let offset = 0;
+    for await (const attempt of backOff(signal)) {
+      try {
+        if (attempt > 0) {
+          const head = await this.send('HEAD', root, {}, undefined, signal);
+          if (head.status === 200) return;
+          offset = Number(head.headers['upload-offset'] ?? 0);
+        }
+        const headers = { 'upload-offset': String(offset), 'upload-length': String(body.length) };
+        const { status, text } = await this.send('PUT', root, headers, body.subarray(offset), signal);
+        if (status === 201) return;
+        if (status !== 202) throw problemOf(status, text);
+      } catch (error) {
+        if (isFinal(error, signal)) throw error;
+      }
+    }
+    throw stopped();
+  }
+
+  /** @throws FederationError NOT_FOUND, or when the coordinator refuses it for good */
+  async download(root: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    for await (const _attempt of backOff(signal)) {
+      try {
+        const { status, text, bytes } = await this.send('GET', root, {}, undefined, signal);
+        if (status !== 200) throw problemOf(status, text);
+        const found = vectorRoot(bytes);
+        if (found !== root)
+          throw new FederationError(
+            'VECROOT',
+            `expected the body ${root}, received one that hashes to ${found}`,
+          );
+        return bytes;
+      } catch (error) {
+        if (isFinal(error, signal)) throw error;
+      }
+    }
+    throw stopped();
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private async send(
+    method: 'GET' | 'HEAD' | 'PUT',
+    root: string,
+    headers: Record<string, string>,
+    body: Uint8Array | undefined,
+    signal: AbortSignal,
+  ): Promise<Reply> {
+    const token = await this.options.token();
+    const request = this.base.protocol === 'https:' ? httpsRequest : httpRequest;
+    return new Promise((resolve, reject) => {
+      const sending = request(new URL(root, this.base), {
+        method,
+        agent: this.agent,
+        signal,
+        timeout: SILENCE_MS_MAX,
+        headers: {
+          ...headers,
+          authorization: `Bearer ${token}`,
+          ...(body === undefined ? {} : { 'content-length': body.length }),
+        },
+      });
+      sending.on('timeout', () => sending.destroy(new Error('no answer')));
+      sending.on('error', reject);
+      sending.on('response', (response) => readReply(response, method === 'HEAD').then(resolve, reject));
+      sending.end(body);
+    });
+  }
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly text: string;
+}
+
+async function readReply(response: IncomingMessage, headersOnly: boolean): Promise<Reply> {
+  const status = response.statusCode ?? 0;
+  if (headersOnly) {
+    response.resume();
+    return { status, headers: response.headers, bytes: new Uint8Array(0), text: '' };
+  }
+  const pieces: Uint8Array[] = [];
+  let total = 0;
+  for await (const piece of response) {
+    pieces.push(piece as Uint8Array);
+    total += (piece as Uint8Array).length;
+    if (total > LIMITS.bodyBytesMax) {
+      throw new FederationError('TOO_LARGE', 'the coordinator sends more than a body may have');
+    }
+  }
+  const bytes = new Uint8Array(total);
+  let offset = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, offset);
+    offset += piece.length;
+  }
+  return {
+    status,
+    headers: response.headers,
+    bytes,
+    text: status < 400 ? '' : new TextDecoder().decode(bytes),
+  };
+}
+
+/** The coordinator's problem details as our own error. */
+function problemOf(status: number, text: string): FederationError {
+  let code: ErrorCode = 'UNREACHABLE';
+  let detail = `HTTP status ${status}`;
+  try {
+    const problem = JSON.parse(text) as { code?: unknown; detail?: unknown };
+    if (typeof problem.code === 'string' && Object.hasOwn(ERROR_CODES, problem.code))
+      code = problem.code as ErrorCode;
+    if (typeof problem.detail === 'string') detail = problem.detail.slice(0, 500);
+  } catch {
+    // not our coordinator's answer: a proxy in between, worth another try
+  }
+  return new FederationError(code, detail);
+}
+
+/** What another attempt would not change. An expired token or a half-known offset it would. */
+function isFinal(error: unknown, signal: AbortSignal): boolean {
+  if (signal.aborted) return true;
+  if (!(error instanceof FederationError)) return false; // the network's fault
+  return !ERROR_CODES[error.code].retryable && error.code !== 'UNAUTHENTICATED' && error.code !== 'INTERNAL';
+}
+
+function stopped(): FederationError {
+  return new FederationError('STOPPED', 'the agent is stopping');
+}

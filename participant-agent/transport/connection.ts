@@ -1,0 +1,176 @@
+/**
+ * The agent's one socket: dials out, proves who it is by signing the coordinator's challenge, follows the
+ * ledger from where it stands, and submits messages until each has an outcome. socket.io reconnects with
+ * growing pauses; after each reconnection all of this happens again, so nothing is lost in between.
+ */
+import { io, type Socket } from 'socket.io-client';
+import type { Logger } from '#participant-agent/logger.ts';
+import { backOff } from '#participant-agent/transport/back-off.ts';
+import { signMessage } from '#shared/crypto/signed-message.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
+import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
+import type { BankMessage } from '#shared/protocol/messages.ts';
+import {
+  challenge as challengeSchema,
+  type AgentToCoordinator,
+  type CoordinatorToAgent,
+  type FollowPage,
+  type Progress,
+  type Refusal,
+  type SubmitReply,
+} from '#shared/protocol/socket-events.ts';
+import { VERSION } from '#shared/protocol/version.ts';
+
+export interface ConnectionOptions {
+  readonly url: string;
+  readonly ca?: string;
+  readonly charter: string;
+  readonly participant: ParticipantId;
+  readonly seed: Uint8Array;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Where the feed goes on. */
+  readonly position: () => number;
+  /** Called with each raw entry of the feed, in order; entries may come twice. */
+  readonly onEntry: (entry: unknown) => void;
+  readonly onConnected: (connected: boolean) => void;
+}
+
+const REPLY_MS_MAX = 60_000;
+
+export class Connection {
+  private readonly options: ConnectionOptions;
+  private readonly socket: Socket<CoordinatorToAgent, AgentToCoordinator>;
+  private token: string | undefined;
+  private readonly ready: { waiters: (() => void)[] } = { waiters: [] };
+  private lastRefusal = '';
+  /** Live entries that arrive while the feed is still being read up to them. */
+  private held: unknown[] | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.options = options;
+    this.socket = io(new URL('/agents', options.url).href, {
+      transports: ['websocket'],
+      reconnectionDelay: 250,
+      reconnectionDelayMax: 15_000,
+      autoConnect: false,
+      forceNew: true,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+    });
+    this.socket.on('challenge', (raw) => void this.begin(raw));
+    this.socket.on('entry', (entry) => {
+      if (this.held === undefined) options.onEntry(entry);
+      else this.held.push(entry);
+    });
+    this.socket.on('disconnect', (reason) => {
+      const was = this.token !== undefined;
+      this.token = undefined;
+      if (was) options.onConnected(false);
+      options.log.debug({ reason }, 'disconnected');
+      // the coordinator hung up on purpose: socket.io leaves it to us to try again
+      if (reason === 'io server disconnect')
+        setTimeout(() => this.socket.active || this.socket.connect(), 2000).unref();
+    });
+    this.socket.on('connect_error', (error) =>
+      options.log.debug({ reason: error.message }, 'coordinator not reachable'),
+    );
+  }
+
+  connect(): void {
+    this.socket.connect();
+  }
+
+  /** The token for HTTP; waits until the socket is authenticated. */
+  async httpToken(signal: AbortSignal): Promise<string> {
+    await this.untilReady(signal);
+    return this.token!;
+  }
+
+  /**
+   * Submits a signed message until the coordinator has said what became of it.
+   * @throws FederationError STOPPED when `signal` aborts first
+   */
+  async submit(message: BankMessage, signal: AbortSignal): Promise<SubmitReply> {
+    for await (const _attempt of backOff(signal)) {
+      await this.untilReady(signal);
+      try {
+        const reply = await this.socket.timeout(REPLY_MS_MAX).emitWithAck('submit', message);
+        if (reply.ok) return reply;
+        this.options.log.warn({ code: reply.code }, `submission failed: ${reply.message}; will try again`);
+      } catch {
+        // no reply: it may or may not have been recorded. Sending the same bytes again is safe.
+      }
+    }
+    throw new FederationError('STOPPED', 'the agent is stopping');
+  }
+
+  /** Best effort: lost without harm. */
+  progress(report: Progress): void {
+    if (this.token !== undefined) this.socket.volatile.emit('progress', report);
+  }
+
+  close(): void {
+    this.socket.disconnect();
+  }
+
+  private async begin(raw: unknown): Promise<void> {
+    const { charter, participant, seed, clock, log } = this.options;
+    try {
+      const challenge = challengeSchema.parse(raw);
+      if (challenge.charter !== charter) {
+        throw new FederationError(
+          'FORBIDDEN',
+          'the coordinator serves another consortium than the one in the invitation',
+        );
+      }
+      const time = clock.now();
+      const message = signMessage(
+        'authenticate',
+        { nonce: challenge.nonce, charter, from: participant, time, agentVersion: VERSION },
+        seed,
+      );
+      const reply = await this.socket.timeout(REPLY_MS_MAX).emitWithAck('authenticate', message);
+      if (!reply.ok) throw new FederationError(reply.code as ErrorCode, reply.message);
+      this.token = reply.token;
+      await this.follow();
+      log.info({ url: this.options.url }, 'connected to the coordinator');
+      this.lastRefusal = '';
+      this.options.onConnected(true);
+      for (const resume of this.ready.waiters.splice(0)) resume();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      // said once, not at every attempt: an agent may wait for days to be admitted
+      if (reason !== this.lastRefusal)
+        log.warn({ reason }, 'the coordinator does not let the agent in yet; it keeps trying');
+      this.lastRefusal = reason;
+      this.socket.disconnect();
+      setTimeout(() => this.socket.active || this.socket.connect(), 2000).unref();
+    }
+  }
+
+  /** Reads the feed up to now; what is recorded meanwhile comes live, and after it. */
+  private async follow(): Promise<void> {
+    this.held = [];
+    for (let from: number | null = this.options.position(); from !== null;) {
+      const page: FollowPage | Refusal = await this.socket
+        .timeout(REPLY_MS_MAX)
+        .emitWithAck('follow', { from });
+      if (!page.ok) throw new FederationError(page.code as ErrorCode, page.message);
+      for (const entry of page.entries) this.options.onEntry(entry);
+      from = page.next;
+    }
+    for (const entry of this.held) this.options.onEntry(entry);
+    this.held = undefined;
+  }
+
+  private async untilReady(signal: AbortSignal): Promise<void> {
+    while (this.token === undefined) {
+      if (signal.aborted) throw new FederationError('STOPPED', 'the agent is stopping');
+      await new Promise<void>((resolve) => {
+        this.ready.waiters.push(resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+  }
+}

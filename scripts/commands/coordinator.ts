@@ -1,0 +1,62 @@
+/** `tallystick coordinator …` */
+import { createCoordinator } from '#coordinator/coordinator.ts';
+import { parseCoordinatorConfig } from '#coordinator/config.ts';
+import { leaveLocalAccess, removeLocalAccess } from '#coordinator/local-access.ts';
+import { createLogger } from '#coordinator/logger.ts';
+import { systemClock } from '#coordinator/clock.ts';
+import { print, printJson, say } from '#scripts/commands/output.ts';
+import { untilStopped } from '#scripts/commands/process-life.ts';
+
+export interface CoordinatorStartOptions {
+  readonly data: string;
+  readonly host: string;
+  readonly port: string;
+  readonly consortium: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly logLevel: string;
+  readonly stopWithParent?: boolean;
+  readonly json?: boolean;
+}
+
+export async function startCoordinator(options: CoordinatorStartOptions): Promise<number> {
+  const { DATABASE_URL: databaseUrl, TALLYSTICK_PASSPHRASE: passphrase } = process.env;
+  const config = parseCoordinatorConfig({
+    dataDir: options.data,
+    host: options.host,
+    port: Number(options.port),
+    consortium: options.consortium,
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(options.tlsCert !== undefined && options.tlsKey !== undefined
+      ? { tls: { certFile: options.tlsCert, keyFile: options.tlsKey } }
+      : {}),
+  });
+  const log = createLogger(options.logLevel);
+  let breaks: (error: Error) => void = () => {};
+  const broken = new Promise<Error>((resolve) => (breaks = resolve));
+  if (options.json !== true)
+    say(`Opening ${config.databaseUrl === undefined ? `the database in ${config.dataDir}` : 'PostgreSQL'} …`);
+  const coordinator = await createCoordinator(config, {
+    clock: systemClock,
+    log,
+    onBroken(error) {
+      log.fatal({ code: error.code }, error.message);
+      breaks(error);
+    },
+  });
+  await leaveLocalAccess(config.dataDir, coordinator, systemClock);
+  if (options.json === true) {
+    printJson({ ready: true, url: coordinator.url, charter: coordinator.charter });
+  } else {
+    print(`Coordinator of "${config.consortium}" at ${coordinator.url}`);
+    print(`Charter  ${coordinator.charter}`);
+    print(
+      `Operator token in ${config.dataDir}/operator.token. Next: tallystick bank invite ID --data ${options.data}`,
+    );
+  }
+  const code = await untilStopped(options.stopWithParent === true, broken);
+  await removeLocalAccess(config.dataDir);
+  await coordinator.close();
+  return code;
+}

@@ -1,0 +1,28 @@
+/** How a long-running command ends: on a signal, when its parent goes away, or when it is broken. */
+import { EXIT, say } from '#scripts/commands/output.ts';
+
+/**
+ * Resolves with the exit code when the process should stop. A second signal stops it at once.
+ * @param withParent also stop when standard input ends: whoever started us is gone
+ */
+export function untilStopped(withParent: boolean, broken: Promise<Error>): Promise<number> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = (): void => {
+      if (asked) process.exit(EXIT.interrupted);
+      asked = true;
+      resolve(EXIT.ok);
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+    if (withParent) {
+      process.stdin.resume();
+      process.stdin.once('end', stop);
+      process.stdin.once('error', stop);
+    }
+    void broken.then((error) => {
+      say(error.message);
+      resolve(EXIT.failed);
+    });
+  });
+}

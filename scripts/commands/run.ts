@@ -1,0 +1,194 @@
+/** `tallystick run …`: what the operator does with runs. */
+import type { RunView } from '#coordinator/http/run-view.ts';
+import {
+  OperatorClient,
+  type OperatorOptions,
+  type ParticipantSummary,
+} from '#scripts/operator/operator-client.ts';
+import { fedavgPlan, readContractFile, readPlanFile, type ModelName } from '#scripts/operator/plan-file.ts';
+import { watchRun } from '#scripts/operator/watch-run.ts';
+import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { runId, type RunId } from '#shared/protocol/ids.ts';
+
+type Options = OperatorOptions & { json?: boolean };
+
+export interface ProposeOptions extends Options {
+  readonly contract: string;
+  readonly plan?: string;
+  readonly name: string;
+  readonly model: ModelName;
+  readonly rounds: string;
+  readonly participants?: string;
+  readonly minimum?: string;
+  readonly seed: string;
+  readonly patience?: string;
+  readonly targetAuc?: string;
+  readonly watch?: boolean;
+}
+
+export async function proposeRun(options: ProposeOptions): Promise<number> {
+  const client = await OperatorClient.from(options);
+  const contract = await readContractFile(options.contract);
+  const plan =
+    options.plan === undefined ? await planFromOptions(client, options) : await readPlanFile(options.plan);
+  const run = await client.post<RunView>('/v1/runs', { contract, plan });
+  if (options.watch === true) return watch(run.run, options);
+  if (options.json === true) printJson(run);
+  else
+    print(
+      `Proposed run ${run.run}\n${run.consents.length} banks are asked for consent. Watch it: tallystick run watch ${run.run.slice(0, 12)}`,
+    );
+  return EXIT.ok;
+}
+
+async function planFromOptions(client: OperatorClient, options: ProposeOptions) {
+  const { participants } = await client.get<{ participants: ParticipantSummary[] }>('/v1/participants');
+  const admitted = participants.filter((p) => p.status === 'admitted').map((p) => p.participant);
+  const asked = options.participants?.split(',') ?? admitted;
+  if (asked.length === 0)
+    throw new FederationError('COHORT', 'no bank is admitted yet; see "tallystick bank list"');
+  return fedavgPlan({
+    name: options.name,
+    model: options.model,
+    rounds: Number(options.rounds),
+    participants: asked,
+    minimum:
+      options.minimum === undefined
+        ? Math.max(Math.min(3, asked.length), Math.ceil(asked.length / 2))
+        : Number(options.minimum),
+    seed: options.seed,
+    patience: options.patience === undefined ? undefined : Number(options.patience),
+    targetAuc: options.targetAuc === undefined ? undefined : Number(options.targetAuc),
+  });
+}
+
+export async function listRuns(options: Options): Promise<number> {
+  const client = await OperatorClient.from(options);
+  const { runs } = await client.get<{ runs: Omit<RunView, 'rounds' | 'plan'>[] }>('/v1/runs');
+  if (options.json === true) {
+    printJson(runs);
+    return EXIT.ok;
+  }
+  if (runs.length === 0) {
+    print('No runs yet. Propose one with: tallystick run propose --contract contract.json');
+    return EXIT.ok;
+  }
+  print(
+    table(
+      ['run', 'name', 'phase', 'banks', 'proposed', 'result'],
+      runs.map((run) => [
+        run.run.slice(0, 12),
+        run.name,
+        run.phase,
+        String(run.roster.length || run.consents.length),
+        new Date(run.proposedAt).toISOString(),
+        run.result === undefined ? '' : `${run.result.outcome}: ${run.result.reason}`,
+      ]),
+    ),
+  );
+  return EXIT.ok;
+}
+
+export async function showRun(run: string, options: Options): Promise<number> {
+  const client = await OperatorClient.from(options);
+  const view = await client.run(await resolveRun(client, run));
+  if (options.json === true) {
+    printJson(view);
+    return EXIT.ok;
+  }
+  print(`${paint('bold', view.name)}  ${view.run}`);
+  print(
+    `phase ${view.phase}, proposed ${new Date(view.proposedAt).toISOString()}, program ${view.plan.program.name}, ${view.plan.aggregation} aggregation\n`,
+  );
+  print(
+    table(
+      ['bank', 'consent', 'reason'],
+      view.consents.map((c) => [c.participant, c.decision, c.reason]),
+    ),
+  );
+  if (view.rounds.length > 0) {
+    const figure = (value: number | undefined): string => (value === undefined ? '' : value.toFixed(4));
+    print('');
+    print(
+      table(
+        ['round', 'question', 'outcome', 'updates', 'refused', 'seconds', 'AUC before', 'log-loss before'],
+        view.rounds.map((r) => [
+          `${r.round}${r.attempt > 0 ? `.${r.attempt}` : ''}`,
+          r.kind,
+          r.outcome,
+          `${r.answered.length}/${view.roster.length}`,
+          r.refused.map((refusal) => `${refusal.participant}: ${refusal.code}`).join(', '),
+          r.endedAt === undefined ? '' : ((r.endedAt - r.openedAt) / 1000).toFixed(1),
+          figure(r.metrics['auc']),
+          figure(r.metrics['logLoss']),
+        ]),
+        [0, 3, 5, 6, 7],
+      ),
+    );
+  }
+  if (view.result !== undefined) printResult(view.result);
+  return view.result?.outcome === 'failed' ? EXIT.failed : EXIT.ok;
+}
+
+function printResult({ outcome, reason, artefact, metrics }: NonNullable<RunView['result']>): void {
+  print(`\n${outcome}: ${reason}`);
+  if (artefact !== undefined) print(`model ${artefact}`);
+  const { auc, aucError, ks, logLoss } = metrics;
+  if (auc !== undefined)
+    print(
+      `hold-out AUC ${auc.toFixed(4)} ± ${aucError?.toFixed(4)}, KS ${ks?.toFixed(4)}, log-loss ${logLoss?.toFixed(4)}`,
+    );
+}
+
+export async function startRun(run: string, options: Options): Promise<number> {
+  const client = await OperatorClient.from(options);
+  const view = await client.post<RunView>(`/v1/runs/${await resolveRun(client, run)}/start`, {});
+  if (options.json === true) printJson(view);
+  else print(`Started with ${view.roster.length} banks: ${view.roster.join(', ')}`);
+  return EXIT.ok;
+}
+
+export async function stopRun(run: string, options: Options & { reason: string }): Promise<number> {
+  const client = await OperatorClient.from(options);
+  const view = await client.post<RunView>(`/v1/runs/${await resolveRun(client, run)}/stop`, {
+    reason: options.reason,
+  });
+  if (options.json === true) printJson(view);
+  else print(`Stopped ${view.run.slice(0, 12)}. The banks have been told; no model was made.`);
+  return EXIT.ok;
+}
+
+/** Exit code 0 when the run completed, 1 when it failed or was stopped. Ctrl-C leaves the run alone. */
+export async function watch(run: string, options: Options): Promise<number> {
+  const client = await OperatorClient.from(options);
+  const id = await resolveRun(client, run);
+  const detach = new AbortController();
+  process.once('SIGINT', () => detach.abort());
+  const seen = await watchRun(client, id, {
+    quiet: options.json === true,
+    signal: detach.signal,
+    ...(options.json === true ? { onEntry: (entry) => printJson(entry) } : {}),
+  });
+  if (detach.signal.aborted) {
+    say(`\nThe run goes on. Watch it again: tallystick run watch ${id.slice(0, 12)}`);
+    return EXIT.interrupted;
+  }
+  const { phase } = seen;
+  if (phase.name !== 'finished') return EXIT.incomplete;
+  if (options.json !== true) printResult({ at: phase.at, ...phase.result });
+  return phase.result.outcome === 'completed' ? EXIT.ok : EXIT.failed;
+}
+
+/** A run by its id or the beginning of it. */
+async function resolveRun(client: OperatorClient, run: string): Promise<RunId> {
+  const whole = runId.safeParse(run);
+  if (whole.success) return whole.data;
+  const { runs } = await client.get<{ runs: { run: RunId }[] }>('/v1/runs');
+  const found = runs.filter((candidate) => candidate.run.startsWith(run));
+  if (found.length === 1) return found[0]!.run;
+  throw new FederationError(
+    'NOT_FOUND',
+    `${found.length === 0 ? 'no run begins' : `${found.length} runs begin`} with "${run}"; see "tallystick run list"`,
+  );
+}

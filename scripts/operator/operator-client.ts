@@ -1,0 +1,154 @@
+/** The operator's and auditor's side of the REST API and the watch socket. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { io } from 'socket.io-client';
+import type { RunView } from '#coordinator/http/run-view.ts';
+import type { Entry } from '#shared/ledger/entry.ts';
+import { ERROR_CODES, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import type { CoordinatorToWatch, WatchToCoordinator } from '#shared/protocol/socket-events.ts';
+import type { Socket } from 'socket.io-client';
+
+export interface OperatorOptions {
+  readonly url?: string | undefined;
+  readonly token?: string | undefined;
+  /** The coordinator's data folder, when it is on this machine. */
+  readonly data: string;
+}
+
+export type WatchSocket = Socket<CoordinatorToWatch, WatchToCoordinator>;
+
+export interface ParticipantSummary {
+  readonly participant: string;
+  readonly status: 'enrolled' | 'admitted';
+  readonly fingerprint: string;
+  readonly connected: boolean;
+}
+
+export class OperatorClient {
+  readonly url: string;
+  private readonly token: string;
+
+  constructor(url: string, token: string) {
+    this.url = url;
+    this.token = token;
+  }
+
+  /**
+   * From the command line, the environment, or the files a coordinator on this machine leaves in its folder.
+   * @throws FederationError UNREACHABLE | UNAUTHENTICATED
+   */
+  static async from(options: OperatorOptions): Promise<OperatorClient> {
+    const url = options.url ?? process.env['TALLYSTICK_URL'] ?? (await readText(join(options.data, 'url')));
+    if (url === undefined) {
+      throw new FederationError(
+        'UNREACHABLE',
+        `no coordinator given: use --url, TALLYSTICK_URL, or --data with the folder of a running one (${options.data} has none)`,
+      );
+    }
+    const token =
+      options.token ??
+      process.env['TALLYSTICK_TOKEN'] ??
+      (await readText(join(options.data, 'operator.token')));
+    if (token === undefined) throw new FederationError('UNAUTHENTICATED', 'no access token given');
+    return new OperatorClient(url, token);
+  }
+
+  get<T>(path: string): Promise<T> {
+    return this.request('GET', path, undefined) as Promise<T>;
+  }
+
+  post<T>(path: string, body: unknown): Promise<T> {
+    return this.request('POST', path, body) as Promise<T>;
+  }
+
+  run(run: string): Promise<RunView> {
+    return this.get(`/v1/runs/${run}`);
+  }
+
+  async text(path: string): Promise<string> {
+    return (await this.fetch('GET', path, undefined)).text();
+  }
+
+  async body(root: string): Promise<Uint8Array> {
+    return new Uint8Array(await (await this.fetch('GET', `/v1/bodies/${root}`, undefined)).arrayBuffer());
+  }
+
+  /** Every entry from `from` on, as the texts that are hashed. */
+  async *entries(from = 0): AsyncGenerator<{ seq: number; text: string }> {
+    for (let next: number | null = from; next !== null;) {
+      const page: { entries: { seq: number; text: string }[]; next: number | null } = await this.get(
+        `/v1/ledger/entries?from=${next}&limit=500`,
+      );
+      yield* page.entries;
+      next = page.next;
+    }
+  }
+
+  /** @throws FederationError */
+  async watch(
+    run: string,
+    onEntry: (entry: Entry) => void,
+  ): Promise<{ socket: WatchSocket; connected: readonly string[] }> {
+    const socket: WatchSocket = io(new URL('/watch', this.url).href, {
+      transports: ['websocket'],
+      auth: { token: this.token },
+      forceNew: true,
+    });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('connect_error', (cause) => {
+        socket.disconnect();
+        reject(
+          new FederationError('UNREACHABLE', `cannot watch at ${this.url}: ${cause.message}`, { cause }),
+        );
+      });
+    });
+    // a socket that reconnects has to say again what it watches; entries that come twice are harmless
+    const begin = async (): Promise<readonly string[]> => {
+      const reply = await socket.timeout(30_000).emitWithAck('watch', { run });
+      if (!reply.ok) throw new FederationError(reply.code as ErrorCode, reply.message);
+      for (const entry of reply.entries) onEntry(entry);
+      return reply.connected;
+    };
+    socket.on('entry', onEntry);
+    const connected = await begin();
+    socket.io.on('reconnect', () => void begin().catch(() => {}));
+    return { socket, connected };
+  }
+
+  private async request(method: string, path: string, body: unknown): Promise<unknown> {
+    return (await this.fetch(method, path, body)).json();
+  }
+
+  private async fetch(method: string, path: string, body: unknown): Promise<Response> {
+    let response: Response;
+    try {
+      response = await fetch(new URL(path, this.url), {
+        method,
+        headers: {
+          authorization: `Bearer ${this.token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch (cause) {
+      throw new FederationError(
+        'UNREACHABLE',
+        `the coordinator at ${this.url} does not answer; is it started?`,
+        { cause },
+      );
+    }
+    if (response.ok) return response;
+    const problem = (await response.json().catch(() => ({}))) as { code?: string; detail?: string };
+    const code =
+      problem.code !== undefined && Object.hasOwn(ERROR_CODES, problem.code)
+        ? (problem.code as ErrorCode)
+        : 'UNREACHABLE';
+    throw new FederationError(code, problem.detail ?? `HTTP status ${response.status}`);
+  }
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  return existsSync(path) ? (await readFile(path, 'utf8')).trim() : undefined;
+}

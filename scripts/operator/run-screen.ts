@@ -1,0 +1,132 @@
+/**
+ * Draws a run on a terminal: a few lines that are rewritten in place; without a terminal, one line for each
+ * thing that happens.
+ */
+import { paint } from '#scripts/commands/output.ts';
+import type { RunTally } from '#scripts/operator/run-tally.ts';
+import type { Run } from '#shared/ledger/federation-state.ts';
+
+const BARS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const BAR_WIDTH = 12;
+
+/** One character a value, at most `width` of the newest, scaled between their extremes. */
+export function sparkline(values: readonly number[], width = 40): string {
+  const shown = values.slice(-width);
+  const low = Math.min(...shown);
+  const span = Math.max(...shown) - low;
+  return shown.map((v) => BARS[span === 0 ? 0 : Math.min(7, Math.floor(((v - low) / span) * 8))]).join('');
+}
+
+export class RunScreen {
+  private readonly out: NodeJS.WriteStream;
+  private readonly live: boolean;
+  private drawn = 0;
+  private lastLine = '';
+
+  constructor(out: NodeJS.WriteStream = process.stderr) {
+    this.out = out;
+    this.live = out.isTTY && process.env['TERM'] !== 'dumb';
+  }
+
+  draw(tally: RunTally): void {
+    const { run } = tally;
+    if (run === undefined) return;
+    if (this.live) this.rewrite(this.lines(run, tally));
+    else this.say(oneLine(run, tally));
+  }
+
+  /** Leaves what is drawn where it is. */
+  end(): void {
+    this.drawn = 0;
+  }
+
+  private rewrite(lines: string[]): void {
+    const columns = this.out.columns || 80;
+    const up = this.drawn === 0 ? '' : `\u001b[${this.drawn}A`;
+    this.out.write(`${up}${lines.map((line) => `\u001b[2K${clip(line, columns)}\n`).join('')}`);
+    this.drawn = lines.length;
+  }
+
+  private say(line: string): void {
+    if (line === '' || line === this.lastLine) return;
+    this.lastLine = line;
+    this.out.write(`${line}\n`);
+  }
+
+  private lines(run: Run, tally: RunTally): string[] {
+    const aucs = tally.series('auc');
+    const head = `${paint('bold', run.plan.name, this.out)}  ${headline(run)}`;
+    const metric =
+      aucs.length === 0
+        ? ''
+        : `hold-out AUC ${aucs.at(-1)!.toFixed(4)}  ${paint('cyan', sparkline(aucs), this.out)}`;
+    const ids = run.roster.length > 0 ? run.roster : run.plan.participants;
+    const width = Math.max(...ids.map((id) => id.length));
+    return [
+      head,
+      metric,
+      ...ids.map((id, index) => `  ${id.padEnd(width)}  ${this.bank(run, index, id, tally)}`),
+    ];
+  }
+
+  private bank(run: Run, index: number, id: string, tally: RunTally): string {
+    if (run.phase.name === 'finished') return '';
+    if (!tally.connected.has(id)) return paint('yellow', '○ not connected', this.out);
+    if (run.phase.name === 'proposed') {
+      const decision = run.consents.get(run.plan.participants[index]!)?.decision;
+      return decision === undefined ? '… considering' : `consent ${decision}`;
+    }
+    if (run.phase.name !== 'collecting') return '';
+    const { open } = run.phase;
+    if (open.refusals.has(index))
+      return paint('red', `✗ refused (${open.refusals.get(index)!.code})`, this.out);
+    if (open.inputs.has(index)) return paint('green', `${'━'.repeat(BAR_WIDTH)} update accepted`, this.out);
+    const report = tally.progress.get(id);
+    const fraction = report?.round === open.payload.round ? report.fraction : 0;
+    const filled = Math.round(fraction * BAR_WIDTH);
+    return `${'━'.repeat(filled)}${'─'.repeat(BAR_WIDTH - filled)} ${report?.stage ?? 'waiting'}`;
+  }
+}
+
+/** Where the run stands, in a few words. */
+function headline(run: Run): string {
+  const { phase } = run;
+  switch (phase.name) {
+    case 'proposed':
+      return `waiting for consent: ${run.consents.size} of ${run.plan.participants.length} banks have decided`;
+    case 'ready':
+      return `round ${phase.round}`;
+    case 'collecting': {
+      const { round, attempt, question } = phase.open.payload;
+      return `round ${round}${attempt > 0 ? ` (attempt ${attempt + 1})` : ''} · ${question.kind} · ${phase.open.inputs.size} of ${run.roster.length} updates`;
+    }
+    case 'finished':
+      return `${phase.result.outcome}: ${phase.result.reason}`;
+  }
+}
+
+/** For logs and pipes: a line when a round closes, not for every update. */
+function oneLine(run: Run, tally: RunTally): string {
+  const auc = tally.series('auc').at(-1);
+  const shown = auc === undefined ? '' : `  hold-out AUC ${auc.toFixed(4)}`;
+  if (run.phase.name === 'collecting') {
+    const { round, question } = run.phase.open.payload;
+    return `round ${round} · ${question.kind} · ${run.roster.length} banks${shown}`;
+  }
+  return run.phase.name === 'ready' ? '' : headline(run);
+}
+
+/** Cuts a line to the terminal's width, leaving escape sequences whole. */
+function clip(line: string, columns: number): string {
+  let shown = 0;
+  let out = '';
+  // eslint-disable-next-line no-control-regex
+  for (const [part] of line.matchAll(/\u001b\[[0-9;]*m|./gsu)) {
+    if (part.startsWith('\u001b')) out += part;
+    else if (shown < columns - 1) {
+      out += part;
+      shown++;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,209 @@
+/** The command line: every command in one list; its work is in `commands/<noun>.ts`, loaded when needed. */
+import { Command, Option } from 'commander';
+import { EXIT, reportError } from '#scripts/commands/output.ts';
+import { VERSION } from '#shared/protocol/version.ts';
+
+const program = new Command('tallystick')
+  .version(VERSION)
+  .description(
+    'Banks train one credit-risk model together; no applicant leaves its bank, and every round can be proven.',
+  )
+  .showHelpAfterError('(add --help for the options)')
+  .addHelpText(
+    'after',
+    `
+Try it: tallystick demo
+On your own file: tallystick simulate --data FILE --target COLUMN --positive VALUE --banks 3
+Exit codes: 0 done · 1 done, and the answer is no · 2 not done or not completely · 130 interrupted`,
+  );
+
+type Action = (...args: never[]) => Promise<number>;
+
+/** Runs a command and turns whatever happens into an exit code. */
+function run(load: () => Promise<Action>): (...args: unknown[]) => Promise<void> {
+  return async (...args) => {
+    const command = args.at(-1) as Command;
+    const options = command.optsWithGlobals<{ json?: boolean }>();
+    try {
+      const action = (await load()) as (...args: unknown[]) => Promise<number>;
+      process.exitCode = await action(...command.processedArgs, options);
+    } catch (error) {
+      process.exitCode = reportError(error, options.json === true);
+    }
+  };
+}
+
+const json = (): Option => new Option('--json', 'one JSON object on standard output');
+
+function group(name: string, description: string): Command {
+  return program.command(name).description(description);
+}
+
+/** How an operator's command finds its coordinator. */
+function operator(command: Command): Command {
+  return command
+    .option('--url <url>', 'coordinator (or TALLYSTICK_URL)')
+    .option('--token <token>', 'access token (or TALLYSTICK_TOKEN)')
+    .option('--data <folder>', 'data folder of a coordinator on this machine', 'tallystick-coordinator')
+    .addOption(json());
+}
+
+program
+  .command('demo')
+  .description('five banks and a coordinator on this machine train, compare and verify')
+  .addOption(new Option('--model <model>', 'which model').choices(['mlp', 'logistic']).default('mlp'))
+  .option('--rounds <n>', 'rounds of training', '20')
+  .option('--seed <text>', 'seed of data and plan', '2026')
+  .option('--keep <folder>', 'keep everything in this folder')
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/demo/demo.ts')).demo));
+
+program
+  .command('simulate')
+  .description('split one file into banks and see what a federation would bring')
+  .requiredOption('--data <file>', 'CSV (also .gz) or Parquet')
+  .requiredOption('--target <column>', 'the outcome')
+  .requiredOption('--positive <value>', 'the value of the target that means bad')
+  .option('--exclude <columns>', 'columns to leave out, with commas between')
+  .option('--partition-by <column>', 'its N largest groups become banks, the rest joins the last')
+  .option('--banks <n>', 'number of banks', '3')
+  .option('--skew <how>', 'iid or dirichlet:ALPHA (without --partition-by)')
+  .addOption(new Option('--model <model>', 'which model').choices(['mlp', 'logistic']).default('mlp'))
+  .option('--rounds <n>', 'rounds of training', '40')
+  .option('--local-epochs <n>', 'passes over its rows a bank makes in a round', '1')
+  .option('--test-fraction <f>', 'share of rows kept to judge with', '0.3')
+  .option('--seed <text>', 'seed of every split and of training', '0')
+  .option('--contract <file>', 'data contract; without it one is inferred')
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/simulate/simulate.ts')).simulate));
+
+const coordinator = group('coordinator', 'run the coordinator of a consortium');
+coordinator
+  .command('start')
+  .description('start it; PostgreSQL when DATABASE_URL is set, else an embedded database in the data folder')
+  .option('--data <folder>', 'keys, bodies, embedded database', 'tallystick-coordinator')
+  .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--port <n>', 'port to listen on, 0 for any', '7400')
+  .option('--consortium <name>', 'name in the charter, at the first start', 'consortium')
+  .option('--tls-cert <file>', 'PEM certificate chain')
+  .option('--tls-key <file>', 'PEM private key')
+  .option('--log-level <level>', 'debug, info, warn or error', 'info')
+  .addOption(new Option('--stop-with-parent').hideHelp())
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/commands/coordinator.ts')).startCoordinator));
+
+const token = group('token', 'access tokens for operators and auditors');
+operator(token.command('add <name>').description('make one'))
+  .addOption(
+    new Option('--role <role>', 'what it may do').choices(['auditor', 'operator']).default('auditor'),
+  )
+  .action(run(async () => (await import('#scripts/commands/bank.ts')).addToken));
+operator(token.command('list').description('names and roles')).action(
+  run(async () => (await import('#scripts/commands/bank.ts')).listTokens),
+);
+operator(token.command('remove <name>').description('make one worthless')).action(
+  run(async () => (await import('#scripts/commands/bank.ts')).removeToken),
+);
+
+const bank = group('bank', 'members of the consortium');
+operator(bank.command('invite <id>').description('make a one-time invitation'))
+  .option('--public-url <url>', 'where the bank reaches the coordinator, if not at --url')
+  .option('--valid-hours <n>', 'how long it is good for', '72')
+  .action(run(async () => (await import('#scripts/commands/bank.ts')).inviteBank));
+operator(bank.command('list').description('who has enrolled, with fingerprints')).action(
+  run(async () => (await import('#scripts/commands/bank.ts')).listBanks),
+);
+operator(
+  bank.command('admit <id> <fingerprint>').description('admit a bank after comparing its fingerprint'),
+).action(run(async () => (await import('#scripts/commands/bank.ts')).admitBank));
+
+const runs = group('run', 'propose, watch and stop runs');
+operator(runs.command('propose').description('propose a run; the banks are asked for consent'))
+  .requiredOption('--contract <file>', 'data contract (JSON or YAML)')
+  .option('--plan <file>', 'whole plan (JSON or YAML) instead of the options below')
+  .option('--name <text>', 'name of the run', 'credit model')
+  .addOption(new Option('--model <model>', 'which model').choices(['mlp', 'logistic']).default('mlp'))
+  .option('--rounds <n>', 'most rounds of training', '40')
+  .option('--participants <ids>', 'banks to ask, with commas between (default: all admitted)')
+  .option('--minimum <n>', 'fewest updates in a round')
+  .option('--seed <text>', 'public seed', '0')
+  .option('--patience <n>', 'stop after so many rounds without a better log-loss')
+  .option('--target-auc <x>', 'stop when the hold-out AUC reaches this')
+  .option('--watch', 'stay and watch')
+  .action(run(async () => (await import('#scripts/commands/run.ts')).proposeRun));
+operator(runs.command('list').description('all runs')).action(
+  run(async () => (await import('#scripts/commands/run.ts')).listRuns),
+);
+operator(runs.command('show <run>').description('one run, round by round')).action(
+  run(async () => (await import('#scripts/commands/run.ts')).showRun),
+);
+operator(runs.command('watch <run>').description('follow it live; Ctrl-C leaves it running')).action(
+  run(async () => (await import('#scripts/commands/run.ts')).watch),
+);
+operator(runs.command('start <run>').description('start now with the banks that have consented')).action(
+  run(async () => (await import('#scripts/commands/run.ts')).startRun),
+);
+operator(runs.command('stop <run>').description('end it without a model'))
+  .option('--reason <text>', 'recorded in the ledger', 'stopped by the operator')
+  .action(run(async () => (await import('#scripts/commands/run.ts')).stopRun));
+
+const ledger = group('ledger', 'the history of the consortium');
+operator(ledger.command('export').description('take the whole ledger home, as a folder'))
+  .requiredOption('--out <folder>', 'where to')
+  .option('--no-bodies', 'entries and checkpoint only')
+  .action(run(async () => (await import('#scripts/commands/audit.ts')).exportLedger));
+
+const audit = group('audit', 'check a history without trusting anybody');
+audit
+  .command('verify <bundle>')
+  .description('check an exported ledger offline: exit 0 verified, 1 failed, 2 incomplete')
+  .requiredOption('--charter <hash>', 'the charter you trust, from your invitation or agreement')
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/commands/audit.ts')).verifyBundle));
+
+const agent = group('agent', "a bank's participant agent");
+const folder = (command: Command): Command =>
+  command.option('--folder <folder>', "the agent's folder", 'tallystick-agent').addOption(json());
+folder(agent.command('enrol <code>').description('make the identity key and present the invitation'))
+  .option('--data <file>', "the bank's applicants: CSV or Parquet", 'applicants.csv')
+  .action(run(async () => (await import('#scripts/commands/agent.ts')).enrol));
+folder(agent.command('start').description('connect and take part in runs'))
+  .option('--log-level <level>', 'debug, info, warn or error', 'info')
+  .addOption(new Option('--stop-with-parent').hideHelp())
+  .action(run(async () => (await import('#scripts/commands/agent.ts')).startAgent));
+folder(agent.command('status').description('what the agent is doing')).action(
+  run(async () => (await import('#scripts/commands/agent.ts')).agentStatus),
+);
+folder(agent.command('consent <run> <decision>').description('grant or refuse a run that waits for a person'))
+  .option('--reason <text>', 'recorded in the ledger', 'decided by a person')
+  .action(run(async () => (await import('#scripts/commands/agent.ts')).decideConsent));
+folder(agent.command('egress').description('everything that has left this bank'))
+  .option('--run <run>', 'of one run only')
+  .action(run(async () => (await import('#scripts/commands/agent.ts')).showEgress));
+
+const contract = group('contract', 'data contracts');
+contract
+  .command('infer <file>')
+  .description('draft a data contract from a file')
+  .requiredOption('--target <column>', 'the outcome')
+  .requiredOption('--positive <value>', 'the value of the target that means bad')
+  .option('--exclude <columns>', 'columns to leave out, with commas between')
+  .option('--out <file>', 'write it here instead of to standard output')
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/commands/data.ts')).inferContractFile));
+
+const data = group('data', "a bank's rows");
+data
+  .command('check <file>')
+  .description('check a file against a contract: exit 0 fit to train on, 1 not')
+  .requiredOption('--contract <file>', 'data contract')
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/commands/data.ts')).checkData));
+
+program.exitOverride();
+try {
+  await program.parseAsync();
+} catch (error) {
+  const exitCode = (error as { exitCode?: number }).exitCode ?? EXIT.incomplete;
+  process.exitCode = exitCode === 0 ? EXIT.ok : EXIT.incomplete;
+}

@@ -1,0 +1,89 @@
+/**
+ * What an auditor checks of a ledger from its entries alone: strict form, the signed head, every signature,
+ * and that each entry was admissible when it was written. What needs bodies is in `models/verify-runs.ts`.
+ */
+import { fromBase64Url } from '#shared/crypto/base64.ts';
+import { toHex } from '#shared/crypto/hash.ts';
+import { MerkleRootBuilder } from '#shared/crypto/merkle-hash.ts';
+import { openCheckpoint } from '#shared/ledger/checkpoint.ts';
+import { parseEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
+import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
+import { emptyFederation, type FederationState } from '#shared/ledger/federation-state.ts';
+import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+
+/** One thing that is wrong. */
+export interface Finding {
+  readonly code: ErrorCode;
+  /** Position of the entry it is about, if any. */
+  readonly seq?: number;
+  readonly message: string;
+}
+
+export interface History {
+  readonly state: FederationState;
+  readonly size: number;
+  /** Hex Merkle root over the entries. */
+  readonly root: string;
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * @param texts entries in order, as canonical JSON
+ * @param checkpoint the signed note that came with them
+ * @param charter the charter hash the auditor trusts; never taken from the material under audit
+ */
+export async function verifyHistory(
+  texts: AsyncIterable<string> | Iterable<string>,
+  checkpoint: string,
+  charter: string,
+): Promise<History> {
+  const state = emptyFederation();
+  const builder = new MerkleRootBuilder();
+  const findings: Finding[] = [];
+  for await (const text of texts) {
+    const seq = builder.size;
+    try {
+      const recorded = parseEntry(text);
+      builder.add(recorded.leaf);
+      checkEntry(state, recorded, seq, charter);
+      apply(state, recorded);
+    } catch (error) {
+      findings.push({ seq, ...asFinding(error) });
+      break; // what follows an entry that must not be there cannot be judged
+    }
+  }
+  const root = toHex(builder.root());
+  if (findings.length === 0) findings.push(...checkHead(state, builder.size, root, checkpoint));
+  return { state, size: builder.size, root, findings };
+}
+
+function checkEntry(state: FederationState, recorded: RecordedEntry, seq: number, charter: string): void {
+  const { entry, hash } = recorded;
+  if (entry.seq !== seq)
+    throw new FederationError('LEDGER', `expected position ${seq}, the entry says ${entry.seq}`);
+  if (seq === 0 && hash !== charter) {
+    throw new FederationError('LEDGER', `expected the charter ${charter}, the ledger begins with ${hash}`);
+  }
+  assertAdmissible(state, entry.message, entry.time);
+  assertAuthentic(state, entry.message);
+}
+
+function checkHead(state: FederationState, size: number, root: string, note: string): Finding[] {
+  if (state.charter === undefined) return [{ code: 'LEDGER', message: 'the ledger is empty' }];
+  const { origin, logKey } = state.charter.payload;
+  try {
+    const head = openCheckpoint(note, origin, fromBase64Url(logKey));
+    if (head.size !== size) {
+      return [{ code: 'LEDGER', message: `the checkpoint is over ${head.size} entries, there are ${size}` }];
+    }
+    if (head.root !== root)
+      return [{ code: 'LEDGER', message: `the checkpoint's root is ${head.root}, the entries give ${root}` }];
+    return [];
+  } catch (error) {
+    return [asFinding(error)];
+  }
+}
+
+export function asFinding(error: unknown): Finding {
+  return { code: error instanceof FederationError ? error.code : 'INTERNAL', message: describeError(error) };
+}

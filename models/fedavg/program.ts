@@ -8,8 +8,9 @@
  *
  *   exampleCount = n,   delta = (n / rowsCap) · clamp(w_local − w, ±clip)
  *
- * so that the sum gives  w ← w + Σ delta · rowsCap / Σ n : the average weighted by rows, without anybody
- * learning one bank's n. The model with the lowest hold-out log-loss is the result.
+ * so that the sum gives  v ← momentum · v + Σ delta · rowsCap / Σ n,  w ← w + v : the average weighted by
+ * rows, without anybody learning one bank's n. The model with the lowest hold-out log-loss is the result, or the first
+ * that reaches the target.
  */
 import { parseFedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';
 import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
@@ -56,6 +57,7 @@ export type FedavgState = Common &
         /** Rounds of training behind `weights`. */
         readonly round: number;
         readonly weights: Float32Array;
+        readonly velocity: Float32Array | undefined;
         readonly best: Judged | undefined;
         /** Why `evaluate` is the last question. */
         readonly reason: string;
@@ -114,7 +116,18 @@ function startTraining(
 ): Step<FedavgState> {
   const weights = initialWeights(shape, setup.seed);
   return ask(
-    { setup, settings, shape, phase: 'train', fit, round: 0, weights, best: undefined, reason: '' },
+    {
+      setup,
+      settings,
+      shape,
+      phase: 'train',
+      fit,
+      round: 0,
+      weights,
+      velocity: undefined,
+      best: undefined,
+      reason: '',
+    },
     metrics,
   );
 }
@@ -122,43 +135,53 @@ function startTraining(
 function afterTraining(state: TrainingState, sum: RingSum): Step<FedavgState> {
   const judged = judge(state, sum);
   const { stop } = state.settings;
-  const auc = judged.best!.metrics['auc'];
-  if (
-    stop.targetAuc !== undefined &&
-    judged.best!.round === state.round &&
-    auc !== undefined &&
-    auc >= stop.targetAuc
-  ) {
-    return finish(judged, `hold-out AUC reached the target of ${stop.targetAuc}`);
+  const auc = judged.metrics['auc'];
+  if (stop.targetAuc !== undefined && auc !== undefined && auc >= stop.targetAuc) {
+    return finish(judged, `hold-out AUC reached the target of ${stop.targetAuc}`, judged.current);
   }
-  if (stop.patience !== undefined && state.round - judged.best!.round >= stop.patience) {
+  if (stop.patience !== undefined && state.round - judged.best.round >= stop.patience) {
     return finish(judged, `hold-out log-loss did not improve for ${stop.patience} rounds`);
   }
   const round = state.round + 1;
-  const weights = averaged(state, sum);
+  const { weights, velocity } = serverStep(state, sum);
   const last = round >= stop.rounds;
   const reason = last ? `all ${stop.rounds} rounds done` : '';
   return ask(
-    { ...state, phase: last ? 'evaluate' : 'train', round, weights, best: judged.best, reason },
+    { ...state, phase: last ? 'evaluate' : 'train', round, weights, velocity, best: judged.best, reason },
     judged.metrics,
   );
 }
 
-/** w + Σ delta · rowsCap / Σ n, in float64, rounded once to float32. */
-function averaged(state: TrainingState, sum: RingSum): Float32Array {
+/** One server step, in float64, each result rounded once to float32. */
+function serverStep(
+  state: TrainingState,
+  sum: RingSum,
+): { weights: Float32Array; velocity: Float32Array | undefined } {
   const rows = sum.number('exampleCount');
   if (!(rows > 0)) throw new FederationError('DATA_SOURCE', 'the banks together have no rows to train on');
   const deltas = sum.integers('delta');
   const scale = sum.fields.find((f) => f.name === 'delta')!.scale;
   const factor = state.settings.rowsCap / rows / scale;
+  const { momentum } = state.settings.server;
   const old = state.weights;
   const weights = new Float32Array(old.length);
-  for (let i = 0; i < weights.length; i++) weights[i] = old[i]! + deltas[i]! * factor;
-  return weights;
+  if (momentum === 0) {
+    for (let i = 0; i < weights.length; i++) weights[i] = old[i]! + deltas[i]! * factor;
+    return { weights, velocity: undefined };
+  }
+  const velocity = state.velocity ?? new Float32Array(old.length); // ours to change: `next` consumes its state
+  for (let i = 0; i < weights.length; i++) {
+    velocity[i] = momentum * velocity[i]! + deltas[i]! * factor;
+    weights[i] = old[i]! + velocity[i]!;
+  }
+  return { weights, velocity };
 }
 
 /** Reads how the model that was sent out did on the banks' hold-out rows. */
-function judge(state: TrainingState, sum: RingSum): TrainingState & { metrics: Metrics } {
+function judge(
+  state: TrainingState,
+  sum: RingSum,
+): TrainingState & { current: Judged; best: Judged; metrics: Metrics } {
   const bad = sum.numbers('holdoutBad');
   const good = sum.numbers('holdoutGood');
   const bads = bad.reduce((a, b) => a + b, 0);
@@ -172,9 +195,9 @@ function judge(state: TrainingState, sum: RingSum): TrainingState & { metrics: M
   }
   Object.assign(metrics, discriminationOf(bad, good) ?? {});
   const logLoss = metrics['logLoss'] ?? Infinity;
-  const better = state.best === undefined || logLoss < state.best.logLoss;
-  const best = better ? { weights: state.weights, logLoss, round: state.round, metrics } : state.best;
-  return { ...state, best, metrics };
+  const current = { weights: state.weights, logLoss, round: state.round, metrics };
+  const best = state.best === undefined || logLoss < state.best.logLoss ? current : state.best;
+  return { ...state, current, best, metrics };
 }
 
 function ask(state: TrainingState, metrics: Metrics): Step<FedavgState> {
@@ -209,8 +232,12 @@ function holdoutSum(name: string, participants: number): Field {
   return { name, length: 1, scale: largestScale('u32', participants, clip), clip, rounding: 'nearest' };
 }
 
-function finish(state: TrainingState, reason: string): Step<FedavgState> {
-  const best = state.best!;
-  const artefact = networkArtefact(state.setup.contract, state.fit, state.shape, best.weights, best.metrics);
-  return { kind: 'done', result: { artefact, reason }, metrics: best.metrics };
+function finish(
+  state: TrainingState & { best: Judged },
+  reason: string,
+  chosen = state.best,
+): Step<FedavgState> {
+  const { weights, metrics } = chosen;
+  const artefact = networkArtefact(state.setup.contract, state.fit, state.shape, weights, metrics);
+  return { kind: 'done', result: { artefact, reason }, metrics };
 }

@@ -18,6 +18,22 @@ export const fedavgSettings = z.strictObject({
       batchSize: z.int().min(1).max(65_536).default(64),
       optimizer: z.enum(['adam', 'sgd']).default('adam'),
       learningRate: z.number().positive().max(10).default(0.001),
+      /**
+       * Adam's ε. Its moments start anew in every round, so with the usual 1e-7 the first steps move every
+       * weight by the whole learning rate whatever its gradient, and that noise does not average out: on the
+       * demo's banks it costs 0.02 of AUC against 0.01.
+       */
+      epsilon: z.number().positive().max(1).default(0.01),
+    })
+    .prefault({}),
+  /** What everybody does with the average. */
+  server: z
+    .strictObject({
+      /**
+       * FedAvgM (Hsu et al. 2019): v ← momentum · v + average change, w ← w + v. Zero is plain FedAvg; 0.8
+       * needs half the rounds.
+       */
+      momentum: z.number().min(0).max(0.99).default(0),
     })
     .prefault({}),
   /** Largest change of one weight that a bank may send. */

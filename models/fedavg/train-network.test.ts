@@ -33,7 +33,14 @@ function someWeights(shape: NetworkShape, seed = 'test weights'): Float32Array {
   return initialWeights(shape, seed).map((w) => (w === 0 ? 0.4 * generator.nextUnit() - 0.2 : w));
 }
 
-const defaults = { epochs: 1, batchSize: 32, learningRate: 1e-3, optimizer: 'adam', seed: 's' } as const;
+const defaults = {
+  epochs: 1,
+  batchSize: 32,
+  learningRate: 1e-3,
+  epsilon: 1e-7,
+  optimizer: 'adam',
+  seed: 's',
+} as const;
 
 async function train(shape: NetworkShape, data: LabelledRows, options: Partial<TrainOptions> = {}) {
   const trainer = await createNetworkTrainer(shape, data);

@@ -45,6 +45,8 @@ export interface TrainOptions {
   readonly learningRate: number;
   readonly seed: string;
   readonly optimizer: 'adam' | 'sgd';
+  /** Adam's ε; see the settings of `fedavg` for why it matters there. */
+  readonly epsilon: number;
   /** Called with the fraction done, now and then, the last time with 1. */
   readonly progress: (fraction: number) => void;
 }
@@ -79,7 +81,7 @@ export async function createNetworkTrainer(shape: NetworkShape, data: LabelledRo
   let disposed = false;
 
   return {
-    async train({ weights, epochs, batchSize, learningRate, seed, optimizer, progress }) {
+    async train({ weights, epochs, batchSize, learningRate, epsilon, seed, optimizer, progress }) {
       if (weights.length !== parameterCount(shape)) {
         throw new FederationError(
           'SHAPE',
@@ -90,7 +92,9 @@ export async function createNetworkTrainer(shape: NetworkShape, data: LabelledRo
       const nextEpoch = createBatches(data, shape.inputs, size, seed);
       const nextMasks = createDropoutMasks(shape, size, seed);
       const update =
-        optimizer === 'adam' ? createAdam(tf, weights, learningRate) : createSgd(tf, weights, learningRate);
+        optimizer === 'adam'
+          ? createAdam(tf, weights, learningRate, epsilon)
+          : createSgd(tf, weights, learningRate);
       let meanLoss = 0;
       let rowsDone = 0;
       let nextPause = 0;
@@ -242,8 +246,8 @@ function createSgd(tf: TensorFlow, initial: Float32Array, learningRate: number):
  * m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  w ← w − η·m̂ / (√v̂ + ε), where m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ).
  * The state holds m/(1−β₁) and v/(1−β₂); these factors and both corrections go into two scalars a step.
  */
-function createAdam(tf: TensorFlow, initial: Float32Array, learningRate: number): Update {
-  const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-7];
+function createAdam(tf: TensorFlow, initial: Float32Array, learningRate: number, epsilon: number): Update {
+  const [beta1, beta2] = [0.9, 0.999];
   const zeros = new Float32Array(initial.length);
   let t = 0;
   return keepState(tf, [tf.tensor1d(initial), tf.tensor1d(zeros), tf.tensor1d(zeros)], ([w, m, v], g) => {

@@ -195,6 +195,17 @@ describe('what the user names', () => {
     await expect(inferContract(path, { target: 'y', bad: '1' })).rejects.toMatchObject({ code: 'CONTRACT' });
   });
 
+  it('a target whose name is too long for a contract is a usage error', async () => {
+    const path = join(folder, 'long.csv');
+    const target = 'y'.repeat(129);
+    writeFileSync(
+      path,
+      `${target},x\n${Array.from({ length: 60 }, (_, i) => `${i % 2},${i}.5`).join('\n')}\n`,
+    );
+    await expect(inferContract(path, { target, bad: '1' })).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(inferContract(path, { target, bad: '1e999' })).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
   it('protected grounds are pointed out, and the name defaults to the file name', async () => {
     const { contract, notes } = await inferContract(write('age', cell), { target: 'y', bad: '1' });
     expect(contract.name).toBe('one');

@@ -83,8 +83,9 @@ export async function inferContract(path: string, options: InferOptions): Promis
       notes.push(...decision.notes.map((note) => `${name}: ${note}.`));
       if (decision.feature === undefined) continue;
       features.push(decision.feature);
-      if (PROTECTED_NAME.test(name))
+      if (PROTECTED_NAME.test(name)) {
         notes.push(`${name}: may be a protected ground; check whether the law lets it decide on credit.`);
+      }
     }
     if (features.length === 0) {
       throw new FederationError(
@@ -98,17 +99,18 @@ export async function inferContract(path: string, options: InferOptions): Promis
         `Only the first ${FEATURES_MAX} of ${features.length} features are kept, the limit of a contract.`,
       );
     }
-    const name = (options.name ?? basename(path).replace(/\.(csv|parquet|gz)(\.gz)?$/i, '')).slice(
-      0,
-      CONTRACT_NAME_LENGTH_MAX,
-    );
-    const contract = dataContract.parse({
-      v: 1,
-      name: name || 'data',
-      target,
-      features: features.slice(0, FEATURES_MAX),
-    });
-    return { contract, notes };
+    const fileName = basename(path).replace(/\.(csv|parquet|gz)(\.gz)?$/i, '');
+    const name = (options.name ?? fileName).slice(0, CONTRACT_NAME_LENGTH_MAX) || 'data';
+    const parsed = dataContract.safeParse({ v: 1, name, target, features: features.slice(0, FEATURES_MAX) });
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0]!;
+      const place = issue.path.join('.');
+      throw new FederationError(
+        'USAGE',
+        `${path}: no contract can be drawn: ${place}: ${issue.message}; choose shorter names`,
+      );
+    }
+    return { contract: parsed.data, notes };
   });
 }
 
@@ -143,9 +145,9 @@ function candidateColumns(
     if (name === target || excluded.has(name)) return false;
     if (name === '') notes.push('A column without a name is left out.');
     else if (seen.get(name)! > 1) notes.push(`${name}: left out; ${seen.get(name)} columns have this name.`);
-    else if (name.length > NAME_LENGTH_MAX)
+    else if (name.length > NAME_LENGTH_MAX) {
       notes.push(`${name.slice(0, 40)}…: left out; its name is longer than ${NAME_LENGTH_MAX} characters.`);
-    else return true;
+    } else return true;
     return false;
   });
 }
@@ -185,8 +187,9 @@ async function describeOutcomes(source: DataSource, target: DataContract['target
   ];
   const missing = rows - bad - good - invalid;
   if (missing > 0) notes.push(`${groupDigits(missing)} rows have no outcome and were not looked at.`);
-  if (invalid > 0)
+  if (invalid > 0) {
     notes.push(`${groupDigits(invalid)} rows are neither bad nor good and were not looked at.`);
+  }
   return notes;
 }
 

@@ -116,7 +116,8 @@ export function outcomeSql(cell: string, target: DataContract['target']): string
   const equals = (wanted: string): string => {
     const trimmed = trimBlanks(wanted);
     const same = `${text} = ${sqlText(trimmed)}`;
-    const isNumber = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(trimmed);
+    const isNumber =
+      /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(trimmed) && Number.isFinite(Number(trimmed));
     return isNumber ? `(${same} OR ${finiteNumber(cell)} = ${Number(trimmed)}::DOUBLE)` : same;
   };
   const otherwise = target.good === undefined ? '0' : `CASE WHEN ${equals(target.good)} THEN 0 ELSE 2 END`;

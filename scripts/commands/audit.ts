@@ -124,11 +124,13 @@ export async function auditBundle(folder: string, charter: string): Promise<Audi
       `${folder} is not a bundle: expected ${NOTE} and ${ENTRIES} in it; make one with "tallystick ledger export"`,
     );
   }
+  const note = await readFile(join(folder, NOTE), 'utf8');
+  // nothing may be awaited between making the reader and reading: it would drop lines meanwhile
   const lines = createInterface({
     input: createReadStream(join(folder, ENTRIES), 'utf8'),
     crlfDelay: Infinity,
   });
-  const history = await verifyHistory(lines, await readFile(join(folder, NOTE), 'utf8'), charter);
+  const history = await verifyHistory(lines, note, charter);
   const runs =
     history.findings.length > 0 ? [] : await verifyRuns(history.state, (root) => bodyIn(folder, root));
   const findings = [...history.findings, ...runs.flatMap((run) => run.findings)];

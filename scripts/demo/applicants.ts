@@ -25,17 +25,15 @@ const REGION_TIERS = ['tier 1', 'tier 2', 'tier 3', 'county'] as const;
 const COLLATERALS = ['none', 'guarantor', 'receivables', 'equipment', 'property'] as const;
 
 type Sector = (typeof SECTORS)[number];
-type RegionTier = (typeof REGION_TIERS)[number];
-type Collateral = (typeof COLLATERALS)[number];
 
 export interface DemoBank {
   readonly id: string;
   readonly name: string;
   /** Applicants with a known outcome. */
   readonly rows: number;
-  /** Weights, in the order of sectors in `demoContract`. */
+  /** Weights, in the order of SECTORS. */
   readonly sectors: readonly number[];
-  /** Weights, in the order of region tiers. */
+  /** Weights, in the order of REGION_TIERS. */
   readonly regions: readonly number[];
   /** Added to the logarithm of yearly invoices: how large this bank's customers are. */
   readonly sizeShift: number;
@@ -164,7 +162,7 @@ export function generateApplicants({ bank, seed, rows: rowCount = bank.rows }: A
   const rows: string[][] = [];
   for (let i = 0; i < rowCount; i++) {
     const firm = drawFirm(draw, bank);
-    const pd = 1 / (1 + Math.exp(-(BASE_LOGIT + bank.riskShift + riskScore(firm))));
+    const pd = logistic(BASE_LOGIT + bank.riskShift + riskScore(firm));
     truePd[i] = pd;
     const outcome = draw.unit() < pd ? '1' : '0';
     rows.push([`${bank.id}-${String(i + 1).padStart(5, '0')}`, ...fileCells(draw, firm), outcome]);
@@ -182,26 +180,6 @@ export async function writeApplicantsCsv(path: string, options: ApplicantOptions
   return applicants;
 }
 
-interface Firm {
-  readonly sector: Sector;
-  readonly region: RegionTier;
-  readonly collateral: Collateral;
-  readonly monthsTrading: number;
-  readonly invoices: number;
-  readonly invoiceTrend: number;
-  readonly topBuyerShare: number;
-  readonly taxPaid: number;
-  readonly lateFilings: number;
-  readonly powerTrend: number;
-  readonly headcount: number;
-  readonly headcountChange: number;
-  readonly receivableDays: number;
-  readonly overdueRelated: number;
-  readonly turnover: number;
-  readonly utilisation: number;
-  readonly loansElsewhere: number;
-}
-
 /** What is usual in a sector, in the order of SECTORS. */
 const SECTOR_NORMS: Record<
   Sector,
@@ -217,7 +195,9 @@ const SECTOR_NORMS: Record<
   agriculture: { invoices: 1.8e6, taxShare: 0.005, perHead: 3e5, receivableDays: 30, buyerShare: 0.45 },
 };
 
-function drawFirm(draw: Draw, bank: DemoBank): Firm {
+type Firm = ReturnType<typeof drawFirm>;
+
+function drawFirm(draw: Draw, bank: DemoBank) {
   const sector = draw.choice(SECTORS, bank.sectors);
   const norm = SECTOR_NORMS[sector];
   // Hidden: a firm in trouble shows it in several figures at once, each with its own noise.
@@ -251,15 +231,14 @@ const BASE_LOGIT = -5.8;
 const SLOPE = 0.93;
 
 /**
- * Logit of default, up to a constant. Thresholds (`above`) and products make it what a linear scorecard
+ * Logit of default, up to a constant. Thresholds and products make it what a linear scorecard
  * cannot draw; the products with sector make it what one bank alone cannot see.
  */
 function riskScore(f: Firm): number {
-  const invoiceFall = above(1, f.invoiceTrend, 0.5);
-  const powerFall = above(1, f.powerTrend, 0.5);
-  const layoffs = above(0, f.headcountChange, 0.5);
+  const invoiceFall = shortfall(1, f.invoiceTrend, 0.5);
+  const powerFall = shortfall(1, f.powerTrend, 0.5);
+  const layoffs = shortfall(0, f.headcountChange, 0.5);
   const overdrawn = Math.max(0, f.utilisation - 0.65);
-  const unsecured = f.collateral === 'none' ? 1 : 0;
   const slowPayers = Math.max(0, Math.log(f.receivableDays / SECTOR_NORMS[f.sector].receivableDays));
   // Money invoiced that never reaches an account, or money in accounts that nothing was invoiced for.
   const turnoverGap = Math.abs(Math.log(f.turnover / f.invoices));
@@ -270,7 +249,7 @@ function riskScore(f: Firm): number {
     1.2 * young +
     0.35 * Math.min(f.lateFilings, 4) +
     0.75 * Math.min(f.overdueRelated, 3) +
-    5 * overdrawn * (unsecured ? 1.6 : 0.3) +
+    5 * overdrawn * (f.collateral === 'none' ? 1.6 : 0.3) +
     0.45 * turnoverGap +
     (0.08 + 0.3 * young) * f.loansElsewhere -
     0.2 * Math.log(f.invoices / 3e6) +
@@ -307,7 +286,7 @@ function riskScore(f: Firm): number {
 }
 
 /** How far `value` lies below `reference`, at most `most`. */
-function above(reference: number, value: number, most: number): number {
+function shortfall(reference: number, value: number, most: number): number {
   return Math.min(most, Math.max(0, reference - value));
 }
 

@@ -57,7 +57,6 @@ export async function demo(options: DemoOptions): Promise<number> {
       participants: data.banks.map((bank) => bank.id),
       minimum: 3,
       seed: options.seed,
-      local: { epochs: 2 },
     });
     const result = await trainFederated(consortium, demoContract, plan, options.json === true);
     const sent = await bytesSent(consortium, data);

@@ -39,7 +39,6 @@ export interface SimulateOptions {
   readonly skew?: string;
   readonly model: ModelName;
   readonly rounds: string;
-  readonly localEpochs: string;
   readonly testFraction: string;
   readonly seed: string;
   readonly contract?: string;
@@ -81,7 +80,6 @@ export async function simulate(options: SimulateOptions): Promise<number> {
       participants: banks.map((bank) => bank.id),
       minimum: banks.length,
       seed: options.seed,
-      local: { epochs: Number(options.localEpochs) },
     });
     await startConsortium(consortium, banks, Math.min(3, banks.length));
     const result = await trainFederated(consortium, contract, plan, options.json === true);

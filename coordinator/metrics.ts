@@ -1,5 +1,5 @@
 /** Prometheus metrics. Labels are low in cardinality: never ids of runs, rounds or messages. */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface CoordinatorMetrics {
   readonly registry: Registry;
@@ -15,6 +15,7 @@ export interface CoordinatorMetrics {
 export function createMetrics(): CoordinatorMetrics {
   const registry = new Registry();
   const registers = [registry];
+  collectDefaultMetrics({ register: registry }); // CPU, memory, event-loop delay of this process
   return {
     registry,
     submissions: new Counter({

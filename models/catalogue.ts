@@ -3,7 +3,7 @@ import { fedavg } from '#models/fedavg/program.ts';
 import type { Program } from '#models/program.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
-const programs: Readonly<Record<string, Program>> = { fedavg: fedavg as Program };
+const programs: Readonly<Record<string, Program>> = { fedavg };
 
 /** @throws FederationError PLAN */
 export function programNamed(name: string): Program {

@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readAgentConfig, readYaml } from '#participant-agent/config.ts';
-import { openIdentity } from '#participant-agent/identity.ts';
 import type { Logger } from '#participant-agent/logger.ts';
 import { policy as policySchema } from '#participant-agent/policy/policy.ts';
 import { RunFollower } from '#participant-agent/rounds/follow-runs.ts';
@@ -28,12 +27,13 @@ export interface Agent {
 }
 
 /**
- * @param folder where `agent.yaml`, `policy.yaml`, keys and state are
- * @throws FederationError CONFIG | KEY_FILE
+ * @param folder where `agent.yaml`, `policy.yaml` and state are
+ * @param seed the bank's identity key, opened
+ * @throws FederationError CONFIG
  */
 export async function createAgent(
   folder: string,
-  passphrase: string | undefined,
+  seed: Uint8Array,
   deps: AgentDependencies,
 ): Promise<Agent> {
   const { clock, log } = deps;
@@ -43,7 +43,6 @@ export async function createAgent(
     policySchema,
     'run "tallystick agent enrol" first',
   );
-  const seed = await openIdentity(folder, passphrase);
   const state = await AgentState.open(folder);
   const { url, charter, caFile } = config.coordinator;
   const ca = caFile === undefined ? {} : { ca: await readFile(join(folder, caFile), 'utf8') };

@@ -109,7 +109,7 @@ export class ThreadComputer implements RunComputer {
 
   private end(error: Error): void {
     this.ended ??= error;
-    for (const { reject } of this.waiting.values()) reject(this.ended);
+    for (const waiting of this.waiting.values()) waiting.reject(this.ended);
     this.waiting.clear();
   }
 }

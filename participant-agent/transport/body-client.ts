@@ -103,7 +103,9 @@ export class BodyClient {
       });
       sending.on('timeout', () => sending.destroy(new Error('no answer')));
       sending.on('error', reject);
-      sending.on('response', (response) => readReply(response, method === 'HEAD').then(resolve, reject));
+      sending.on('response', (response) => {
+        readReply(response, method === 'HEAD').then(resolve, reject);
+      });
       sending.end(body);
     });
   }

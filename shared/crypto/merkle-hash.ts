@@ -37,9 +37,3 @@ export class MerkleRootBuilder {
     return root;
   }
 }
-
-export function merkleRoot(leaves: Iterable<Uint8Array>): Uint8Array {
-  const builder = new MerkleRootBuilder();
-  for (const leaf of leaves) builder.add(leaf);
-  return builder.root();
-}

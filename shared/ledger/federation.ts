@@ -26,7 +26,7 @@ import type { Message, MessageType } from '#shared/protocol/messages.ts';
 const rules: Rules<MessageType> = { ...membershipRules, ...runRules };
 
 function ruleOf(message: Message): Rule<MessageType> {
-  return rules[message.type] as Rule<MessageType>;
+  return rules[message.type];
 }
 
 /**

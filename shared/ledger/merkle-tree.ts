@@ -104,7 +104,10 @@ function splitPoint(n: number): number {
   return k;
 }
 
-/** Verifies an inclusion proof (RFC 9162 section 2.1.3.2). */
+/**
+ * Verifies an inclusion proof (RFC 9162 section 2.1.3.2), for whoever holds a proof.
+ * @public
+ */
 export function isIncluded(
   leaf: Uint8Array,
   index: number,
@@ -133,7 +136,10 @@ export function isIncluded(
   return sn === 0 && equalBytes(hash, root);
 }
 
-/** Verifies a consistency proof (RFC 9162 section 2.1.4.2). */
+/**
+ * Verifies a consistency proof (RFC 9162 section 2.1.4.2), for whoever holds a proof.
+ * @public
+ */
 export function isConsistent(
   fromSize: number,
   toSize: number,

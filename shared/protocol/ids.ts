@@ -10,7 +10,6 @@ export type ParticipantId = z.infer<typeof participantId>;
 
 /** SHA-256 values, Merkle roots and message hashes: 32 bytes as 64 lower-case hex digits. */
 export const hash = z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits');
-export type Hash = z.infer<typeof hash>;
 
 /** A run is named by the message hash of its signed proposal. */
 export const runId = hash.brand<'RunId'>();

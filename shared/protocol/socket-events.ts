@@ -37,7 +37,6 @@ export const authentication = z.strictObject({
   }),
   sig: signature64,
 });
-export type Authentication = z.infer<typeof authentication>;
 
 /** `token` is for HTTP while this socket lives. */
 export const authenticated = z.strictObject({ ok: z.literal(true), token: z.string() });

@@ -1,0 +1,140 @@
+/** Whole rounds over loopback: wall time between rounds, CPU of both sides, memory of the coordinator. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { RunView } from '#coordinator/http/run-view.ts';
+import type { BenchAgentsInput } from '#scripts/bench/bench-agents.ts';
+import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
+import { fedavgPlan } from '#scripts/operator/plan-file.ts';
+import { watchRun } from '#scripts/operator/watch-run.ts';
+import type { DataContract } from '#shared/contract/contract.ts';
+
+export interface RoundCost {
+  readonly banks: number;
+  readonly weights: number;
+  readonly medianSeconds: number;
+  readonly bestSeconds: number;
+  /** Of all processes, for each round. */
+  readonly cpuSeconds: number;
+  readonly coordinatorCpuSeconds: number;
+  readonly agentCpuSeconds: number;
+  /** Resident memory of the coordinator with all banks connected, before the run. */
+  readonly idleBytes: number;
+  readonly peakBytes: number;
+}
+
+const contract: DataContract = {
+  v: 1,
+  name: 'bench',
+  target: { column: 'bad', bad: '1', good: '0' },
+  features: [{ name: 'x', type: 'number', min: 0, max: 1, scale: 'linear', missing: 'refused' }],
+};
+
+/** Hidden layers that make a network of about so many weights over one input. */
+function hiddenFor(weights: number): number[] {
+  if (weights <= 1e4) return [Math.round((weights - 1) / 3)];
+  const side = Math.round(Math.sqrt(weights)) - 2;
+  return [side, side];
+}
+
+export async function benchRounds(one: { banks: number; weights: number; rounds: number }): Promise<RoundCost> {
+  const folder = await mkdtemp(join(tmpdir(), 'tallystick-bench-'));
+  const consortium = new LocalConsortium(folder);
+  const banks = Array.from({ length: one.banks }, (_, i) => `bank-${String(i).padStart(4, '0')}`);
+  let agents: BenchAgents | undefined;
+  try {
+    const dataFile = join(folder, 'rows.csv');
+    await writeFile(dataFile, `x,bad\n${Array.from({ length: 60 }, (_, i) => `${i / 60},${i % 10 === 0 ? 1 : 0}`).join('\n')}\n`);
+    await mkdir(folder, { recursive: true });
+    await consortium.startCoordinator('bench');
+    const { client } = consortium;
+    const operatorToken = (await readFile(join(consortium.coordinatorFolder, 'operator.token'), 'utf8')).trim();
+    agents = await BenchAgents.start({ folder, url: client.url, operatorToken, dataFile, banks });
+    const coordinator = consortium.pid('coordinator')!;
+    await sleep(1000);
+    const idleBytes = (await memoryOf(coordinator)).resident;
+    const planned = fedavgPlan({ name: 'bench', model: 'logistic', rounds: one.rounds, participants: banks, minimum: banks.length, seed: 'bench' });
+    const settings = { network: { hidden: hiddenFor(one.weights), dropout: 0 }, stop: { rounds: one.rounds } };
+    const plan = { ...planned, program: { name: 'fedavg', settings } };
+    const proposed = await client.post<RunView>('/v1/runs', { contract, plan });
+    const before = { coordinator: await cpuSecondsOf(coordinator), agents: await agents.cpuSeconds(), at: 0 };
+    await watchRun(client, proposed.run, { quiet: true });
+    const after = { coordinator: await cpuSecondsOf(coordinator), agents: await agents.cpuSeconds() };
+    const view = await client.run(proposed.run);
+    if (view.result?.outcome !== 'completed') throw new Error(`bench run ${view.result?.outcome}: ${view.result?.reason}`);
+    // from one question to the next: everything a round needs, on both sides; the first is left out as warm-up
+    const opened = view.rounds.filter((r) => r.kind !== 'means' && r.kind !== 'spreads').map((r) => r.openedAt);
+    const lengths = opened.slice(2).map((at, i) => (at - opened[i + 1]!) / 1000).sort((a, b) => a - b);
+    const perRound = (seconds: number): number => seconds / view.rounds.length;
+    const coordinatorCpuSeconds = perRound(after.coordinator - before.coordinator);
+    const agentsCpuSeconds = perRound(after.agents - before.agents);
+    return {
+      banks: one.banks,
+      weights: one.weights,
+      medianSeconds: lengths[Math.floor(lengths.length / 2)]!,
+      bestSeconds: lengths[0]!,
+      cpuSeconds: coordinatorCpuSeconds + agentsCpuSeconds,
+      coordinatorCpuSeconds,
+      agentCpuSeconds: agentsCpuSeconds / one.banks,
+      idleBytes,
+      peakBytes: (await memoryOf(coordinator)).peak,
+    };
+  } finally {
+    await agents?.stop();
+    await consortium.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The process of `bench-agents.ts`. */
+class BenchAgents {
+  private readonly child: ChildProcess;
+  private next: (line: string) => void = () => {};
+
+  private constructor(child: ChildProcess) {
+    this.child = child;
+    createInterface({ input: child.stdout! }).on('line', (line) => this.next(line));
+  }
+
+  static async start(input: BenchAgentsInput): Promise<BenchAgents> {
+    const program = fileURLToPath(new URL('./bench-agents.js', import.meta.url));
+    const agents = new BenchAgents(spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] }));
+    await agents.ask(JSON.stringify(input));
+    return agents;
+  }
+
+  async cpuSeconds(): Promise<number> {
+    return (JSON.parse(await this.ask('cpu')) as { cpuSeconds: number }).cpuSeconds;
+  }
+
+  async stop(): Promise<void> {
+    const gone = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.stdin!.end();
+    await gone;
+  }
+
+  private ask(line: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.next = resolve;
+      this.child.once('exit', () => reject(new Error('the agents process ended')));
+      this.child.stdin!.write(`${line}\n`);
+    });
+  }
+}
+
+/** User and system time of a process, from /proc (Linux; clock ticks are 1/100 s). */
+async function cpuSecondsOf(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+async function memoryOf(pid: number): Promise<{ resident: number; peak: number }> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const kilobytes = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) * 1024;
+  return { resident: kilobytes('VmRSS'), peak: kilobytes('VmHWM') };
+}

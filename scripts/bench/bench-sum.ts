@@ -1,0 +1,31 @@
+/** The coordinator's inner loop, adding a vector into the sum, held against copying the same bytes. */
+import { addInto } from '#shared/ring/ring-sum.ts';
+
+const WORDS = 1e7;
+const REPEATS = 9;
+
+export interface SumCost {
+  readonly megabytes: number;
+  /** Time of adding over time of copying, both the best of several. */
+  readonly ratio: number;
+  readonly addSeconds: number;
+}
+
+export function benchSum(): SumCost {
+  const sum = new Uint32Array(WORDS).fill(1);
+  const part = new Uint32Array(WORDS).map((_, i) => Math.imul(i, 2_654_435_761));
+  const copy = new Uint32Array(WORDS).fill(1);
+  const add = best(() => addInto(sum, part));
+  const plain = best(() => copy.set(part));
+  return { megabytes: (WORDS * 4) / 1e6, ratio: add / plain, addSeconds: add };
+}
+
+function best(work: () => void): number {
+  let shortest = Infinity;
+  for (let i = 0; i < REPEATS; i++) {
+    const started = performance.now();
+    work();
+    shortest = Math.min(shortest, performance.now() - started);
+  }
+  return shortest / 1000;
+}

@@ -39,6 +39,8 @@ export class RunMachine {
   private readonly program: Program;
   private readonly participants: number;
   private state: unknown;
+  /** Commits to the plan and to every sum so far, and thereby to everything the program has computed. */
+  private lineage: string;
 
   /**
    * @param participants size of the roster
@@ -47,6 +49,7 @@ export class RunMachine {
   constructor(plan: Plan, contract: DataContract, participants: number) {
     this.program = programNamed(plan.program.name);
     this.participants = participants;
+    this.lineage = messageHash('lineage', { plan, participants });
     this.take(
       this.program.begin({ contract, settings: plan.program.settings, participants, seed: plan.seed }),
     );
@@ -55,13 +58,16 @@ export class RunMachine {
   /**
    * Takes the sum of the present question and moves on.
    * @param banks how many banks it must contain
+   * @param sumRoot root of the sum's bytes, verified by the caller
    * @throws FederationError CANARY | RANGE | SHAPE for an impossible sum; the machine is then unchanged
    */
-  next(words: RingWords, banks: number): void {
+  next(words: RingWords, banks: number, sumRoot: string): void {
     if (this.asked === undefined)
       throw new FederationError('STATE', 'the program is done; there is no question open');
     const sum = new RingSum(words, this.asked.question.fields, banks);
-    this.take(this.program.next(this.state, sum));
+    const step = this.program.next(this.state, sum);
+    this.lineage = messageHash('lineage', { before: this.lineage, sumRoot });
+    this.take(step);
   }
 
   private take(step: Step<unknown>): void {
@@ -75,21 +81,36 @@ export class RunMachine {
     const { question } = step;
     assertNoOverflow(question.fields, question.ring, this.participants);
     this.state = step.state;
-    this.asked = { question, hash: questionHash(question), length: vectorLength(question.fields) };
+    this.asked = { question, hash: questionHash(question, this.lineage), length: vectorLength(question.fields) };
   }
 }
 
-/** messageHash("question", …) with every tensor replaced by its type, length and root. */
-function questionHash({ kind, ring, fields, settings, tensors }: Question): string {
-  const roots = Object.fromEntries(
+/**
+ * messageHash("question", …). The lineage binds it to the plan and the sums, which determine the tensors; a
+ * checksum of each tensor shows a machine that computed something else. Hashing a million weights in every
+ * round at every bank would double the cost of a round and bind nothing more.
+ */
+function questionHash({ kind, ring, fields, settings, tensors }: Question, lineage: string): string {
+  const sums = Object.fromEntries(
     Object.entries(tensors).map(([name, values]) => [
       name,
-      {
-        type: values instanceof Float32Array ? 'f32' : 'f64',
-        length: values.length,
-        root: vectorRoot(values),
-      },
+      { type: values instanceof Float32Array ? 'f32' : 'f64', length: values.length, checksum: checksum(values) },
     ]),
   );
-  return messageHash('question', { kind, ring, fields, settings, tensors: roots });
+  return messageHash('question', { kind, ring, fields, settings, lineage, tensors: sums });
+}
+
+/** Four interleaved FNV-1a lanes over 32-bit words; finds accidents, resists nobody. */
+function checksum(values: Float32Array | Float64Array): number[] {
+  const words = new Int32Array(values.buffer, values.byteOffset, values.byteLength / 4);
+  let [a, b, c, d] = [0x811c9dc5, 0x811c9dc6, 0x811c9dc7, 0x811c9dc8];
+  const whole = words.length - (words.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    a = Math.imul(a ^ words[i]!, 0x01000193);
+    b = Math.imul(b ^ words[i + 1]!, 0x01000193);
+    c = Math.imul(c ^ words[i + 2]!, 0x01000193);
+    d = Math.imul(d ^ words[i + 3]!, 0x01000193);
+  }
+  for (let i = whole; i < words.length; i++) a = Math.imul(a ^ words[i]!, 0x01000193);
+  return [a >>> 0, b >>> 0, c >>> 0, d >>> 0];
 }

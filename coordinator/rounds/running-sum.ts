@@ -48,6 +48,7 @@ export class RunningSum {
       if (this.added.has(index)) return;
       await this.eachSlice(root, undefined, (words, offset) => addInto(this.words, words, offset));
       this.added.add(index);
+      this.bodies.release(root);
     });
     return this.turn;
   }

@@ -10,8 +10,9 @@
  * power loss a body may be short, `missing` tells, and the bank that signed it still has it.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { RecentBodies } from '#coordinator/store/recent-bodies.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
@@ -20,6 +21,7 @@ export class BodyStore {
   private readonly folder: string;
   /** Uploads being received right now. */
   private readonly receiving = new Set<string>();
+  private readonly recent = new RecentBodies();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -35,6 +37,16 @@ export class BodyStore {
     return join(this.folder, root.slice(0, 2), root);
   }
 
+  /** A body that is still in memory, to be sent from there. */
+  inMemory(root: string): Uint8Array | undefined {
+    return this.recent.lend(root);
+  }
+
+  /** Lets a body go from memory: it will hardly be read again. */
+  release(root: string): void {
+    this.recent.forget(root);
+  }
+
   /** Bytes of a claimed body, or undefined. */
   async size(root: string): Promise<number | undefined> {
     return fileSize(this.path(root));
@@ -42,25 +54,26 @@ export class BodyStore {
 
   /** Writes a body of our own: a sum, a contract, an artefact. */
   async put(root: string, bytes: Uint8Array): Promise<void> {
+    if (this.recent.fits(bytes.length)) this.recent.add(root, bytes.slice());
     if ((await this.size(root)) === bytes.length) return;
     await mkdir(join(this.folder, root.slice(0, 2)), { recursive: true });
     const fresh = `${this.path(root)}.new`;
-    const file = await open(fresh, 'w');
-    try {
-      await file.writeFile(bytes);
-    } finally {
-      await file.close();
-    }
+    await writeFile(fresh, bytes);
     await rename(fresh, this.path(root));
   }
 
   /**
-   * The body in pieces of 1 MiB, the last one shorter. A piece is valid until the next one is asked for:
-   * they share one buffer.
+   * The body in pieces whose lengths are multiples of 1 MiB, but for the last one. A piece is valid until the
+   * next one is asked for: they share one buffer.
    * @param bank whose unclaimed upload it may also be
    * @throws FederationError NOT_FOUND
    */
   async *chunks(root: string, bank?: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    const kept = this.recent.peek(root);
+    if (kept !== undefined) {
+      yield kept;
+      return;
+    }
     let path = this.path(root);
     let size = await fileSize(path);
     if (size === undefined && bank !== undefined) {
@@ -145,19 +158,35 @@ export class BodyStore {
     const part = `${this.incoming(bank, root)}.part`;
     const hasher = new RootHasher();
     if (offset > 0) {
-      for await (const chunk of createReadStream(part, { highWaterMark: LIMITS.chunkBytes }))
+      for await (const chunk of createReadStream(part, { highWaterMark: LIMITS.chunkBytes })) {
         hasher.update(chunk as Uint8Array);
+      }
     }
+    const keep = offset === 0 && this.recent.fits(length);
+    const buffer = keep ? this.recent.buffer(length) : new Uint8Array(Math.min(length - offset, LIMITS.chunkBytes));
     const file = await open(part, offset === 0 ? 'w' : 'a');
     let received = offset;
+    let filled = 0;
+    const flush = async (): Promise<void> => {
+      const full = buffer.subarray(0, filled);
+      filled = 0;
+      await file.writeFile(full);
+    };
     try {
       for await (const piece of bytes) {
         received += piece.length;
         if (received > length) break;
-        hasher.update(piece);
-        await file.writeFile(piece);
+        hasher.update(piece); // while it is still in the processor's cache
+        for (let start = 0; start < piece.length; ) {
+          const end = Math.min(piece.length, start + buffer.length - filled);
+          buffer.set(piece.subarray(start, end), filled);
+          filled += end - start;
+          start = end;
+          if (filled === buffer.length) await flush();
+        }
       }
     } finally {
+      if (filled > 0) await flush(); // also when the sender went away: what has come need not come again
       await file.close();
     }
     if (received > length) {
@@ -173,6 +202,7 @@ export class BodyStore {
       );
     }
     await rename(part, this.incoming(bank, root));
+    if (keep) this.recent.add(root, buffer);
     return true;
   }
 
@@ -201,6 +231,7 @@ export class BodyStore {
 
   /** Forgets a bank's unclaimed upload. */
   async discard(bank: string, root: string): Promise<void> {
+    this.recent.forget(root);
     await rm(this.incoming(bank, root), { force: true });
   }
 

@@ -58,6 +58,8 @@ export type FedavgState = Common &
         readonly round: number;
         readonly weights: Float32Array;
         readonly velocity: Float32Array | undefined;
+        /** An array of an earlier round that nothing refers to any more. */
+        readonly spare: Float32Array | undefined;
         readonly best: Judged | undefined;
         /** Why `evaluate` is the last question. */
         readonly reason: string;
@@ -124,7 +126,7 @@ function startTraining(
       fit,
       round: 0,
       weights,
-      velocity: undefined,
+      velocity: undefined, spare: undefined,
       best: undefined,
       reason: '',
     },
@@ -144,10 +146,12 @@ function afterTraining(state: TrainingState, sum: RingSum): Step<FedavgState> {
   }
   const round = state.round + 1;
   const { weights, velocity } = serverStep(state, sum);
+  const { best } = judged;
+  const spare = [state.weights, state.best?.weights].find((array) => array !== best.weights);
   const last = round >= stop.rounds;
   const reason = last ? `all ${stop.rounds} rounds done` : '';
   return ask(
-    { ...state, phase: last ? 'evaluate' : 'train', round, weights, velocity, best: judged.best, reason },
+    { ...state, phase: last ? 'evaluate' : 'train', round, weights, velocity, spare, best, reason },
     judged.metrics,
   );
 }
@@ -164,7 +168,7 @@ function serverStep(
   const factor = state.settings.rowsCap / rows / scale;
   const { momentum } = state.settings.server;
   const old = state.weights;
-  const weights = new Float32Array(old.length);
+  const weights = state.spare ?? new Float32Array(old.length);
   if (momentum === 0) {
     for (let i = 0; i < weights.length; i++) weights[i] = old[i]! + deltas[i]! * factor;
     return { weights, velocity: undefined };

@@ -65,8 +65,9 @@ export class AgentState {
   }
 
   async keepAnswer(ctx: string, message: BankMessage, body?: Uint8Array): Promise<void> {
-    if (message.type === 'plain-input')
-      await this.write(join('state/bodies', message.payload.vectorRoot), body!);
+    if (message.type === 'plain-input' && body !== undefined) {
+      await this.write(join('state/bodies', message.payload.vectorRoot), body);
+    }
     await this.write(join('state/outbox', `${ctx}.json`), JSON.stringify(message));
   }
 

@@ -11,7 +11,7 @@ import type { DataContract } from '#shared/contract/contract.ts';
 import type { Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
-import { encodeFields } from '#shared/ring/encode.ts';
+import { encodeFields, type RingWords } from '#shared/ring/encode.ts';
 import { wordsOf } from '#shared/ring/ring-sum.ts';
 import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
 
@@ -32,10 +32,11 @@ export interface RunComputer {
   /** @param participants size of the roster */
   begin(plan: Plan, participants: number): Promise<Position>;
   /** Goes on with a sum of `banks` updates. */
-  next(sum: Uint8Array, banks: number): Promise<Position>;
+  next(sum: Uint8Array, banks: number, sumRoot: string): Promise<Position>;
   /**
    * Answers the present question.
    * @param roundingSeed the same seed gives the same bytes
+   * @returns a body that is valid until the next answer
    */
   answer(
     roundingSeed: string,
@@ -53,6 +54,8 @@ export class LocalComputer implements RunComputer {
   private plan: Plan | undefined;
   private participants = 0;
   private answerer: Answerer | undefined;
+  /** The last answer's vector, written over by the next: a run answers one question after the other. */
+  private words: RingWords | undefined;
 
   /** @param answererFor replaced in benchmarks that measure rounds without training */
   constructor(dataFile: string, answererFor: (program: string) => CreateAnswerer = answererNamed) {
@@ -74,9 +77,9 @@ export class LocalComputer implements RunComputer {
     return this.position();
   }
 
-  async next(sum: Uint8Array, banks: number): Promise<Position> {
+  async next(sum: Uint8Array, banks: number, sumRoot: string): Promise<Position> {
     const machine = this.begun();
-    machine.next(wordsOf(machine.asked!.question.ring, sum), banks);
+    machine.next(wordsOf(machine.asked!.question.ring, sum), banks, sumRoot);
     return this.position();
   }
 
@@ -90,7 +93,8 @@ export class LocalComputer implements RunComputer {
     const setup = { contract, settings: program.settings, participants: this.participants, seed };
     this.answerer ??= await this.answererFor(program.name)(setup, table);
     const values = await this.answerer.answer(question, progress);
-    const words = encodeFields(values, question.fields, question.ring, roundingSeed);
+    const words = encodeFields(values, question.fields, question.ring, roundingSeed, this.words);
+    this.words = words;
     return { body: bytesOf(words), root: vectorRoot(words) };
   }
 

@@ -58,8 +58,8 @@ export class ThreadComputer implements RunComputer {
     return this.call('begin', [plan, participants]) as Promise<Position>;
   }
 
-  next(sum: Uint8Array, banks: number): Promise<Position> {
-    return this.call('next', [sum, banks], [sum.buffer as ArrayBuffer]) as Promise<Position>;
+  next(sum: Uint8Array, banks: number, sumRoot: string): Promise<Position> {
+    return this.call('next', [sum, banks, sumRoot], [sum.buffer as ArrayBuffer]) as Promise<Position>;
   }
 
   answer(

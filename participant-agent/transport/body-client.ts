@@ -6,7 +6,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { FederationError, ERROR_CODES, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import { vectorRoot } from '#shared/ring/vector-root.ts';
+import { RootHasher } from '#shared/ring/vector-root.ts';
 import { backOff } from '#participant-agent/transport/back-off.ts';
 
 export interface BodyClientOptions {
@@ -60,9 +60,10 @@ export class BodyClient {
   async download(root: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     for await (const _attempt of backOff(signal)) {
       try {
-        const { status, text, bytes } = await this.send('GET', root, {}, undefined, signal);
+        const hasher = new RootHasher();
+        const { status, text, bytes } = await this.send('GET', root, {}, undefined, signal, hasher);
         if (status !== 200) throw problemOf(status, text);
-        const found = vectorRoot(bytes);
+        const found = hasher.root();
         if (found !== root)
           throw new FederationError(
             'VECROOT',
@@ -86,6 +87,7 @@ export class BodyClient {
     headers: Record<string, string>,
     body: Uint8Array | undefined,
     signal: AbortSignal,
+    hasher?: RootHasher,
   ): Promise<Reply> {
     const token = await this.options.token();
     const request = this.base.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -104,7 +106,7 @@ export class BodyClient {
       sending.on('timeout', () => sending.destroy(new Error('no answer')));
       sending.on('error', reject);
       sending.on('response', (response) => {
-        readReply(response, method === 'HEAD').then(resolve, reject);
+        readReply(response, method === 'HEAD', hasher).then(resolve, reject);
       });
       sending.end(body);
     });
@@ -118,33 +120,35 @@ interface Reply {
   readonly text: string;
 }
 
-async function readReply(response: IncomingMessage, headersOnly: boolean): Promise<Reply> {
+/** @param hasher takes the bytes as they come, while they are still in the processor's cache */
+async function readReply(response: IncomingMessage, headersOnly: boolean, hasher?: RootHasher): Promise<Reply> {
   const status = response.statusCode ?? 0;
   if (headersOnly) {
     response.resume();
     return { status, headers: response.headers, bytes: new Uint8Array(0), text: '' };
   }
-  const pieces: Uint8Array[] = [];
+  const declared = Number(response.headers['content-length'] ?? 0);
+  if (declared > LIMITS.bodyBytesMax) throw tooLarge(response);
+  let bytes = new Uint8Array(declared);
   let total = 0;
-  for await (const piece of response) {
-    pieces.push(piece as Uint8Array);
-    total += (piece as Uint8Array).length;
-    if (total > LIMITS.bodyBytesMax) {
-      throw new FederationError('TOO_LARGE', 'the coordinator sends more than a body may have');
+  for await (const piece of response as AsyncIterable<Uint8Array>) {
+    if (total + piece.length > LIMITS.bodyBytesMax) throw tooLarge(response);
+    if (total + piece.length > bytes.length) {
+      const larger = new Uint8Array(Math.max(2 * bytes.length, total + piece.length));
+      larger.set(bytes.subarray(0, total));
+      bytes = larger;
     }
+    hasher?.update(piece);
+    bytes.set(piece, total);
+    total += piece.length;
   }
-  const bytes = new Uint8Array(total);
-  let offset = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, offset);
-    offset += piece.length;
-  }
-  return {
-    status,
-    headers: response.headers,
-    bytes,
-    text: status < 400 ? '' : new TextDecoder().decode(bytes),
-  };
+  const read = total === bytes.length ? bytes : bytes.slice(0, total);
+  return { status, headers: response.headers, bytes: read, text: status < 400 ? '' : new TextDecoder().decode(read) };
+}
+
+function tooLarge(response: IncomingMessage): FederationError {
+  response.destroy();
+  return new FederationError('TOO_LARGE', `the coordinator sends more than the ${LIMITS.bodyBytesMax} bytes a body may have`);
 }
 
 /** The coordinator's problem details as our own error. */

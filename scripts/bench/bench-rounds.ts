@@ -34,6 +34,9 @@ const contract: DataContract = {
   features: [{ name: 'x', type: 'number', min: 0, max: 1, scale: 'linear', missing: 'refused' }],
 };
 
+/** The agents share this many processes, so that both cores can work for them. */
+const AGENT_PROCESSES = 2;
+
 /** Hidden layers that make a network of about so many weights over one input. */
 function hiddenFor(weights: number): number[] {
   if (weights <= 1e4) return [Math.round((weights - 1) / 3)];
@@ -45,7 +48,7 @@ export async function benchRounds(one: { banks: number; weights: number; rounds:
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-bench-'));
   const consortium = new LocalConsortium(folder);
   const banks = Array.from({ length: one.banks }, (_, i) => `bank-${String(i).padStart(4, '0')}`);
-  let agents: BenchAgents | undefined;
+  const agents: BenchAgents[] = [];
   try {
     const dataFile = join(folder, 'rows.csv');
     await writeFile(dataFile, `x,bad\n${Array.from({ length: 60 }, (_, i) => `${i / 60},${i % 10 === 0 ? 1 : 0}`).join('\n')}\n`);
@@ -53,7 +56,10 @@ export async function benchRounds(one: { banks: number; weights: number; rounds:
     await consortium.startCoordinator('bench');
     const { client } = consortium;
     const operatorToken = (await readFile(join(consortium.coordinatorFolder, 'operator.token'), 'utf8')).trim();
-    agents = await BenchAgents.start({ folder, url: client.url, operatorToken, dataFile, banks });
+    for (let share = 0; share < AGENT_PROCESSES; share++) {
+      const part = banks.filter((_bank, i) => i % AGENT_PROCESSES === share);
+      agents.push(await BenchAgents.start({ folder, url: client.url, operatorToken, dataFile, banks: part }));
+    }
     const coordinator = consortium.pid('coordinator')!;
     await sleep(1000);
     const idleBytes = (await memoryOf(coordinator)).resident;
@@ -61,9 +67,9 @@ export async function benchRounds(one: { banks: number; weights: number; rounds:
     const settings = { network: { hidden: hiddenFor(one.weights), dropout: 0 }, stop: { rounds: one.rounds } };
     const plan = { ...planned, program: { name: 'fedavg', settings } };
     const proposed = await client.post<RunView>('/v1/runs', { contract, plan });
-    const before = { coordinator: await cpuSecondsOf(coordinator), agents: await agents.cpuSeconds(), at: 0 };
+    const before = { coordinator: await cpuSecondsOf(coordinator), agents: await cpuSecondsOfAll(agents) };
     await watchRun(client, proposed.run, { quiet: true });
-    const after = { coordinator: await cpuSecondsOf(coordinator), agents: await agents.cpuSeconds() };
+    const after = { coordinator: await cpuSecondsOf(coordinator), agents: await cpuSecondsOfAll(agents) };
     const view = await client.run(proposed.run);
     if (view.result?.outcome !== 'completed') throw new Error(`bench run ${view.result?.outcome}: ${view.result?.reason}`);
     // from one question to the next: everything a round needs, on both sides; the first is left out as warm-up
@@ -84,7 +90,7 @@ export async function benchRounds(one: { banks: number; weights: number; rounds:
       peakBytes: (await memoryOf(coordinator)).peak,
     };
   } finally {
-    await agents?.stop();
+    await Promise.all(agents.map((process) => process.stop()));
     await consortium.stop();
     await rm(folder, { recursive: true, force: true });
   }
@@ -124,6 +130,11 @@ class BenchAgents {
       this.child.stdin!.write(`${line}\n`);
     });
   }
+}
+
+async function cpuSecondsOfAll(agents: readonly BenchAgents[]): Promise<number> {
+  const seconds = await Promise.all(agents.map((process) => process.cpuSeconds()));
+  return seconds.reduce((a, b) => a + b, 0);
 }
 
 /** User and system time of a process, from /proc (Linux; clock ticks are 1/100 s). */

@@ -10,6 +10,7 @@ import type { DataContract } from '#shared/contract/contract.ts';
 import type { Table } from '#shared/contract/table.ts';
 import { encodeFields } from '#shared/ring/encode.ts';
 import { addInto, createWords } from '#shared/ring/ring-sum.ts';
+import { vectorRoot } from '#shared/ring/vector-root.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
 
 /** Runs the plan's program over the tables as if each were a bank. */
@@ -30,7 +31,7 @@ export async function trainHere(
         const values = await answerer.answer(question, () => {});
         addInto(sum, encodeFields(values, question.fields, question.ring, `${hash}/${index}`));
       }
-      machine.next(sum, tables.length);
+      machine.next(sum, tables.length, vectorRoot(sum));
     }
     return machine.finished!;
   } finally {

@@ -15,12 +15,12 @@ export function fromBase64Url(text: string): Uint8Array {
 
 /** Padded base64. */
 export function toBase64(bytes: Uint8Array): string {
-  let binary = '';
-  const step = 0x8000; // fromCharCode takes its bytes on the stack
+  let text = '';
+  const step = 24_576; // a multiple of three, so that pieces join without padding; fromCharCode takes its bytes on the stack
   for (let i = 0; i < bytes.length; i += step) {
-    binary += String.fromCharCode(...bytes.subarray(i, i + step));
+    text += btoa(String.fromCharCode(...bytes.subarray(i, i + step)));
   }
-  return btoa(binary);
+  return text;
 }
 
 /** @throws RangeError unless `text` is the one canonical padded encoding of some bytes */

@@ -9,6 +9,7 @@ export type FieldValues = Readonly<Record<string, Float32Array | Float64Array>>;
 
 /**
  * @param values one array for each field, of exactly its length
+ * @param reuse a vector of an earlier answer, to be overwritten if it fits
  * @param roundingSeed seeds stochastic rounding, so that an answer computed again is byte-identical
  * @throws FederationError SHAPE | NON_FINITE
  */
@@ -17,9 +18,10 @@ export function encodeFields(
   fields: readonly Field[],
   ringName: Ring,
   roundingSeed: string,
+  reuse?: RingWords,
 ): RingWords {
   const length = vectorLength(fields);
-  const words = ringName === 'u32' ? new Uint32Array(length).fill(0) : new BigUint64Array(length);
+  const words = reuse?.length === length && reuse instanceof (ringName === 'u32' ? Uint32Array : BigUint64Array) ? reuse : ringName === 'u32' ? new Uint32Array(length) : new BigUint64Array(length);
   if (words instanceof Uint32Array) words[0] = 1;
   else words[0] = 1n;
   const generator = new SeededGenerator('stochastic-rounding', roundingSeed);
@@ -40,11 +42,11 @@ export function encodeFields(
 }
 
 const BLOCK = 4096;
-const PER_UINT32 = 1 / 4_294_967_296; // written out in the loop, `2 ** -32` costs a call to pow
+const PER_UINT16 = 1 / 65_536; // written out in the loop, `2 ** -16` costs a call to pow
 
 /**
- * Works block by block: random words come by the block, and copying each block to float64 keeps the inner
- * loop on one element type. Stores int32, which V8 keeps unboxed.
+ * Works block by block: random words come by the block, two thresholds of 16 bits from each, and copying each
+ * block to float64 keeps the inner loop on one element type.
  */
 function encode32(
   source: Float32Array | Float64Array,
@@ -53,42 +55,46 @@ function encode32(
   offset: number,
   generator: SeededGenerator,
 ): void {
+  const { scale, clip } = field;
   const block = new Float64Array(BLOCK);
-  const thresholds = new Uint32Array(BLOCK).fill(2 ** 31); // of 2^32: one half, which rounds to nearest
+  const random = new Uint32Array(BLOCK / 2);
+  const thresholds = new Uint16Array(random.buffer).fill(2 ** 15); // one half: rounds to nearest
   for (let start = 0; start < source.length; start += BLOCK) {
     const part = source.subarray(start, start + BLOCK);
     block.set(part);
-    if (field.rounding === 'stochastic') generator.fill(thresholds);
-    const finite = encodeBlock(
-      block,
-      part.length,
-      thresholds,
-      field.scale,
-      field.clip,
-      words,
-      offset + start,
-    );
-    if (!finite) throw notFinite(field, start + part.findIndex((x) => !Number.isFinite(x)));
+    if (field.rounding === 'stochastic') generator.fill(random);
+    const at = offset + start;
+    for (let i = 0; ; i++) {
+      i = encodeRun(block, i, part.length, thresholds, scale, clip, words, at);
+      if (i === part.length) break;
+      // the loop stops at values beyond ±clip, which are rare: here they are clamped, or refused
+      const x = block[i]!;
+      if (!Number.isFinite(x)) throw notFinite(field, start + i);
+      words[at + i] = Math.floor((x < 0 ? -clip : clip) * scale + thresholds[i]! * PER_UINT16);
+    }
   }
 }
 
-function encodeBlock(
+/**
+ * Encodes until the first value beyond ±clip (or NaN) and returns its index, or `end`. Without the clamp in
+ * it the loop takes 3 ms a million words instead of 7.
+ */
+function encodeRun(
   block: Float64Array,
-  length: number,
-  thresholds: Uint32Array,
+  from: number,
+  end: number,
+  thresholds: Uint16Array,
   scale: number,
   clip: number,
   words: Int32Array,
   offset: number,
-): boolean {
-  let excess = 0; // x - x is 0, or NaN for NaN and for ±∞, which the clamp would hide
-  for (let i = 0; i < length; i++) {
+): number {
+  for (let i = from; i < end; i++) {
     const x = block[i]!;
-    excess += x - x;
-    const clamped = x > clip ? clip : x < -clip ? -clip : x;
-    words[offset + i] = Math.floor(clamped * scale + thresholds[i]! * PER_UINT32) | 0;
+    if (!(x <= clip && x >= -clip)) return i;
+    words[offset + i] = Math.floor(x * scale + thresholds[i]! * PER_UINT16);
   }
-  return excess === 0;
+  return end;
 }
 
 function encode64(

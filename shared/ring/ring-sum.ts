@@ -65,7 +65,9 @@ export function assertWithinLimits(words: RingWords, offset: number, fields: rea
 
 function firstBeyond(words: Int32Array | BigInt64Array, from: number, to: number, limit: number): number {
   if (words instanceof Int32Array) {
-    for (let i = from; i < to; i++) if (words[i]! > limit || words[i]! < -limit) return i;
+    // |w| ≤ limit in one comparison: limit is below 2^31, so w + limit read as unsigned is at most 2·limit
+    const span = 2 * limit;
+    for (let i = from; i < to; i++) if ((words[i]! + limit) >>> 0 > span) return i;
     return -1;
   }
   const bigLimit = BigInt(limit);

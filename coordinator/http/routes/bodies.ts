@@ -53,7 +53,7 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
     const offset = byteCount(request, 'upload-offset');
     const length = byteCount(request, 'upload-length');
     assertExpected(deps, caller, length);
-    const complete = await bodies.receive(caller.participant, root, offset, length, request);
+    const complete = await bodies.receive(caller.participant, root, offset, length, untilGone(request));
     metrics.updateBytes.inc({ direction: 'received' }, length - offset);
     if (complete) {
       response.status(201).end();
@@ -70,10 +70,21 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
     const size = await bodies.size(root);
     if (size === undefined) throw notThere(root);
     metrics.updateBytes.inc({ direction: 'sent' }, size);
-    await send(bodies.path(root), request, response);
+    const kept = request.headers.range === undefined ? bodies.inMemory(root) : undefined;
+    if (kept === undefined) await send(bodies.path(root), request, response);
+    else response.type('application/octet-stream').setHeader('content-length', kept.length).end(kept);
   });
 
   return router;
+}
+
+/** The bytes of an upload; when the sender goes away in the middle, they simply end. */
+async function* untilGone(request: Request): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const piece of request) yield piece as Uint8Array;
+  } catch (error) {
+    if (!request.destroyed) throw error;
+  }
 }
 
 /** Express serves the file, with ranges; it is immutable, being named by its content. */

@@ -28,5 +28,5 @@ export async function closeRound(
     survivorsHash: survivorsHash(open),
     sumRoot,
   });
-  machine.next(sum.words, survivors.length);
+  machine.next(sum.words, survivors.length, sumRoot);
 }

@@ -12,5 +12,5 @@ export async function takeSum(
   if (past.end.outcome === 'void') return undefined;
   const { sumRoot, survivors } = past.end.payload;
   const sum = await context.bodies.download(sumRoot, context.signal);
-  return computer.next(sum, survivors.length);
+  return computer.next(sum, survivors.length, sumRoot);
 }

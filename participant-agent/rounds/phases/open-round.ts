@@ -11,6 +11,9 @@ import { describeError, FederationError, type ErrorCode } from '#shared/protocol
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import type { Progress } from '#shared/protocol/socket-events.ts';
 
+/** An answer that took less time than this is not worth writing its vector to disk. */
+const KEEP_ABOVE_MS = 500;
+
 export async function answerRound(
   run: Run,
   open: OpenRound,
@@ -21,13 +24,17 @@ export async function answerRound(
   const { round } = open.payload;
   const report = (stage: Progress['stage'], fraction: number): void =>
     context.connection.progress({ run: run.id, round, stage, fraction });
-  const { message, body } =
-    (await context.state.answerFor(open.hash)) ??
-    (await makeAnswer(run, open, position, computer, context, report));
+  const earlier = await context.state.answerFor(open.hash);
+  const started = context.clock.now();
+  const { message, body } = earlier ?? (await makeAnswer(run, open, position, computer, context, report));
+  // The body may travel while it is being kept; the message that names it leaves only after both. What was
+  // made quickly is made again after a crash: the same rows and seeds give the same bytes.
+  const worthKeeping = context.clock.now() - started > KEEP_ABOVE_MS;
+  const kept = earlier ?? context.state.keepAnswer(open.hash, message, worthKeeping ? body : undefined);
   if (message.type === 'plain-input') {
     report('uploading', 0);
     try {
-      await context.bodies.upload(message.payload.vectorRoot, body!, context.signal);
+      await Promise.all([kept, context.bodies.upload(message.payload.vectorRoot, body!, context.signal)]);
     } catch (error) {
       // the round may have ended while we computed: then nobody expects this body any more
       if (error instanceof FederationError && error.code === 'STATE') {
@@ -46,6 +53,7 @@ export async function answerRound(
       detail: `${open.payload.question.kind} answer, ${run.plan.aggregation}, root ${message.payload.vectorRoot.slice(0, 16)}…`,
     });
   }
+  await kept;
   const detail =
     message.type === 'refuse-round' ? message.payload.reason : `answer to ${open.payload.question.kind}`;
   await submitMessage(context, message, { run: run.id, round, detail });
@@ -60,7 +68,7 @@ async function makeAnswer(
   context: AgentContext,
   report: (stage: Progress['stage'], fraction: number) => void,
 ): Promise<{ message: BankMessage; body: Uint8Array | undefined }> {
-  const { config, state, seed, log } = context;
+  const { config, seed, log } = context;
   const from = config.participant;
   try {
     assertFollows(run, open, position, context);
@@ -74,7 +82,6 @@ async function makeAnswer(
       { ctx: open.hash, from, ring, length, vectorRoot: root },
       seed,
     );
-    await state.keepAnswer(open.hash, message, body);
     return { message, body };
   } catch (error) {
     const code: ErrorCode = error instanceof FederationError ? error.code : 'INTERNAL';
@@ -86,7 +93,6 @@ async function makeAnswer(
       { ctx: open.hash, from, code, reason: refusalFor(code, reason) },
       seed,
     );
-    await state.keepAnswer(open.hash, message);
     return { message, body: undefined };
   }
 }

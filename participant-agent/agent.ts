@@ -14,6 +14,9 @@ import { emptyFederation } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
+/** How stale `agent status` may be. */
+const STATUS_DELAY_MS = 200;
+
 export interface AgentDependencies {
   readonly clock: Clock;
   readonly log: Logger;
@@ -90,28 +93,24 @@ export async function createAgent(
   };
   const follower = new RunFollower(context, saveStatus);
 
-  // one writer at a time, and only the newest status matters
-  let saving: Promise<void> | undefined;
-  let stale = false;
+  // written a moment after the last of several changes: a round of a small model makes many
+  let saving: NodeJS.Timeout | undefined;
   function saveStatus(): void {
-    stale = true;
-    saving ??= (async () => {
-      while (stale) {
-        stale = false;
-        const runs = follower.followed.map(({ run, detail }) => ({
-          run: run.id,
-          name: run.plan.name,
-          phase: run.phase.name,
-          detail,
-        }));
-        await state
-          .writeStatus({ connected, since: new Date(clock.now()).toISOString(), runs })
-          .catch((error: unknown) => {
-            log.warn({ err: error }, 'the status file cannot be written');
-          });
-      }
-      saving = undefined;
-    })();
+    saving ??= setTimeout(() => void writeStatus(), STATUS_DELAY_MS).unref();
+  }
+  async function writeStatus(): Promise<void> {
+    clearTimeout(saving);
+    saving = undefined;
+    const runs = follower.followed.map(({ run, detail }) => ({
+      run: run.id,
+      name: run.plan.name,
+      phase: run.phase.name,
+      detail,
+    }));
+    const since = new Date(clock.now()).toISOString();
+    await state.writeStatus({ connected, since, runs }).catch((error: unknown) => {
+      log.warn({ err: error }, 'the status file cannot be written');
+    });
   }
 
   connection.connect();
@@ -123,8 +122,7 @@ export async function createAgent(
       await follower.close();
       bodies.close();
       connected = false;
-      saveStatus();
-      await saving;
+      await writeStatus();
       log.info('agent stopped');
     },
   };

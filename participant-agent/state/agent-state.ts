@@ -42,6 +42,8 @@ export interface AgentStatus {
 export class AgentState {
   readonly folder: string;
   private fresh = 0;
+  /** Answers that are on disk, by their round. */
+  private readonly kept = new Map<string, BankMessage>();
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -58,13 +60,16 @@ export class AgentState {
   async answerFor(ctx: string): Promise<{ message: BankMessage; body: Uint8Array | undefined } | undefined> {
     const message = await this.readMessage(join('state/outbox', `${ctx}.json`));
     if (message === undefined) return undefined;
+    this.kept.set(ctx, message);
     if (message.type !== 'plain-input') return { message, body: undefined };
     const body = await readIfThere(join(this.folder, 'state/bodies', message.payload.vectorRoot));
-    // a body that is gone is computed again; the same rows and seeds give the same bytes
+    // a body that is not there is computed again; the same rows and seeds give the same bytes
     return body === undefined ? undefined : { message, body };
   }
 
+  /** @param body may be left out when it is quickly computed again */
   async keepAnswer(ctx: string, message: BankMessage, body?: Uint8Array): Promise<void> {
+    this.kept.set(ctx, message);
     if (message.type === 'plain-input' && body !== undefined) {
       await this.write(join('state/bodies', message.payload.vectorRoot), body);
     }
@@ -73,11 +78,13 @@ export class AgentState {
 
   /** A closed round's answer is of no more use; its body stays with the coordinator and in the ledger. */
   async forgetAnswer(ctx: string): Promise<void> {
-    const message = await this.readMessage(join('state/outbox', `${ctx}.json`));
-    if (message?.type === 'plain-input') {
+    const message = this.kept.get(ctx);
+    if (message === undefined) return; // this process has neither made nor read one
+    this.kept.delete(ctx);
+    await rm(join(this.folder, 'state/outbox', `${ctx}.json`), { force: true });
+    if (message.type === 'plain-input') {
       await rm(join(this.folder, 'state/bodies', message.payload.vectorRoot), { force: true });
     }
-    await rm(join(this.folder, 'state/outbox', `${ctx}.json`), { force: true });
   }
 
   async consentFor(run: string): Promise<BankMessage | undefined> {

@@ -81,7 +81,11 @@ export class RunMachine {
     const { question } = step;
     assertNoOverflow(question.fields, question.ring, this.participants);
     this.state = step.state;
-    this.asked = { question, hash: questionHash(question, this.lineage), length: vectorLength(question.fields) };
+    this.asked = {
+      question,
+      hash: questionHash(question, this.lineage),
+      length: vectorLength(question.fields),
+    };
   }
 }
 
@@ -94,7 +98,11 @@ function questionHash({ kind, ring, fields, settings, tensors }: Question, linea
   const sums = Object.fromEntries(
     Object.entries(tensors).map(([name, values]) => [
       name,
-      { type: values instanceof Float32Array ? 'f32' : 'f64', length: values.length, checksum: checksum(values) },
+      {
+        type: values instanceof Float32Array ? 'f32' : 'f64',
+        length: values.length,
+        checksum: checksum(values),
+      },
     ]),
   );
   return messageHash('question', { kind, ring, fields, settings, lineage, tensors: sums });

@@ -61,7 +61,11 @@ async function verifyRun(run: Run, bodies: BodySource): Promise<RunVerdict> {
           sumsRecomputed++;
         }
         const sum = await readBody(past.end.payload.sumRoot, bodies);
-        machine.next(wordsOf(machine.asked!.question.ring, sum), past.end.payload.survivors.length, past.end.payload.sumRoot);
+        machine.next(
+          wordsOf(machine.asked!.question.ring, sum),
+          past.end.payload.survivors.length,
+          past.end.payload.sumRoot,
+        );
       }
       assertResult(machine, run);
     }

@@ -34,11 +34,7 @@ export interface Agent {
  * @param seed the bank's identity key, opened
  * @throws FederationError CONFIG
  */
-export async function createAgent(
-  folder: string,
-  seed: Uint8Array,
-  deps: AgentDependencies,
-): Promise<Agent> {
+export async function createAgent(folder: string, seed: Uint8Array, deps: AgentDependencies): Promise<Agent> {
   const { clock, log } = deps;
   const config = await readAgentConfig(folder);
   const policy = await readYaml(

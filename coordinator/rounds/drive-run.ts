@@ -56,7 +56,11 @@ export class RunDriver {
     for (const { end } of run.past) {
       if (end.outcome === 'void') continue;
       const sum = await deps.bodies.read(end.payload.sumRoot);
-      machine.next(wordsOf(machine.asked!.question.ring, sum), end.payload.survivors.length, end.payload.sumRoot);
+      machine.next(
+        wordsOf(machine.asked!.question.ring, sum),
+        end.payload.survivors.length,
+        end.payload.sumRoot,
+      );
     }
     if (run.phase.name !== 'collecting') return;
     const { open } = run.phase;

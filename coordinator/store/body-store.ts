@@ -163,7 +163,9 @@ export class BodyStore {
       }
     }
     const keep = offset === 0 && this.recent.fits(length);
-    const buffer = keep ? this.recent.buffer(length) : new Uint8Array(Math.min(length - offset, LIMITS.chunkBytes));
+    const buffer = keep
+      ? this.recent.buffer(length)
+      : new Uint8Array(Math.min(length - offset, LIMITS.chunkBytes));
     const file = await open(part, offset === 0 ? 'w' : 'a');
     let received = offset;
     let filled = 0;
@@ -177,7 +179,7 @@ export class BodyStore {
         received += piece.length;
         if (received > length) break;
         hasher.update(piece); // while it is still in the processor's cache
-        for (let start = 0; start < piece.length; ) {
+        for (let start = 0; start < piece.length;) {
           const end = Math.min(piece.length, start + buffer.length - filled);
           buffer.set(piece.subarray(start, end), filled);
           filled += end - start;

@@ -27,7 +27,10 @@ async function serve({ id, method, args }: ThreadRequest): Promise<void> {
       case 'begin':
         return reply({ id, result: await computer.begin(args[0] as Plan, args[1] as number) });
       case 'next':
-        return reply({ id, result: await computer.next(args[0] as Uint8Array, args[1] as number, args[2] as string) });
+        return reply({
+          id,
+          result: await computer.next(args[0] as Uint8Array, args[1] as number, args[2] as string),
+        });
       case 'answer': {
         let reported = -1;
         const answer = await computer.answer(args[0] as string, (fraction) => {

@@ -121,7 +121,11 @@ interface Reply {
 }
 
 /** @param hasher takes the bytes as they come, while they are still in the processor's cache */
-async function readReply(response: IncomingMessage, headersOnly: boolean, hasher?: RootHasher): Promise<Reply> {
+async function readReply(
+  response: IncomingMessage,
+  headersOnly: boolean,
+  hasher?: RootHasher,
+): Promise<Reply> {
   const status = response.statusCode ?? 0;
   if (headersOnly) {
     response.resume();
@@ -143,12 +147,20 @@ async function readReply(response: IncomingMessage, headersOnly: boolean, hasher
     total += piece.length;
   }
   const read = total === bytes.length ? bytes : bytes.slice(0, total);
-  return { status, headers: response.headers, bytes: read, text: status < 400 ? '' : new TextDecoder().decode(read) };
+  return {
+    status,
+    headers: response.headers,
+    bytes: read,
+    text: status < 400 ? '' : new TextDecoder().decode(read),
+  };
 }
 
 function tooLarge(response: IncomingMessage): FederationError {
   response.destroy();
-  return new FederationError('TOO_LARGE', `the coordinator sends more than the ${LIMITS.bodyBytesMax} bytes a body may have`);
+  return new FederationError(
+    'TOO_LARGE',
+    `the coordinator sends more than the ${LIMITS.bodyBytesMax} bytes a body may have`,
+  );
 }
 
 /** The coordinator's problem details as our own error. */

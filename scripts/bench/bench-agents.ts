@@ -70,9 +70,16 @@ async function startBank(id: string, input: BenchAgentsInput): Promise<() => Pro
   const { invite, token, charter } = readInvitationCode(code!);
   const seed = sha256(utf8(`bench ${id} ${token}`)); // no sealing: 500 scrypts would be most of the bench
   const identityKey = toBase64Url(publicKeyOf(seed));
-  await post(input, '/v1/enrolments', signMessage('enrol', { invite, from: id, token, identityKey, agentVersion: 'bench' }, seed));
+  await post(
+    input,
+    '/v1/enrolments',
+    signMessage('enrol', { invite, from: id, token, identityKey, agentVersion: 'bench' }, seed),
+  );
   await post(input, `/v1/participants/${id}/admission`, { fingerprint: keyFingerprint(identityKey) });
-  await writeFile(join(folder, 'agent.yaml'), agentYaml({ url: input.url, charter, participant: id, dataFile: input.dataFile }));
+  await writeFile(
+    join(folder, 'agent.yaml'),
+    agentYaml({ url: input.url, charter, participant: id, dataFile: input.dataFile }),
+  );
   await writeFile(join(folder, 'policy.yaml'), POLICY_YAML.replace('consent: ask', 'consent: automatic'));
   const agent = await createAgent(folder, seed, {
     clock: systemClock,

@@ -44,18 +44,27 @@ function hiddenFor(weights: number): number[] {
   return [side, side];
 }
 
-export async function benchRounds(one: { banks: number; weights: number; rounds: number }): Promise<RoundCost> {
+export async function benchRounds(one: {
+  banks: number;
+  weights: number;
+  rounds: number;
+}): Promise<RoundCost> {
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-bench-'));
   const consortium = new LocalConsortium(folder);
   const banks = Array.from({ length: one.banks }, (_, i) => `bank-${String(i).padStart(4, '0')}`);
   const agents: BenchAgents[] = [];
   try {
     const dataFile = join(folder, 'rows.csv');
-    await writeFile(dataFile, `x,bad\n${Array.from({ length: 60 }, (_, i) => `${i / 60},${i % 10 === 0 ? 1 : 0}`).join('\n')}\n`);
+    await writeFile(
+      dataFile,
+      `x,bad\n${Array.from({ length: 60 }, (_, i) => `${i / 60},${i % 10 === 0 ? 1 : 0}`).join('\n')}\n`,
+    );
     await mkdir(folder, { recursive: true });
     await consortium.startCoordinator('bench');
     const { client } = consortium;
-    const operatorToken = (await readFile(join(consortium.coordinatorFolder, 'operator.token'), 'utf8')).trim();
+    const operatorToken = (
+      await readFile(join(consortium.coordinatorFolder, 'operator.token'), 'utf8')
+    ).trim();
     for (let share = 0; share < AGENT_PROCESSES; share++) {
       const part = banks.filter((_bank, i) => i % AGENT_PROCESSES === share);
       agents.push(await BenchAgents.start({ folder, url: client.url, operatorToken, dataFile, banks: part }));
@@ -63,18 +72,34 @@ export async function benchRounds(one: { banks: number; weights: number; rounds:
     const coordinator = consortium.pid('coordinator')!;
     await sleep(1000);
     const idleBytes = (await memoryOf(coordinator)).resident;
-    const planned = fedavgPlan({ name: 'bench', model: 'logistic', rounds: one.rounds, participants: banks, minimum: banks.length, seed: 'bench' });
-    const settings = { network: { hidden: hiddenFor(one.weights), dropout: 0 }, stop: { rounds: one.rounds } };
+    const planned = fedavgPlan({
+      name: 'bench',
+      model: 'logistic',
+      rounds: one.rounds,
+      participants: banks,
+      minimum: banks.length,
+      seed: 'bench',
+    });
+    const settings = {
+      network: { hidden: hiddenFor(one.weights), dropout: 0 },
+      stop: { rounds: one.rounds },
+    };
     const plan = { ...planned, program: { name: 'fedavg', settings } };
     const proposed = await client.post<RunView>('/v1/runs', { contract, plan });
     const before = { coordinator: await cpuSecondsOf(coordinator), agents: await cpuSecondsOfAll(agents) };
     await watchRun(client, proposed.run, { quiet: true });
     const after = { coordinator: await cpuSecondsOf(coordinator), agents: await cpuSecondsOfAll(agents) };
     const view = await client.run(proposed.run);
-    if (view.result?.outcome !== 'completed') throw new Error(`bench run ${view.result?.outcome}: ${view.result?.reason}`);
+    if (view.result?.outcome !== 'completed')
+      throw new Error(`bench run ${view.result?.outcome}: ${view.result?.reason}`);
     // from one question to the next: everything a round needs, on both sides; the first is left out as warm-up
-    const opened = view.rounds.filter((r) => r.kind !== 'means' && r.kind !== 'spreads').map((r) => r.openedAt);
-    const lengths = opened.slice(2).map((at, i) => (at - opened[i + 1]!) / 1000).sort((a, b) => a - b);
+    const opened = view.rounds
+      .filter((r) => r.kind !== 'means' && r.kind !== 'spreads')
+      .map((r) => r.openedAt);
+    const lengths = opened
+      .slice(2)
+      .map((at, i) => (at - opened[i + 1]!) / 1000)
+      .sort((a, b) => a - b);
     const perRound = (seconds: number): number => seconds / view.rounds.length;
     const coordinatorCpuSeconds = perRound(after.coordinator - before.coordinator);
     const agentsCpuSeconds = perRound(after.agents - before.agents);
@@ -108,7 +133,9 @@ class BenchAgents {
 
   static async start(input: BenchAgentsInput): Promise<BenchAgents> {
     const program = fileURLToPath(new URL('./bench-agents.js', import.meta.url));
-    const agents = new BenchAgents(spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] }));
+    const agents = new BenchAgents(
+      spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] }),
+    );
     await agents.ask(JSON.stringify(input));
     return agents;
   }
@@ -146,6 +173,7 @@ async function cpuSecondsOf(pid: number): Promise<number> {
 
 async function memoryOf(pid: number): Promise<{ resident: number; peak: number }> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  const kilobytes = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) * 1024;
+  const kilobytes = (name: string): number =>
+    Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) * 1024;
   return { resident: kilobytes('VmRSS'), peak: kilobytes('VmHWM') };
 }

@@ -24,7 +24,9 @@ const CASES: readonly { readonly banks: number; readonly weights: number; readon
 
 const sum = only === undefined || only === 'sum' ? benchSum() : undefined;
 if (sum !== undefined && !json) {
-  print(`Streaming sum against a plain copy of the same bytes (${sum.megabytes} MB): ${sum.ratio.toFixed(2)}x the time`);
+  print(
+    `Streaming sum against a plain copy of the same bytes (${sum.megabytes} MB): ${sum.ratio.toFixed(2)}x the time`,
+  );
 }
 
 const rounds: RoundCost[] = [];
@@ -41,7 +43,19 @@ if (json) {
   print(`\nOne round without training, ${cpus().length} cores, Node ${process.version}\n`);
   print(
     table(
-      ['banks', 'weights', 'median s', 'best s', 'rounds/s', 'CPU-s all', 'coordinator', 'one agent', 'idle MB', 'peak MB', 'grown MB'],
+      [
+        'banks',
+        'weights',
+        'median s',
+        'best s',
+        'rounds/s',
+        'CPU-s all',
+        'coordinator',
+        'one agent',
+        'idle MB',
+        'peak MB',
+        'grown MB',
+      ],
       rounds.map((r) => [
         String(r.banks),
         String(r.weights),

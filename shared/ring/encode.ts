@@ -21,7 +21,12 @@ export function encodeFields(
   reuse?: RingWords,
 ): RingWords {
   const length = vectorLength(fields);
-  const words = reuse?.length === length && reuse instanceof (ringName === 'u32' ? Uint32Array : BigUint64Array) ? reuse : ringName === 'u32' ? new Uint32Array(length) : new BigUint64Array(length);
+  const words =
+    reuse?.length === length && reuse instanceof (ringName === 'u32' ? Uint32Array : BigUint64Array)
+      ? reuse
+      : ringName === 'u32'
+        ? new Uint32Array(length)
+        : new BigUint64Array(length);
   if (words instanceof Uint32Array) words[0] = 1;
   else words[0] = 1n;
   const generator = new SeededGenerator('stochastic-rounding', roundingSeed);

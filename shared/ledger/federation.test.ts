@@ -790,7 +790,7 @@ describe('random sequences of messages', () => {
         }
         expect(ledger.refolded()).toEqual(ledger.state);
       }),
-      { numRuns: 120, seed: 20_260_101 },
+      { numRuns: 80, seed: 20_260_101 },
     );
     expect(seen).toEqual(TRANSITIONS);
   });

@@ -73,10 +73,11 @@ async function makeAnswer(
   try {
     assertFollows(run, open, position, context);
     report('answering', 0);
-    const { body, root } = await computer.answer(`${open.hash}/${from}`, (fraction) =>
+    const { ring, length, hash: questionHash } = open.payload.question;
+    // rounding is seeded by what is asked, not by when: the same plan gives the same bits in every run
+    const { body, root } = await computer.answer(`${questionHash}/${from}`, (fraction) =>
       report('answering', fraction),
     );
-    const { ring, length } = open.payload.question;
     const message = signMessage(
       'plain-input',
       { ctx: open.hash, from, ring, length, vectorRoot: root },

@@ -33,10 +33,15 @@ export class LocalConsortium {
   private operator: OperatorClient | undefined;
   private charterHash = '';
   private port = 0;
-  private stopping = false;
+  private readonly ending = new AbortController();
 
   constructor(folder: string) {
     this.folder = folder;
+  }
+
+  /** Aborts when the consortium is stopped, or one of its processes ends by itself. */
+  get ended(): AbortSignal {
+    return this.ending.signal;
   }
 
   get client(): OperatorClient {
@@ -126,7 +131,7 @@ export class LocalConsortium {
 
   /** Asks every process to stop, and makes sure of it. */
   async stop(): Promise<void> {
-    this.stopping = true;
+    this.ending.abort(new FederationError('STOPPED', 'stopped'));
     const children = [...this.children.values()];
     this.children.clear();
     await Promise.all(
@@ -163,11 +168,13 @@ export class LocalConsortium {
       const impatience = setTimeout(() => fail('was not ready in time'), START_WITHIN_MS);
       const fail = (what: string): void => {
         clearTimeout(impatience);
-        if (this.stopping) reject(new FederationError('STOPPED', 'stopping'));
-        else
-          reject(
-            new FederationError('INTERNAL', `${name} ${what}; its log ends with:\n${tail.slice(-1500)}`),
-          );
+        const error = new FederationError(
+          'INTERNAL',
+          `${name} ${what}; its log ends with:\n${tail.slice(-1500)}`,
+        );
+        reject(this.ending.signal.aborted ? (this.ending.signal.reason as Error) : error);
+        // a process that we have not killed ourselves must not end: nobody should wait for it
+        if (this.children.get(name) === child) this.ending.abort(error);
       };
       const take = (chunk: Buffer): void => {
         log.write(chunk);

@@ -202,7 +202,8 @@ export async function trainFederated(
   const { client } = consortium;
   const started = performance.now();
   const proposed = await client.post<RunView>('/v1/runs', { contract, plan });
-  const run = await watchRun(client, proposed.run, { quiet });
+  const run = await watchRun(client, proposed.run, { quiet, signal: consortium.ended });
+  consortium.ended.throwIfAborted();
   const trainingSeconds = (performance.now() - started) / 1000;
   if (run.phase.name !== 'finished' || run.phase.result.outcome !== 'completed') {
     const why = run.phase.name === 'finished' ? run.phase.result.reason : run.phase.name;

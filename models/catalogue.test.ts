@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest';
+import { answererNamed } from '#models/answerers.ts';
+import { programNamed } from '#models/catalogue.ts';
+
+describe.each([
+  ['programNamed', programNamed],
+  ['answererNamed', answererNamed],
+])('%s', (_name, find) => {
+  test('knows fedavg', () => {
+    expect(find('fedavg')).toBeDefined();
+  });
+
+  test('refuses every other name, also those that all objects have', () => {
+    for (const name of [
+      '',
+      'FedAvg',
+      'fedavg ',
+      'gbdt',
+      'constructor',
+      'toString',
+      '__proto__',
+      'hasOwnProperty',
+    ]) {
+      expect(() => find(name), name).toThrow(expect.objectContaining({ code: 'PLAN' }));
+    }
+  });
+});
+
+test('a program says what there is instead', () => {
+  expect(() => programNamed('gbdt')).toThrow(/"gbdt".*fedavg/);
+  expect(programNamed('fedavg').name).toBe('fedavg');
+});

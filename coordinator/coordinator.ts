@@ -1,7 +1,7 @@
 /** The coordinator, put together: store → journal → rounds → sockets and HTTP. */
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { sql } from 'kysely';
@@ -21,6 +21,8 @@ import { serveAgents, type AgentNamespace } from '#coordinator/sockets/agents.ts
 import { serveWatchers, type WatchNamespace } from '#coordinator/sockets/watchers.ts';
 import { BodyStore } from '#coordinator/store/body-store.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
+import { lockFolder } from '#coordinator/store/folder-lock.ts';
+import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { openDatabase } from '#coordinator/store/open-database.ts';
 import { TokenStore } from '#coordinator/store/token-store.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
@@ -50,6 +52,21 @@ export async function createCoordinator(
   config: CoordinatorConfig,
   deps: CoordinatorDependencies,
 ): Promise<Coordinator> {
+  await mkdir(config.dataDir, { recursive: true });
+  const unlock = await lockFolder(config.dataDir);
+  try {
+    return await assemble(config, deps, unlock);
+  } catch (error) {
+    await unlock();
+    throw asStorageError(error);
+  }
+}
+
+async function assemble(
+  config: CoordinatorConfig,
+  deps: CoordinatorDependencies,
+  unlock: () => Promise<void>,
+): Promise<Coordinator> {
   const { clock, log } = deps;
   const keys = await openCoordinatorKeys(config.dataDir, config.passphrase);
   const bodies = await BodyStore.open(join(config.dataDir, 'bodies'));
@@ -70,6 +87,7 @@ export async function createCoordinator(
       clock,
       log,
       sums: new Map(),
+      accepting: new Map(),
       awaySince: presence.awaySince,
     };
     journal.onRecorded((recorded) => events.recorded(recorded, journal.state));
@@ -134,6 +152,7 @@ export async function createCoordinator(
         await io.close(); // closes the HTTP server too
         await journal.idle();
         await db.destroy();
+        await unlock();
         log.info('coordinator closed');
       },
     };

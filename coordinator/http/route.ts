@@ -90,7 +90,13 @@ export async function authorised(request: Request, access: Access, who: readonly
 /** @throws FederationError SCHEMA naming the place and the field */
 function parsed(schema: z.ZodType | undefined, value: unknown, place: string): unknown {
   if (schema === undefined) return undefined;
-  const result = schema.safeParse(value ?? {});
+  let result;
+  try {
+    result = schema.safeParse(value ?? {});
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new FederationError('SCHEMA', `${place} is nested too deeply`, { cause });
+  }
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   throw new FederationError('SCHEMA', `${place}: ${issue.path.join('.') || 'value'}: ${issue.message}`);

@@ -96,6 +96,11 @@ export class Journal {
     }
   }
 
+  /** Storing has failed: only a restart can tell what is stored. */
+  get isBroken(): boolean {
+    return this.broken !== undefined;
+  }
+
   /** Called after an entry is durable, in order. */
   onRecorded(listener: (recorded: RecordedEntry) => void): void {
     this.listeners.push(listener);

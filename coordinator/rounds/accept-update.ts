@@ -1,7 +1,6 @@
 /**
  * The path of one update, in order. Three outcomes: accepted, rejected (with a code), discarded (too late).
  */
-import type { Journal } from '#coordinator/journal/journal.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { openRoundOf, rosterIndex } from '#shared/ledger/run-rules.ts';
@@ -26,7 +25,13 @@ export async function acceptUpdate(
     await deps.journal.append(message);
     return;
   }
-  await acceptPlainInput(message, deps);
+  // a copy of the same message that is under way decides for both
+  const key = `${message.payload.ctx}/${sender}/${message.payload.vectorRoot}`;
+  const underWay = deps.accepting.get(key);
+  if (underWay !== undefined) return underWay;
+  const accepting = acceptPlainInput(message, deps).finally(() => deps.accepting.delete(key));
+  deps.accepting.set(key, accepting);
+  return accepting;
 }
 
 async function acceptPlainInput(message: Message<'plain-input'>, deps: RunDependencies): Promise<void> {
@@ -46,17 +51,8 @@ async function acceptPlainInput(message: Message<'plain-input'>, deps: RunDepend
   await deps.bodies.claim(from, vectorRoot);
   // A crash before this line: nothing happened, the agent sends again. After it: the update is in the round,
   // and recovery adds it from its body. The claim (run, round, participant) is unique in the database.
-  await appendOnce(message, deps.journal);
+  await deps.journal.append(message);
   await sum.add(rosterIndex(run, from), vectorRoot);
-}
-
-/** Between the check and the write another copy of the same message may have won: then it is in. */
-async function appendOnce(message: BankMessage, journal: Journal): Promise<void> {
-  try {
-    await journal.append(message);
-  } catch (error) {
-    if (!(error instanceof FederationError && error.code === 'REPLAY')) throw error;
-  }
 }
 
 /** @throws FederationError SCHEMA | WRONG_SENDER */

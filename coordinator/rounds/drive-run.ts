@@ -17,13 +17,15 @@ import { startRun } from '#coordinator/rounds/phases/run-started.ts';
 import { voidRound } from '#coordinator/rounds/phases/void-round.ts';
 import { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
+import { asStorageError } from '#coordinator/store/storage-error.ts';
 import type { Wakeup } from '#coordinator/rounds/wakeup.ts';
 import { RunMachine } from '#models/run-machine.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
-import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
+import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import { wordsOf } from '#shared/ring/ring-sum.ts';
+import { vectorRoot } from '#shared/ring/vector-root.ts';
 
 export interface RunDependencies {
   readonly journal: Journal;
@@ -33,7 +35,12 @@ export interface RunDependencies {
   readonly log: Logger;
   /** Running sums by the hash of their open-round; `accept-update` adds to them. */
   readonly sums: Map<string, RunningSum>;
+  /** Updates that are being accepted at this moment. */
+  readonly accepting: Map<string, Promise<void>>;
 }
+
+/** Pause before the disk is tried again. */
+const STORAGE_RETRY_MS = 1000;
 
 export class RunDriver {
   readonly run: Run;
@@ -41,6 +48,8 @@ export class RunDriver {
   private readonly wakeup: Wakeup;
   private machine: RunMachine | undefined;
   private sum: RunningSum | undefined;
+  /** What recovery could not bring back. */
+  private lost: { code: ErrorCode; reason: string } | undefined;
 
   constructor(run: Run, deps: RunDependencies, wakeup: Wakeup) {
     this.run = run;
@@ -55,24 +64,31 @@ export class RunDriver {
     const machine = await this.startMachine();
     for (const { end } of run.past) {
       if (end.outcome === 'void') continue;
-      const sum = await deps.bodies.read(end.payload.sumRoot);
-      machine.next(
-        wordsOf(machine.asked!.question.ring, sum),
-        end.payload.survivors.length,
-        end.payload.sumRoot,
-      );
+      const { sumRoot, survivors } = end.payload;
+      const sum = await deps.bodies.read(sumRoot).catch(() => new Uint8Array(0));
+      if (vectorRoot(sum) !== sumRoot) {
+        this.lost = {
+          code: 'STORAGE',
+          reason: `the sum ${sumRoot} is lost; restore it from a backup before starting`,
+        };
+        return;
+      }
+      machine.next(wordsOf(machine.asked!.question.ring, sum), survivors.length, sumRoot);
     }
     if (run.phase.name !== 'collecting') return;
     const { open } = run.phase;
     const running = this.startSum(open.hash, machine);
-    for (const [index, input] of open.inputs) await running.add(index, input.vectorRoot);
+    for (const [index, { vectorRoot: root }] of open.inputs) {
+      if (await running.isIntact(root)) await running.add(index, root);
+      else this.lost = { code: 'STORAGE', reason: `the update of "${run.roster[index]}" was lost on disk` };
+    }
   }
 
   /** Runs until the run is finished or `wakeup` is closed. */
   async drive(): Promise<void> {
     const { run, deps, wakeup } = this;
     while (!wakeup.closed) {
-      const decision = decide(run, deps.clock.now(), deps.awaySince);
+      const decision = this.afterLoss() ?? decide(run, deps.clock.now(), deps.awaySince);
       if (decision.kind === 'over') break;
       if (decision.kind === 'wait') {
         await wakeup.wait(decision.until - deps.clock.now());
@@ -80,15 +96,30 @@ export class RunDriver {
       }
       try {
         await this.carryOut(decision);
-      } catch (error) {
+      } catch (thrown) {
+        const error = asStorageError(thrown);
         if (wakeup.closed || isFinished(run)) break;
-        if (error instanceof FederationError && error.code === 'STORAGE') throw error;
+        if (deps.journal.isBroken) throw error;
+        if (error instanceof FederationError && error.code === 'STORAGE') {
+          // a full or slow disk is not the run's fault: the round stays as it is, and is tried again
+          deps.log.error({ run: run.id, code: error.code }, error.message);
+          await wakeup.wait(STORAGE_RETRY_MS);
+          continue;
+        }
         const code = error instanceof FederationError ? error.code : 'INTERNAL';
         deps.log.error({ run: run.id, code, err: error }, 'run failed');
         await failRun(run, code, describeError(error), deps.journal);
       }
     }
     if (run.phase.name === 'finished') this.release();
+  }
+
+  /** What recovery found missing costs the open round, or, when there is none, the run. */
+  private afterLoss(): { kind: 'void' | 'fail'; code: ErrorCode; reason: string } | undefined {
+    const { lost } = this;
+    if (lost === undefined || isFinished(this.run)) return undefined;
+    this.lost = undefined;
+    return { kind: this.sum === undefined ? 'fail' : 'void', ...lost };
   }
 
   private async carryOut(
@@ -135,6 +166,7 @@ export class RunDriver {
 
   /** A finished run keeps no vectors in memory. */
   private release(): void {
+    for (const [ctx, sum] of this.deps.sums) if (sum === this.sum) this.deps.sums.delete(ctx);
     this.machine = undefined;
     this.sum = undefined;
   }

@@ -6,6 +6,7 @@ import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { AskedQuestion } from '#models/run-machine.ts';
 import { wordBytes } from '#shared/ring/field.ts';
 import { addInto, assertWithinLimits, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
+import { RootHasher } from '#shared/ring/vector-root.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 
 export class RunningSum {
@@ -40,6 +41,14 @@ export class RunningSum {
   async assertPlausible(root: string, bank: string): Promise<void> {
     const { fields } = this.asked.question;
     await this.eachSlice(root, bank, (words, offset) => assertWithinLimits(words, offset, fields));
+  }
+
+  /** Whether the body is there and still hashes to its root: after a loss of power it may not. */
+  async isIntact(root: string): Promise<boolean> {
+    if ((await this.bodies.size(root)) !== this.bodyBytes) return false;
+    const hasher = new RootHasher();
+    for await (const bytes of this.bodies.chunks(root)) hasher.update(bytes);
+    return hasher.root() === root;
   }
 
   /** Adds an accepted update, once. */

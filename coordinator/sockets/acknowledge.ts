@@ -1,5 +1,6 @@
 /** The one error boundary of socket handlers: every request is answered, nothing escapes. */
 import type { CoordinatorEvents } from '#coordinator/events.ts';
+import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Refusal } from '#shared/protocol/socket-events.ts';
 
@@ -13,7 +14,8 @@ export function acknowledging<T>(
   void (async () => {
     try {
       reply(await handle());
-    } catch (error) {
+    } catch (thrown) {
+      const error = asStorageError(thrown);
       if (error instanceof FederationError) {
         reply({ ok: false, code: error.code, message: error.message });
       } else {

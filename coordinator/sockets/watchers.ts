@@ -37,7 +37,7 @@ export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies)
 
   watchers.use((socket, next) => {
     const token: unknown = socket.handshake.auth['token'];
-    deps.access.identify(`Bearer ${String(token)}`).then(
+    deps.access.identify(typeof token === 'string' ? `Bearer ${token}` : undefined).then(
       ({ kind }) =>
         next(kind === 'operator' || kind === 'auditor' ? undefined : new Error('UNAUTHENTICATED')),
       (error: Error) => next(error),

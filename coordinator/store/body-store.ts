@@ -12,6 +12,7 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { RecentBodies } from '#coordinator/store/recent-bodies.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
@@ -20,7 +21,7 @@ import { RootHasher } from '#shared/ring/vector-root.ts';
 export class BodyStore {
   private readonly folder: string;
   /** Uploads being received right now. */
-  private readonly receiving = new Set<string>();
+  private readonly receiving = new Map<string, Promise<boolean>>();
   private readonly recent = new RecentBodies();
 
   constructor(folder: string) {
@@ -28,7 +29,11 @@ export class BodyStore {
   }
 
   static async open(folder: string): Promise<BodyStore> {
-    await mkdir(join(folder, 'incoming'), { recursive: true });
+    try {
+      await mkdir(join(folder, 'incoming'), { recursive: true });
+    } catch (error) {
+      throw asStorageError(error);
+    }
     return new BodyStore(folder);
   }
 
@@ -108,7 +113,8 @@ export class BodyStore {
 
   /** How much of an upload is already here, and whether it is complete. */
   async uploaded(bank: string, root: string): Promise<{ offset: number; complete: boolean }> {
-    const whole = (await this.size(root)) ?? (await fileSize(this.incoming(bank, root)));
+    // only this bank's own: whether another bank has sent the same is nobody's business
+    const whole = await fileSize(this.incoming(bank, root));
     if (whole !== undefined) return { offset: whole, complete: true };
     return { offset: (await fileSize(`${this.incoming(bank, root)}.part`)) ?? 0, complete: false };
   }
@@ -129,10 +135,14 @@ export class BodyStore {
     bytes: AsyncIterable<Uint8Array>,
   ): Promise<boolean> {
     const upload = this.incoming(bank, root);
-    if (this.receiving.has(upload)) throw new FederationError('STATE', 'this body is being uploaded already');
-    this.receiving.add(upload);
+    // the same body twice at a time, for two runs or over two connections: one after the other
+    for (let other = this.receiving.get(upload); other !== undefined; other = this.receiving.get(upload)) {
+      await other.catch(() => {});
+    }
+    const receiving = this.append(bank, root, offset, length, bytes);
+    this.receiving.set(upload, receiving);
     try {
-      return await this.append(bank, root, offset, length, bytes);
+      return await receiving;
     } finally {
       this.receiving.delete(upload);
     }
@@ -146,7 +156,10 @@ export class BodyStore {
     bytes: AsyncIterable<Uint8Array>,
   ): Promise<boolean> {
     const present = await this.uploaded(bank, root);
-    if (present.complete) return true;
+    if (present.complete) {
+      await drain(bytes, length);
+      return true;
+    }
     if (present.offset !== offset) {
       throw new FederationError(
         'STATE',
@@ -224,11 +237,10 @@ export class BodyStore {
     }
   }
 
-  /** Takes a bank's complete upload into the store. Does nothing when the store has it already. */
+  /** Takes a bank's complete upload into the store. */
   async claim(bank: string, root: string): Promise<void> {
-    if ((await this.size(root)) !== undefined) return;
     await mkdir(join(this.folder, root.slice(0, 2)), { recursive: true });
-    await rename(this.incoming(bank, root), this.path(root));
+    await rename(this.incoming(bank, root), this.path(root)); // the same content replaces itself
   }
 
   /** Forgets a bank's unclaimed upload. */
@@ -255,6 +267,15 @@ export class BodyStore {
     ages.sort((a, b) => a.mtime - b.mtime);
     const surplus = ages.slice(0, ages.length - LIMITS.unclaimedBodiesPerBank + 1);
     for (const { name } of surplus) await rm(join(folder, name), { force: true });
+  }
+}
+
+/** Reads what a sender insists on sending, so that it hears the answer. */
+async function drain(bytes: AsyncIterable<Uint8Array>, most: number): Promise<void> {
+  let read = 0;
+  for await (const piece of bytes) {
+    read += piece.length;
+    if (read > most) return;
   }
 }
 

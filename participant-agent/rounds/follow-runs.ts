@@ -11,16 +11,16 @@
  */
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { takeSum } from '#participant-agent/rounds/phases/close-round.ts';
-import { answerRound } from '#participant-agent/rounds/phases/open-round.ts';
+import { answerRound, refuseRound } from '#participant-agent/rounds/phases/open-round.ts';
 import { keepModel } from '#participant-agent/rounds/phases/run-finished.ts';
 import { considerRun } from '#participant-agent/rounds/phases/run-proposed.ts';
 import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
 import { assertSignedBy } from '#shared/crypto/signed-message.ts';
 import { recordEntry, type Entry } from '#shared/ledger/entry.ts';
 import { apply } from '#shared/ledger/federation.ts';
-import type { Run } from '#shared/ledger/federation-state.ts';
+import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
-import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
+import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { RunId } from '#shared/protocol/ids.ts';
 import { parseMessage, type Message } from '#shared/protocol/messages.ts';
 
@@ -96,7 +96,8 @@ export class FollowedRun {
   private position: Position | undefined;
   private takesPart = false;
   private turn: Promise<void> = Promise.resolve();
-  private failed = false;
+  /** Why this agent has left the run. */
+  private left: ErrorCode | undefined;
 
   constructor(run: Run, context: AgentContext, onChange: () => void) {
     this.run = run;
@@ -110,17 +111,28 @@ export class FollowedRun {
     const open = phase.name === 'collecting' ? phase.open : undefined;
     const past = this.run.past.at(-1);
     this.turn = this.turn.then(async () => {
-      if (this.failed || this.context.signal.aborted) return;
+      if (this.context.signal.aborted) return;
       try {
-        await this.step(message, open, past);
+        if (this.left === undefined) await this.step(message, open, past);
+        else if (open !== undefined && !isPast(this.run, open.hash))
+          await refuseRound(this.run, open, this.left, this.context);
       } catch (error) {
-        if (this.context.signal.aborted) return;
-        this.failed = true;
-        this.say(`left the run: ${describeError(error)}`);
-        this.context.log.error({ run: this.run.id, err: error }, 'this agent leaves the run');
-        await this.release();
+        if (!this.context.signal.aborted) await this.leave(error, open);
       }
     });
+  }
+
+  /** Something this agent cannot mend: it says so in the open round and in every later one. */
+  private async leave(error: unknown, open: OpenRound | undefined): Promise<void> {
+    this.left = error instanceof FederationError ? error.code : 'INTERNAL';
+    this.say(`left the run: ${describeError(error)}`);
+    this.context.log.error({ run: this.run.id, err: error }, 'this agent leaves the run');
+    const takesPart = this.run.roster.includes(this.context.config.participant);
+    await this.release();
+    if (!takesPart) this.left = undefined;
+    else if (open !== undefined && !isPast(this.run, open.hash)) {
+      await refuseRound(this.run, open, this.left, this.context).catch(() => {}); // it is stopping
+    }
   }
 
   async close(): Promise<void> {

@@ -159,7 +159,7 @@ export const message = z.discriminatedUnion('type', [
  * @throws FederationError SCHEMA, naming the first field that is wrong, never its value
  */
 export function parseMessage(value: unknown): Message {
-  const parsed = message.safeParse(value);
+  const parsed = safely(() => message.safeParse(value));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new FederationError(
@@ -168,4 +168,16 @@ export function parseMessage(value: unknown): Message {
     );
   }
   return parsed.data as Message;
+}
+
+/** Nesting without end exhausts the stack of a recursive schema: that is a wrong shape like any other. */
+function safely<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new FederationError('SCHEMA', 'expected a message of the protocol; it is nested too deeply', {
+      cause,
+    });
+  }
 }

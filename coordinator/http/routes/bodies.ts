@@ -95,6 +95,7 @@ function send(path: string, request: Request, response: Response): Promise<void>
       path,
       { cacheControl: true, immutable: true, maxAge: '1d', dotfiles: 'allow' },
       (error) => {
+        if (error !== undefined && (error as { status?: number }).status === 416) response.status(416).end();
         // a reader that goes away is not our error
         if (error !== undefined && !request.destroyed && !response.headersSent) reject(error);
         else resolve();
@@ -127,7 +128,8 @@ function assertExpected(
 ): void {
   for (const [ctx, sum] of sums) {
     const run = state.runs.get(state.roundRuns.get(ctx)!);
-    if (sum.bodyBytes === length && run?.roster.includes(caller.participant) === true) return;
+    const isOpen = run?.phase.name === 'collecting' && run.phase.open.hash === ctx;
+    if (isOpen && sum.bodyBytes === length && run.roster.includes(caller.participant)) return;
   }
   throw new FederationError(
     'STATE',

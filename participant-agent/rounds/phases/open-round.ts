@@ -73,11 +73,10 @@ async function makeAnswer(
   try {
     assertFollows(run, open, position, context);
     report('answering', 0);
-    const { ring, length, hash: questionHash } = open.payload.question;
-    // rounding is seeded by what is asked, not by when: the same plan gives the same bits in every run
-    const { body, root } = await computer.answer(`${questionHash}/${from}`, (fraction) =>
-      report('answering', fraction),
-    );
+    const { ring, length } = open.payload.question;
+    // rounding is seeded by the plan, not by when: the same rows and seed give the same bits in every run
+    const roundingSeed = `${run.plan.seed}/${open.payload.round}/${from}`;
+    const { body, root } = await computer.answer(roundingSeed, (fraction) => report('answering', fraction));
     const message = signMessage(
       'plain-input',
       { ctx: open.hash, from, ring, length, vectorRoot: root },
@@ -96,6 +95,19 @@ async function makeAnswer(
     );
     return { message, body: undefined };
   }
+}
+
+/** For an agent that cannot go on with a run: nobody should wait for it. */
+export async function refuseRound(
+  run: Run,
+  open: OpenRound,
+  code: ErrorCode,
+  context: AgentContext,
+): Promise<void> {
+  const from = context.config.participant;
+  const reason = `the agent has left the run (${code})`;
+  const message = signMessage('refuse-round', { ctx: open.hash, from, code, reason }, context.seed);
+  await submitMessage(context, message, { run: run.id, round: open.payload.round, detail: reason });
 }
 
 /**

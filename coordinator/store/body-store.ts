@@ -240,7 +240,12 @@ export class BodyStore {
   /** Takes a bank's complete upload into the store. */
   async claim(bank: string, root: string): Promise<void> {
     await mkdir(join(this.folder, root.slice(0, 2)), { recursive: true });
-    await rename(this.incoming(bank, root), this.path(root)); // the same content replaces itself
+    try {
+      await rename(this.incoming(bank, root), this.path(root)); // the same content replaces itself
+    } catch (error) {
+      // the bank's other run claimed the same body a moment ago
+      if ((await this.size(root)) === undefined) throw error;
+    }
   }
 
   /** Forgets a bank's unclaimed upload. */

@@ -52,7 +52,9 @@ describe('a checkpoint', () => {
 
   test('with the signatures of witnesses around the own one is read', () => {
     const own = GOLDEN.split('\n\n')[1]!;
-    for (const signatures of [COSIGNATURE + own, own + COSIGNATURE, COSIGNATURE + COSIGNATURE + own]) {
+    const unpadded = '— b AAAABBBB\n';
+    const padded = '— c.example AAAABA==\n';
+    for (const signatures of [COSIGNATURE + own, own + unpadded, unpadded + padded + COSIGNATURE + own]) {
       expect(codeOf(GOLDEN.replace(own, signatures))).toBe('accepted');
     }
   });

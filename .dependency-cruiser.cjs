@@ -11,7 +11,12 @@ const door = (name, library, where) => ({
 
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     {
       name: 'shared-is-below-everything',
       severity: 'error',
@@ -35,7 +40,14 @@ module.exports = {
       name: 'engines-only-inside-banks',
       severity: 'error',
       comment: 'programs, scorers and the coordinator load no training engine',
-      from: { path: '^(models|coordinator|shared)/', pathNot: ['^models/answerers\\.ts$', '^models/[^/]+/(answer|train-[^/]+|tensorflow-engine)\\.ts$', fromTests] },
+      from: {
+        path: '^(models|coordinator|shared)/',
+        pathNot: [
+          '^models/answerers\\.ts$',
+          '^models/[^/]+/(answer|train-[^/]+|tensorflow-engine)\\.ts$',
+          fromTests,
+        ],
+      },
       to: { path: '^models/(answerers\\.ts|[^/]+/(answer|train-[^/]+|tensorflow-engine)\\.ts)$' },
     },
     {
@@ -68,11 +80,25 @@ module.exports = {
       from: { path: '^(coordinator|participant-agent)/rounds/phases/' },
       to: { path: '^(coordinator|participant-agent)/rounds/phases/' },
     },
-    { name: 'nothing-imports-scripts-or-tests', severity: 'error', from: { pathNot: ['^scripts/', '^tests/'] }, to: { path: '^(scripts|tests)/' } },
-    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: ['\\.d\\.ts$', '^scripts/build\\.mjs$'] }, to: {} },
+    {
+      name: 'nothing-imports-scripts-or-tests',
+      severity: 'error',
+      from: { pathNot: ['^scripts/', '^tests/'] },
+      to: { path: '^(scripts|tests)/' },
+    },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, pathNot: ['\\.d\\.ts$', '^scripts/build\\.mjs$'] },
+      to: {},
+    },
     door('express', 'express', '^coordinator/http/'),
     door('socket.io', 'socket\\.io', '^coordinator/(sockets/|coordinator\\.ts)'),
-    door('socket.io-client', 'socket\\.io-client', '^(participant-agent/transport/connection|scripts/operator/operator-client)\\.ts'),
+    door(
+      'socket.io-client',
+      'socket\\.io-client',
+      '^(participant-agent/transport/connection|scripts/operator/operator-client)\\.ts',
+    ),
     door('kysely', 'kysely', '^coordinator/(store/|coordinator\\.ts)'),
     door('pg', 'pg', '^coordinator/store/'),
     door('pglite', '@electric-sql/pglite', '^coordinator/store/'),
@@ -89,6 +115,10 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['node', 'import', 'require', 'default', 'types'], mainFields: ['module', 'main', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['node', 'import', 'require', 'default', 'types'],
+      mainFields: ['module', 'main', 'types'],
+    },
   },
 };

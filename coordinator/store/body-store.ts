@@ -18,11 +18,15 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
 
+const CLAIMS_REMEMBERED = 10_000;
+
 export class BodyStore {
   private readonly folder: string;
   /** Uploads being received right now. */
   private readonly receiving = new Map<string, Promise<boolean>>();
   private readonly recent = new RecentBodies();
+  /** Which bank's uploads were claimed lately: nobody else may claim them without uploading. */
+  private readonly claimed = new Set<string>();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -225,8 +229,10 @@ export class BodyStore {
    * @throws FederationError VECROOT when a bank's upload is not complete here, SHAPE when it has another size
    */
   async assertUploaded(bank: string, root: string, expectedBytes: number): Promise<void> {
-    const { offset: size, complete } = await this.uploaded(bank, root);
-    if (!complete) {
+    const upload = await this.uploaded(bank, root);
+    const again = this.claimed.has(`${bank}/${root}`); // the bank sends the same vector in another run
+    const size = again ? await this.size(root) : upload.offset;
+    if (!again && !upload.complete) {
       throw new FederationError(
         'VECROOT',
         `the body ${root} is not here; upload it before the message that names it`,
@@ -239,6 +245,8 @@ export class BodyStore {
 
   /** Takes a bank's complete upload into the store. */
   async claim(bank: string, root: string): Promise<void> {
+    if (this.claimed.size >= CLAIMS_REMEMBERED) this.claimed.clear();
+    this.claimed.add(`${bank}/${root}`);
     await mkdir(join(this.folder, root.slice(0, 2)), { recursive: true });
     try {
       await rename(this.incoming(bank, root), this.path(root)); // the same content replaces itself

@@ -97,7 +97,8 @@ function send(path: string, request: Request, response: Response): Promise<void>
       path,
       { cacheControl: true, immutable: true, maxAge: '1d', dotfiles: 'allow' },
       (error) => {
-        if (error !== undefined && (error as { status?: number }).status === 416) response.status(416).end();
+        const status = (error as { status?: number } | undefined)?.status;
+        if (status === 412 || status === 416) response.status(status).end();
         // a reader that goes away is not our error
         if (error !== undefined && !request.destroyed && !response.headersSent) reject(error);
         else resolve();

@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'vitest';
+import { createFedavgAnswerer, splitHoldout } from '#models/fedavg/answer.ts';
+import { fedavg } from '#models/fedavg/program.ts';
+import { createNetworkTrainer } from '#models/fedavg/train-network.ts';
+import { lossSums } from '#models/metrics/exact-metrics.ts';
+import { discriminationOf } from '#models/metrics/score-histogram.ts';
+import { transformTable } from '#models/preprocessing/transform.ts';
+import type { Answer, Question } from '#models/program.ts';
+import type { Json } from '#shared/crypto/canonical-json.ts';
+import { dataContract } from '#shared/contract/contract.ts';
+import type { Table } from '#shared/contract/table.ts';
+import { SeededGenerator } from '#shared/random/seeded-generator.ts';
+import { encodeFields } from '#shared/ring/encode.ts';
+import { RingSum } from '#shared/ring/ring-sum.ts';
+
+const contract = dataContract.parse({
+  v: 1,
+  name: 'retail',
+  target: { column: 'default', bad: '1' },
+  features: [{ name: 'x', type: 'number', min: -2, max: 2, missing: 'refused' }],
+});
+const SETTINGS = {
+  network: { hidden: [], dropout: 0 },
+  local: { optimizer: 'sgd', learningRate: 2, batchSize: 50 },
+  rowsCap: 320,
+  holdoutFraction: 0.25,
+  clip: 0.05,
+  stop: { rounds: 2 },
+};
+
+function makeTable(rows: number): Table {
+  const generator = new SeededGenerator('answer test');
+  const [feature] = contract.features;
+  if (feature?.type !== 'number') throw new Error('not the contract above');
+  const values = Float64Array.from({ length: rows }, () => 4 * generator.nextUnit() - 2);
+  const bad = Uint8Array.from(values, (x) => (generator.nextUnit() < 1 / (1 + Math.exp(1 - 2 * x)) ? 1 : 0));
+  return { rowCount: rows, bad, columns: [{ feature, values }] };
+}
+
+const xOf = (table: Table) => [...(table.columns[0] as { values: Float64Array }).values];
+
+/** The train question one bank comes to, with everything that bank answered on the way. */
+async function trainQuestion(table: Table, settings: Json = SETTINGS) {
+  const setup = { contract, settings, participants: 1, seed: 'seed' };
+  const answerer = await createFedavgAnswerer(setup, table);
+  const ignore = () => {};
+  let step = fedavg.begin(setup);
+  const answers: Answer[] = [];
+  while (step.kind === 'ask' && step.question.kind !== 'train') {
+    const { question, state } = step;
+    const answer = await answerer.answer(question, ignore);
+    answers.push(answer);
+    step = fedavg.next(
+      state,
+      new RingSum(encodeFields(answer, question.fields, question.ring, 's'), question.fields, 1),
+    );
+  }
+  if (step.kind !== 'ask') throw new Error('the program ended early');
+  return { answerer, answers, question: step.question, answer: await answerer.answer(step.question, ignore) };
+}
+
+const fitOf = (question: Question) =>
+  (question.settings as unknown as { fit: { means: number[]; deviations: number[] } }).fit;
+
+describe('splitHoldout', () => {
+  const table = makeTable(103);
+
+  test('divides the rows in two without losing or doubling one', () => {
+    const { holdout, training } = splitHoldout(table, 0.25, 'seed');
+    expect([holdout.rowCount, training.rowCount]).toEqual([25, 78]);
+    const ascending = (xs: number[]) => xs.toSorted((a, b) => a - b);
+    expect(ascending([...xOf(holdout), ...xOf(training)])).toEqual(ascending(xOf(table)));
+    expect(holdout.bad).toHaveLength(25);
+  });
+
+  test('is the same every time for a seed, and another for another seed', () => {
+    const of = (seed: string) => xOf(splitHoldout(table, 0.25, seed).holdout);
+    expect(of('seed')).toEqual(of('seed'));
+    expect(of('other')).not.toEqual(of('seed'));
+  });
+
+  test('does not simply take the first rows', () => {
+    expect(xOf(splitHoldout(table, 0.25, 'seed').holdout)).not.toEqual(xOf(table).slice(0, 25));
+  });
+});
+
+describe("a bank's answer", () => {
+  test('to the questions about the data covers all its rows, kept back or not', async () => {
+    const table = makeTable(400);
+    const { answers, answerer } = await trainQuestion(table);
+    expect(answers[0]).toMatchObject({ rows: Float64Array.of(400), present: Float64Array.of(400) });
+    expect(answers[0]!['bads']).toEqual(Float64Array.of(table.bad.reduce((a, b) => a + b, 0)));
+    answerer.dispose();
+  });
+
+  test('to train is the clipped change of its own training, times its share of the cap', async () => {
+    const table = makeTable(400);
+    const { answer, question, answerer } = await trainQuestion(table);
+    const weights = question.tensors['weights'] as Float32Array;
+    const { training } = splitHoldout(table, 0.25, 'seed');
+    const trainer = await createNetworkTrainer(
+      { inputs: 1, hidden: [], dropout: 0 },
+      { features: transformTable(contract, fitOf(question), training), bad: training.bad, rows: 300 },
+    );
+    const trained = await trainer.train({
+      weights,
+      epochs: 1,
+      batchSize: 50,
+      optimizer: 'sgd',
+      learningRate: 2,
+      epsilon: 0.01,
+      seed: 'seed/0',
+      progress: () => {},
+    });
+    const changes = [...trained.weights].map((w, i) => w - weights[i]!);
+    expect(Math.max(...changes.map(Math.abs))).toBeGreaterThan(0.05); // so that the clip shows
+    expect(answer['exampleCount']).toEqual(Float64Array.of(300));
+    changes.forEach((change, i) => {
+      expect(answer['delta']![i]).toBeCloseTo((300 / 320) * Math.max(-0.05, Math.min(0.05, change)), 6);
+    });
+    trainer.dispose();
+    answerer.dispose();
+  });
+
+  test('to train counts no more rows than the cap', async () => {
+    const { answer, answerer } = await trainQuestion(makeTable(600));
+    expect(answer['exampleCount']).toEqual(Float64Array.of(320));
+    expect(Math.max(...answer['delta']!.map(Math.abs))).toBeLessThanOrEqual(Math.fround(0.05));
+    answerer.dispose();
+  });
+
+  test('judges the model it received on the rows kept back', async () => {
+    const table = makeTable(400);
+    const { answer, question, answerer } = await trainQuestion(table);
+    const { holdout } = splitHoldout(table, 0.25, 'seed');
+    const [w, b] = question.tensors['weights'] as Float32Array as unknown as [number, number];
+    const { means, deviations } = fitOf(question);
+    const logits = Float64Array.from(
+      xOf(holdout),
+      (x) => w * (((x + 2) / 4 - means[0]!) / deviations[0]!) + b,
+    );
+    const expected = lossSums(logits, holdout.bad);
+    expect(answer['logLoss']![0]).toBeCloseTo(expected.logLoss, 4);
+    expect(answer['brier']![0]).toBeCloseTo(expected.brier, 4);
+    expect(answer['pd']![0]).toBeCloseTo(expected.pd, 4);
+    const [bad, good] = [answer['holdoutBad'] as Float64Array, answer['holdoutGood'] as Float64Array];
+    const bads = bad.reduce((x, y) => x + y, 0);
+    expect(bads).toBe(holdout.bad.reduce((x, y) => x + y, 0));
+    expect(good.reduce((x, y) => x + y, bads)).toBe(100);
+    // the weight is positive or not: the histogram must order bads and goods as the scores do
+    const { auc } = discriminationOf(bad, good)!;
+    expect(auc > 0.5).toBe(w > 0);
+    answerer.dispose();
+  });
+
+  test('computed again by another answerer is the same to the bit', async () => {
+    const table = makeTable(200);
+    const [one, other] = [await trainQuestion(table), await trainQuestion(table)];
+    expect(other.answer).toEqual(one.answer);
+    one.answerer.dispose();
+    other.answerer.dispose();
+  });
+});

@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import { fedavg } from '#models/fedavg/program.ts';
+import { fedavgSettings, NETWORKS, parseFedavgSettings } from '#models/fedavg/settings.ts';
+import type { Json } from '#shared/crypto/canonical-json.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+const SETTINGS = { network: NETWORKS.mlp, stop: { rounds: 20 } };
+
+/** `accepted`, or the code and the setting it names. */
+function outcomeOf(settings: unknown): string {
+  try {
+    parseFedavgSettings(settings as Json);
+    return 'accepted';
+  } catch (error) {
+    if (!(error instanceof FederationError)) throw error;
+    return `${error.code} ${/^program\.settings\.?([^:]*): ./.exec(error.message)?.[1] ?? error.message}`;
+  }
+}
+
+describe('the settings of fedavg', () => {
+  test('take defaults that are written down here, for they are part of what banks consent to', () => {
+    expect(parseFedavgSettings({ network: { hidden: [], dropout: 0 }, stop: { rounds: 1 } })).toEqual({
+      network: { hidden: [], dropout: 0 },
+      local: { epochs: 1, batchSize: 64, optimizer: 'adam', learningRate: 0.001, epsilon: 0.01 },
+      server: { momentum: 0 },
+      clip: 1,
+      rowsCap: 131_072,
+      holdoutFraction: 0.2,
+      stop: { rounds: 1 },
+    });
+  });
+
+  test('of both ready-made networks are valid', () => {
+    for (const network of Object.values(NETWORKS)) {
+      expect(fedavgSettings.safeParse({ network, stop: { rounds: 1 } }).success).toBe(true);
+    }
+  });
+
+  test.each([
+    [{ network: undefined }, 'network'],
+    [{ network: { hidden: [0], dropout: 0 } }, 'network.hidden.0'],
+    [{ network: { hidden: [8193], dropout: 0 } }, 'network.hidden.0'],
+    [{ network: { hidden: [4, 2.5], dropout: 0 } }, 'network.hidden.1'],
+    [{ network: { hidden: Array(9).fill(2), dropout: 0 } }, 'network.hidden'],
+    [{ network: { hidden: [4], dropout: 1 } }, 'network.dropout'],
+    [{ network: { hidden: [4], dropout: -0.1 } }, 'network.dropout'],
+    [{ network: { ...NETWORKS.mlp, activation: 'tanh' } }, 'network'],
+    [{ local: { epochs: 0 } }, 'local.epochs'],
+    [{ local: { batchSize: 0 } }, 'local.batchSize'],
+    [{ local: { optimizer: 'lbfgs' } }, 'local.optimizer'],
+    [{ local: { learningRate: 0 } }, 'local.learningRate'],
+    [{ local: { learningRate: 11 } }, 'local.learningRate'],
+    [{ local: { epsilon: 0 } }, 'local.epsilon'],
+    [{ server: { momentum: 1 } }, 'server.momentum'],
+    [{ server: { momentum: -0.5 } }, 'server.momentum'],
+    [{ clip: 0 }, 'clip'],
+    [{ clip: 1001 }, 'clip'],
+    [{ rowsCap: 0 }, 'rowsCap'],
+    [{ rowsCap: 2 ** 20 + 1 }, 'rowsCap'],
+    [{ holdoutFraction: 0.04 }, 'holdoutFraction'],
+    [{ holdoutFraction: 0.51 }, 'holdoutFraction'],
+    [{ stop: undefined }, 'stop'],
+    [{ stop: {} }, 'stop.rounds'],
+    [{ stop: { rounds: 0 } }, 'stop.rounds'],
+    [{ stop: { rounds: 5, patience: 0 } }, 'stop.patience'],
+    [{ stop: { rounds: 5, targetAuc: 0.4 } }, 'stop.targetAuc'],
+    [{ stop: { rounds: 5, targetAuc: 1.1 } }, 'stop.targetAuc'],
+    [{ secret: 1 }, ''],
+  ])('are refused with %j, and the error names the setting', (changes, path) => {
+    expect(outcomeOf(SETTINGS)).toBe('accepted');
+    expect(outcomeOf({ ...SETTINGS, ...changes })).toBe(`PLAN ${path}`);
+  });
+
+  test.each([null, 'fedavg', 3, []])('are refused when they are %j', (settings) => {
+    expect(outcomeOf(settings)).toMatch(/^PLAN/);
+  });
+});
+
+describe('the most rounds a run can take', () => {
+  test.each([1, 20, 500])('are, for %i rounds of training, those and two before and one after', (rounds) => {
+    expect(fedavg.maximumRounds({ ...SETTINGS, stop: { rounds, patience: 3 } })).toBe(rounds + 3);
+  });
+
+  test('are not known for settings that are not valid', () => {
+    expect(() => fedavg.maximumRounds({ stop: { rounds: 5 } })).toThrow(
+      expect.objectContaining({ code: 'PLAN' }),
+    );
+  });
+});

@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'vitest';
+import {
+  inputNames,
+  numberFeatures,
+  standardisation,
+  transformTable,
+  unitScaler,
+} from '#models/preprocessing/transform.ts';
+import { dataContract, type DataContract, type NumberFeature } from '#shared/contract/contract.ts';
+import { isNumberColumn, type Table } from '#shared/contract/table.ts';
+
+const contract = dataContract.parse({
+  v: 1,
+  name: 'retail',
+  target: { column: 'default', bad: '1' },
+  features: [
+    { name: 'age', type: 'number', min: 20, max: 70 },
+    { name: 'home', type: 'category', categories: ['own', 'rent', 'other'] },
+    { name: 'balance', type: 'number', min: -3, max: 7, scale: 'log', missing: 'refused' },
+    { name: 'job', type: 'category', categories: ['yes'], missing: 'refused' },
+  ],
+});
+const FIT = { means: [0.5, 0.4], deviations: [0.25, 0.1] };
+const NAN = Number.NaN;
+
+function tableOf(of: DataContract, bad: number[], ...columns: number[][]): Table {
+  return {
+    rowCount: bad.length,
+    bad: Uint8Array.from(bad),
+    columns: of.features.map((feature, i) =>
+      feature.type === 'number'
+        ? { feature, values: Float64Array.from(columns[i]!) }
+        : { feature, codes: Uint16Array.from(columns[i]!) },
+    ),
+  };
+}
+
+function number(changes: Partial<NumberFeature>): NumberFeature {
+  return { name: 'x', type: 'number', min: 0, max: 1, scale: 'linear', missing: 'allowed', ...changes };
+}
+
+describe('the inputs', () => {
+  test('are named in the order of the contract: vocabulary, other, then missing where it is allowed', () => {
+    expect(inputNames(contract)).toEqual([
+      'age',
+      'age is missing',
+      'home = own',
+      'home = rent',
+      'home = other',
+      'home = other',
+      'home is missing',
+      'balance',
+      'job = yes',
+      'job = other',
+    ]);
+    expect(numberFeatures(contract).map(({ name }) => name)).toEqual(['age', 'balance']);
+  });
+});
+
+describe('unitScaler', () => {
+  test('maps the range to [0, 1] and clips what lies beyond', () => {
+    const toUnit = unitScaler(number({ min: 20, max: 70 }));
+    expect([20, 45, 70, 32.5].map(toUnit)).toEqual([0, 0.5, 1, 0.25]);
+    expect([19.9, -1e9, -Infinity, 70.1, 1e308, Infinity].map(toUnit)).toEqual([0, 0, 0, 1, 1, 1]);
+  });
+
+  test('on the log scale maps sign(x)·ln(1 + |x|): from −3 to 7 that is five times ln 2', () => {
+    const toUnit = unitScaler(number({ min: -3, max: 7, scale: 'log' }));
+    const expected: [number, number][] = [
+      [-3, 0],
+      [-1, 0.2],
+      [0, 0.4],
+      [1, 0.6],
+      [3, 0.8],
+      [7, 1],
+      [-50, 0],
+      [50, 1],
+    ];
+    for (const [value, unit] of expected) expect(toUnit(value)).toBeCloseTo(unit, 14);
+  });
+
+  test('on the log scale keeps small amounts apart', () => {
+    const toUnit = unitScaler(number({ min: 0, max: 1e9, scale: 'log' }));
+    expect(toUnit(1e-12)).toBeGreaterThan(0);
+    expect(toUnit(2e-12) / toUnit(1e-12)).toBeCloseTo(2, 9);
+  });
+
+  test('leaves a missing value missing', () => {
+    expect(unitScaler(number({}))(NAN)).toBeNaN();
+    expect(unitScaler(number({ scale: 'log' }))(NAN)).toBeNaN();
+  });
+});
+
+describe('transformTable', () => {
+  test('gives rows worked out by hand', () => {
+    const table = tableOf(
+      contract,
+      [0, 1, 0, 1, 0],
+      [45, 70, NAN, 1000, 57.5], // units 0.5, 1, missing, 1, 0.75
+      [1, 0, 2, 4, 3], // own, missing, rent, outside the vocabulary, the word "other"
+      [0, -50, 1, 7, -1], // units 0.4, 0, 0.6, 1, 0.2
+      [1, 2, 0, 1, 1], // yes, other, missing although refused, yes, yes
+    );
+    const rows = [
+      [0, 0, 1, 0, 0, 0, 0, 0, 1, 0],
+      [2, 0, 0, 0, 0, 0, 1, -4, 0, 1],
+      [0, 1, 0, 1, 0, 0, 0, 2, 0, 0],
+      [2, 0, 0, 0, 0, 1, 0, 5, 1, 0],
+      [1, 0, 0, 0, 1, 0, 0, -2, 1, 0],
+    ];
+    const matrix = transformTable(contract, FIT, table);
+    expect(matrix).toBeInstanceOf(Float32Array);
+    expect(matrix).toHaveLength(50);
+    rows.flat().forEach((expected, i) => expect(matrix[i], `element ${i}`).toBeCloseTo(expected, 6));
+  });
+
+  test('limits a standardised value to five deviations on either side', () => {
+    const one = dataContract.parse({ ...contract, features: [{ ...number({}), missing: 'refused' }] });
+    const fit = { means: [0.5], deviations: [0.01] };
+    const table = tableOf(one, [0, 0, 0, 0], [0, 1, 0.54, 0.4]);
+    const matrix = transformTable(one, fit, table);
+    expect(matrix[0]).toBe(-5);
+    expect(matrix[1]).toBe(5);
+    expect(matrix[2]).toBeCloseTo(4, 5);
+    expect(matrix[3]).toBe(-5);
+  });
+
+  test('never sets more than one input of a category, nor an indicator without its value being 0', () => {
+    const codes = [0, 1, 2, 3, 4];
+    const numbers = [NAN, 20, 30, NAN, 70];
+    const table = tableOf(contract, [0, 0, 0, 0, 0], numbers, codes, [0, 0, 0, 0, 0], [0, 1, 2, 1, 2]);
+    const matrix = transformTable(contract, FIT, table);
+    for (let row = 0; row < 5; row++) {
+      const inputs = matrix.subarray(row * 10, row * 10 + 10);
+      expect(inputs.subarray(2, 7).reduce((a, b) => a + b, 0)).toBe(1);
+      if (inputs[1] === 1) expect(inputs[0]).toBe(0);
+      expect(inputs[1]).toBe(Number.isNaN(numbers[row]) ? 1 : 0);
+    }
+  });
+
+  test('of no rows is empty', () => {
+    expect(transformTable(contract, FIT, tableOf(contract, [], [], [], [], []))).toHaveLength(0);
+  });
+
+  test('does not change the table', () => {
+    const table = tableOf(contract, [0], [1000], [1], [50], [1]);
+    transformTable(contract, FIT, table);
+    expect(table.columns.filter(isNumberColumn).map(({ values }) => values[0])).toEqual([1000, 50]);
+  });
+});
+
+test('a standardisation has positive deviations and finite numbers', () => {
+  expect(standardisation.safeParse(FIT).success).toBe(true);
+  for (const bad of [
+    { ...FIT, deviations: [0.25, 0] },
+    { ...FIT, deviations: [0.25, -1] },
+    { ...FIT, means: [NAN, 0] },
+    { ...FIT, extra: 1 },
+    { means: [] },
+  ]) {
+    expect(standardisation.safeParse(bad).success).toBe(false);
+  }
+});

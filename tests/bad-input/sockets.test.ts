@@ -1,0 +1,191 @@
+/** Who may speak on a socket, and what becomes of those who may not. */
+import { io, type Socket } from 'socket.io-client';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { LIMITS } from '#shared/protocol/limits.ts';
+import { closeLater } from '../support/opened.ts';
+import { TestBank } from '../support/test-bank.ts';
+import { DATABASES, TestCoordinator } from '../support/test-coordinator.ts';
+import { TestRun } from '../support/test-run.ts';
+import { tinyPlan } from '../support/tiny-bank-data.ts';
+
+interface Silent {
+  readonly coordinator: TestCoordinator;
+  readonly openedAt: number;
+  readonly closedAt: Promise<number>;
+}
+
+/** All coordinators are started before the first test, so that their silent sockets wait at the same time. */
+const silent = new Map<string, Silent>();
+beforeAll(async () => {
+  for (const database of DATABASES) {
+    const coordinator = await TestCoordinator.start({ database });
+    const never = new TestBank(coordinator, 'never');
+    await never.dial();
+    silent.set(database, {
+      coordinator,
+      openedAt: Date.now(),
+      closedAt: never.hungUp().then(() => Date.now()),
+    });
+  }
+});
+
+describe.each(DATABASES)('sockets on %s', (database) => {
+  let coordinator: TestCoordinator;
+  let bank: TestBank;
+  beforeAll(async () => {
+    ({ coordinator } = silent.get(database)!);
+    bank = await TestBank.join(coordinator, 'bank');
+  });
+
+  test('before it has authenticated, a socket may do nothing', async () => {
+    const stranger = new TestBank(coordinator, 'bank', bank.seed);
+    await stranger.dial();
+    expect(await stranger.ask('follow', { from: 0 })).toMatchObject({ ok: false, code: 'UNAUTHENTICATED' });
+    const run = await TestRun.propose(coordinator, tinyPlan(['bank']));
+    const consent = run.consentOf(bank);
+    expect(await stranger.submit(consent)).toMatchObject({ ok: false, code: 'UNAUTHENTICATED' });
+    stranger.wire.emit('progress', { run: run.id, round: 0, stage: 'answering', fraction: 0.5 });
+    expect(stranger.entries).toEqual([]);
+    await coordinator.operator.post(`/v1/runs/${run.id}/stop`, { reason: 'done' });
+    expect(await stranger.ask('follow', { from: 0 })).toMatchObject({ ok: false });
+    expect(stranger.entries).toEqual([]); // also nothing of what was recorded meanwhile
+    expect(run.entries.filter(({ message }) => message.type === 'consent')).toEqual([]);
+  });
+
+  test('an answer to the challenge of another socket is REPLAY', async () => {
+    const first = new TestBank(coordinator, 'bank', bank.seed);
+    const { nonce } = await first.dial();
+    const second = new TestBank(coordinator, 'bank', bank.seed);
+    expect(await second.authenticate({ nonce })).toMatchObject({ ok: false, code: 'REPLAY' });
+    expect(await second.authenticate({ charter: '0'.repeat(64) })).toMatchObject({
+      ok: false,
+      code: 'REPLAY',
+    });
+  });
+
+  test('a challenge is answered once', async () => {
+    const again = new TestBank(coordinator, 'bank', bank.seed);
+    const { nonce, charter } = await again.dial();
+    const time = coordinator.clock.now();
+    const answer = again.sign('authenticate', { nonce, charter, from: 'bank', time, agentVersion: '' });
+    expect(await again.ask('authenticate', answer)).toMatchObject({ ok: true });
+    expect(await again.ask('authenticate', answer)).toMatchObject({ ok: false, code: 'REPLAY' });
+  });
+
+  test('an answer that is signed by another bank, or tampered with, is SIG', async () => {
+    const impostor = await TestBank.join(coordinator, 'impostor');
+    expect(await impostor.authenticate({ from: 'bank' })).toMatchObject({ ok: false, code: 'SIG' });
+    const { nonce, charter } = await impostor.dial();
+    const time = coordinator.clock.now();
+    const signed = impostor.sign('authenticate', {
+      nonce,
+      charter,
+      from: 'impostor',
+      time,
+      agentVersion: '1',
+    });
+    const tampered = { ...signed, payload: { ...signed.payload, agentVersion: '2' } };
+    expect(await impostor.ask('authenticate', tampered)).toMatchObject({ ok: false, code: 'SIG' });
+    expect(await impostor.ask('authenticate', signed)).toMatchObject({ ok: true });
+  });
+
+  test('a bank nobody knows is UNKNOWN_PARTICIPANT; what is not an answer is SCHEMA', async () => {
+    const nobody = new TestBank(coordinator, 'nobody');
+    expect(await nobody.authenticate()).toMatchObject({ ok: false, code: 'UNKNOWN_PARTICIPANT' });
+    for (const raw of [
+      null,
+      1,
+      'x',
+      {},
+      [],
+      { type: 'authenticate' },
+      { type: 'enrol', payload: {}, sig: '' },
+    ]) {
+      expect(await nobody.ask('authenticate', raw)).toMatchObject({ ok: false, code: 'SCHEMA' });
+    }
+  });
+
+  test('a clock that is off by more than the tolerance is refused, and told so', async () => {
+    const { clockSkewMsMax } = LIMITS;
+    for (const skew of [-clockSkewMsMax - 5000, clockSkewMsMax + 5000]) {
+      const late = new TestBank(coordinator, 'bank', bank.seed);
+      const reply = await late.authenticate({ time: coordinator.clock.now() + skew });
+      expect(reply).toMatchObject({
+        ok: false,
+        code: 'STATE',
+        message: expect.stringContaining('clock') as string,
+      });
+    }
+    const fine = new TestBank(coordinator, 'bank', bank.seed);
+    expect(await fine.authenticate({ time: coordinator.clock.now() - clockSkewMsMax + 5000 })).toMatchObject({
+      ok: true,
+    });
+  });
+
+  test('a new socket of a bank may open before its old one has gone, and either may speak', async () => {
+    const twin = new TestBank(coordinator, 'bank', bank.seed);
+    await twin.connect();
+    const run = await TestRun.propose(coordinator, tinyPlan(['bank']));
+    expect(await run.consent(twin)).toMatchObject({ outcome: 'accepted' });
+    twin.disconnect();
+    const round = await run.round(0);
+    expect(await run.answer(bank, round)).toMatchObject({ outcome: 'accepted' });
+    expect((await run.complete([bank], 1)).outcome).toBe('completed');
+  });
+
+  describe('that watch', () => {
+    const watch = (auth: object): Socket => {
+      const socket = io(`${coordinator.url}/watch`, {
+        transports: ['websocket'],
+        forceNew: true,
+        reconnection: false,
+        auth,
+      });
+      closeLater(() => void socket.disconnect());
+      return socket;
+    };
+    const outcome = (socket: Socket): Promise<string> =>
+      new Promise((resolve) => {
+        socket.once('connect', () => resolve('connected'));
+        socket.once('connect_error', (error) => resolve(error.message));
+        socket.once('disconnect', () => resolve('disconnected'));
+      });
+
+    test('need the token of an operator or auditor', async () => {
+      for (const token of [coordinator.operatorToken, coordinator.auditorToken]) {
+        expect(await outcome(watch({ token }))).toBe('connected');
+      }
+      const wrong = [
+        {},
+        { token: '' },
+        { token: 'x'.repeat(43) },
+        { token: bank.token },
+        { token: 7 },
+        { token: null },
+      ];
+      for (const auth of wrong) expect(await outcome(watch(auth))).toBe('UNAUTHENTICATED');
+    });
+
+    test('may watch runs that exist, and are told when one does not', async () => {
+      const socket = watch({ token: coordinator.auditorToken });
+      await outcome(socket);
+      const ask = (raw: unknown): Promise<unknown> => socket.timeout(5000).emitWithAck('watch', raw);
+      expect(await ask({ run: '0'.repeat(64) })).toMatchObject({ ok: false, code: 'NOT_FOUND' });
+      for (const raw of [null, {}, { run: 'x' }, { run: '0'.repeat(64), more: 1 }, 'x', 3]) {
+        expect(await ask(raw)).toMatchObject({ ok: false, code: 'SCHEMA' });
+      }
+    });
+  });
+});
+
+test.each(DATABASES)(
+  'a socket that never authenticates is dropped after ten seconds (%s)',
+  async (database) => {
+    const { openedAt, closedAt, coordinator } = silent.get(database)!;
+    const bank = await TestBank.join(coordinator, 'stays');
+    const lasted = (await closedAt) - openedAt;
+    expect(lasted).toBeGreaterThan(9000);
+    expect(lasted).toBeLessThan(13_000);
+    expect(bank.wire.connected).toBe(true);
+  },
+);

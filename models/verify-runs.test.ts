@@ -275,6 +275,15 @@ describe('an honest run', () => {
     });
   });
 
+  test('that has not ended yet is checked as far as it has come', async () => {
+    const state = structuredClone(honest.state);
+    const [run] = state.runs.values();
+    const [last] = run!.past.slice(-1);
+    Object.assign(run!, { phase: { name: 'ready', parent: last!.end.hash, round: 5, attempt: 0 } });
+    const verdict = await verdictOf({ state, bodies: honest.bodies });
+    expect(verdict).toMatchObject({ roundsClosed: 5, sumsRecomputed: 5, findings: [], notChecked: [] });
+  });
+
   test('that never started has nothing to recompute, so nothing is missing', async () => {
     const state = structuredClone(honest.state);
     const [run] = state.runs.values();

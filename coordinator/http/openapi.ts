@@ -2,6 +2,7 @@
 import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi';
 import { z } from 'zod';
 import type { Route } from '#coordinator/http/route.ts';
+import { hash } from '#shared/protocol/ids.ts';
 
 const problem = z
   .strictObject({
@@ -15,15 +16,23 @@ const problem = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
 
+const requestParams = { path: z.object({ root: hash }) };
+
 const bodyPaths: ZodOpenApiPathsObject = {
   '/v1/bodies/{root}': {
-    get: { summary: 'A body by its root; takes Range.', responses: { 200: { description: 'The bytes.' } } },
+    get: {
+      summary: 'A body by its root; takes Range.',
+      requestParams,
+      responses: { 200: { description: 'The bytes.' } },
+    },
     head: {
       summary: 'Whether a body is here, or where its upload stands.',
+      requestParams,
       responses: { 200: { description: 'It is.' } },
     },
     put: {
       summary: 'Upload a body, from Upload-Offset on.',
+      requestParams,
       responses: { 201: { description: 'Complete.' } },
     },
   },

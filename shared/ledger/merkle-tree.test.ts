@@ -89,7 +89,7 @@ describe('the root', () => {
   });
 
   test.each([-1, SIZE_MAX + 1, 1.5, Number.NaN])('of %d leaves is refused', (size) => {
-    expect(() => tree.root(size)).toThrow(RangeError);
+    expect(() => tree.root(size)).toThrow(/expected a tree size of 0 to 64/);
   });
 });
 
@@ -152,8 +152,8 @@ describe('an inclusion proof', () => {
   });
 
   test('of a leaf beyond the tree is not given', () => {
-    expect(() => tree.inclusionProof(5, 5)).toThrow(RangeError);
-    expect(() => tree.inclusionProof(0, SIZE_MAX + 1)).toThrow(RangeError);
+    expect(() => tree.inclusionProof(5, 5)).toThrow(/no leaf 5/);
+    expect(() => tree.inclusionProof(0, SIZE_MAX + 1)).toThrow(/expected a tree size/);
     expect(() => new MerkleTree().inclusionProof(0)).toThrow(RangeError);
   });
 });
@@ -214,11 +214,11 @@ describe('a consistency proof', () => {
   test('says nothing about a tree of no leaves, nor backwards', () => {
     expect(isConsistent(0, 4, [], roots[0]!, roots[4]!)).toBe(false);
     expect(isConsistent(4, 3, tree.consistencyProof(3, 4), roots[4]!, roots[3]!)).toBe(false);
-    expect(isConsistent(4, 8, [], roots[4]!, roots[8]!)).toBe(false);
+    for (const from of [3, 4, 7]) expect(isConsistent(from, 8, [], roots[from]!, roots[8]!)).toBe(false);
     expect(isConsistent(1.5, 4, tree.consistencyProof(1, 4), roots[1]!, roots[4]!)).toBe(false);
-    expect(() => tree.consistencyProof(0, 4)).toThrow(RangeError);
-    expect(() => tree.consistencyProof(5, 4)).toThrow(RangeError);
-    expect(() => tree.consistencyProof(4, SIZE_MAX + 1)).toThrow(RangeError);
+    expect(() => tree.consistencyProof(0, 4)).toThrow(/no tree of 0 leaves/);
+    expect(() => tree.consistencyProof(5, 4)).toThrow(/no tree of 5 leaves/);
+    expect(() => tree.consistencyProof(4, SIZE_MAX + 1)).toThrow(/expected a tree size/);
   });
 });
 

@@ -163,6 +163,11 @@ describe('values beyond ±clip', () => {
     expect(encode(values, { clip, scale: 4 }, ring)).toEqual([10, 10, 10, 10, 10, -10, -10, -10, -10]);
   });
 
+  test.each(RINGS)('keep their sign where the clip is below one, in %s', (ring) => {
+    const values = [0.3, 0.5, 0.999, 1.5, -0.3, -0.5, -1.5, 0.2];
+    expect(encode(values, { clip: 0.25, scale: 100 }, ring)).toEqual([25, 25, 25, 25, -25, -25, -25, 20]);
+  });
+
   test('do not disturb their neighbours: the words are those of values clamped beforehand', () => {
     const generator = new SeededGenerator('clamp');
     for (const rounding of ROUNDINGS) {

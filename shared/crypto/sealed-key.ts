@@ -27,8 +27,8 @@ export const sealedKey = z.strictObject({
 });
 export type SealedKey = z.infer<typeof sealedKey>;
 
-/** Fills a fresh array of `length` bytes from a cryptographic source. */
-export type RandomBytes = (length: number) => Uint8Array;
+
+import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
 
 /** @param what says which key this is, for people; not secret */
 export function sealKey(key: Uint8Array, what: string, secret: string, random: RandomBytes): SealedKey {

@@ -34,6 +34,17 @@ export const ERROR_CODES = {
   PLAN: { status: 422, retryable: false, title: 'plan is not valid' },
   POLICY: { status: 403, retryable: false, title: "refused by the bank's policy" },
   LINEAGE: { status: 422, retryable: false, title: 'question does not follow from the last sum' },
+  // a masked sum: what was cheated on, or is missing
+  ROSTER: { status: 409, retryable: false, title: 'banks were shown different keys' },
+  SHARE_CT: { status: 422, retryable: false, title: 'dealt shares cannot be opened' },
+  SHARE_BAD: { status: 422, retryable: false, title: 'revealed share does not fit its commitment' },
+  DEALER_MASK: { status: 422, retryable: false, title: 'shares do not give the mask seed of the public key' },
+  DEALER_SELF: { status: 422, retryable: false, title: 'shares do not give the committed self seed' },
+  EQUIVOCATION: { status: 409, retryable: false, title: 'two different things were said about one slot' },
+  CERTIFICATE: { status: 409, retryable: false, title: 'not certified by enough banks' },
+  VOTES: { status: 409, retryable: false, title: 'too few votes to ask the question again' },
+  QUORUM: { status: 409, retryable: false, title: 'too few banks certified the survivors' },
+  SHARES: { status: 409, retryable: false, title: 'too few banks revealed their shares' },
   // how a run ends
   COHORT: { status: 409, retryable: false, title: 'too few banks' },
   STOPPED: { status: 409, retryable: false, title: 'stopped by the operator' },

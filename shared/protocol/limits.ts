@@ -18,6 +18,8 @@ export const LIMITS = {
   pageEntriesMax: 500,
   /** A whole page of entries must fit in one socket packet. */
   pageBytesMax: 786_432,
+  /** Sums one session has keys for: an advertise-keys must fit one entry. */
+  sessionSlotsMax: 256,
   /** Rounds in one run: a stopping rule that never fires still ends. */
   roundsMax: 10_000,
   /** Bodies one bank may have uploaded without a message that claims them. */

@@ -6,12 +6,19 @@
  *   charter ← run-proposed ← consent, run-started ← open-round ← plain-input | refuse-round
  *                                                              ← close-round | void-round ← open-round …
  *                                                 ← run-finished
+ *
+ * Masked runs deal keys first, for many rounds, and a round has more steps (docs/secure-sum.md):
+ *
+ *   run-started … ← open-session ← advertise-keys ← share-keys ← seal-session ← complain, void-session
+ *   seal-session  ← open-round ← masked-input ← fix-survivors ← consistency-check ← unmask ← close-round
+ *                              ← void-round ← abort-round                          close-round ← confirm-sum
  */
 import { z } from 'zod';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash, key32, participantId, runId, signature64, timeMs } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { plan } from '#shared/protocol/plan.ts';
+import { SESSION_BANKS_MAX, SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
 import { ring } from '#shared/ring/field.ts';
 
 const sentence = z.string().max(500);
@@ -21,6 +28,17 @@ const rosterIndex = z
   .min(0)
   .max(LIMITS.participantsMax - 1);
 const words = z.int().min(1).max(LIMITS.vectorWordsMax);
+const slotNumber = z
+  .int()
+  .min(0)
+  .max(LIMITS.sessionSlotsMax - 1);
+const bankIndex = z
+  .int()
+  .min(0)
+  .max(SESSION_BANKS_MAX - 1);
+const bankCount = z.int().min(1).max(SESSION_BANKS_MAX);
+/** A secret share: 32 bytes and its coordinate. */
+const share33 = z.string().regex(/^[A-Za-z0-9_-]{44}$/, '33 bytes in base64url');
 const errorCode = z.string().regex(/^[A-Z_]{2,40}$/);
 
 /** Figures after the last sum, by name. */
@@ -91,6 +109,8 @@ const payloads = {
     /** What the last sum showed. Derived: every agent computes the same figures. */
     metrics,
     deadlineAt: timeMs,
+    /** Masked runs: hash of the seal-session whose keys this round uses up, and which of them. */
+    keys: z.strictObject({ session: hash, slot: slotNumber }).optional(),
   }),
 
   'plain-input': z.strictObject({
@@ -118,6 +138,115 @@ const payloads = {
   /** The round gave no sum. */
   'void-round': z.strictObject({ ctx: hash, code: errorCode, reason: sentence }),
 
+  /** Key material for `slots` rounds is about to be dealt among these banks. */
+  'open-session': z.strictObject({
+    run: runId,
+    /** Hash of run-started, or of the close-round or void-round before this. */
+    parent: hash,
+    suite: z.literal('x25519-hkdf256-aes256ctr-gf256'),
+    /** 16 random bytes: no two sessions are ever the same. */
+    nonce: z.string().regex(/^[A-Za-z0-9_-]{21}[AQgw]$/, '16 bytes in base64url'),
+    /** Sorted. A bank's place in this list is its index in every message of the session and its rounds. */
+    participants: z.array(participantId).min(SESSION_BANKS_MIN).max(SESSION_BANKS_MAX),
+    /** As `thresholdsFor` gives them; every bank computes them again. */
+    thresholds: z.strictObject({
+      colluders: bankCount,
+      quorum: bankCount,
+      threshold: bankCount,
+      minimum: bankCount,
+    }),
+    slots: z.int().min(1).max(LIMITS.sessionSlotsMax),
+    deadlineAt: timeMs,
+  }),
+
+  'advertise-keys': z.strictObject({
+    /** Hash of the open-session. */
+    session: hash,
+    from: participantId,
+    /** X25519: the shares meant for this bank are encrypted under it. */
+    channelKey: key32,
+    /** X25519, one for each slot: mask keys are agreed with it. */
+    slotKeys: z.array(key32).min(1).max(LIMITS.sessionSlotsMax),
+    /** Commitments to the self seeds, one for each slot. */
+    seedCommitments: z.array(key32).min(1).max(LIMITS.sessionSlotsMax),
+  }),
+
+  'share-keys': z.strictObject({
+    session: hash,
+    /** messageHash("roster", hashes of all advertise-keys in roster order): the keys this bank was shown. */
+    roster: hash,
+    from: participantId,
+    /** Roots over commitments and ciphertexts in the share table, which is a body of its own. */
+    shareRoot: hash,
+    cipherRoot: hash,
+    table: hash,
+  }),
+
+  'seal-session': z.strictObject({
+    session: hash,
+    roster: hash,
+    /** Indices of the banks that dealt, ascending, and the share roots they signed. */
+    dealers: z.array(bankIndex).min(SESSION_BANKS_MIN).max(SESSION_BANKS_MAX),
+    shareRoots: z.array(hash).min(SESSION_BANKS_MIN).max(SESSION_BANKS_MAX),
+  }),
+
+  /** The shares of one dealer cannot be opened, or do not fit what it signed. */
+  complain: z.strictObject({
+    session: hash,
+    from: participantId,
+    against: bankIndex,
+    code: errorCode,
+    reason: sentence,
+  }),
+
+  /** No further round uses this session. */
+  'void-session': z.strictObject({ session: hash, code: errorCode, reason: sentence }),
+
+  'masked-input': z.strictObject({
+    ctx: hash,
+    from: participantId,
+    slot: slotNumber,
+    ring,
+    length: words,
+    /** Root of the body: the masked vector's words, little-endian. */
+    vectorRoot: hash,
+  }),
+
+  /** Whose vectors are in the sum. From here on late vectors stay out. */
+  'fix-survivors': z.strictObject({
+    ctx: hash,
+    slot: slotNumber,
+    survivors: z.array(bankIndex).min(1).max(SESSION_BANKS_MAX),
+    survivorsHash: hash,
+  }),
+
+  /** "I have seen these survivors, and certify no others for this slot." */
+  'consistency-check': z.strictObject({ ctx: hash, slot: slotNumber, from: participantId, survivors: hash }),
+
+  'unmask': z.strictObject({
+    ctx: hash,
+    slot: slotNumber,
+    from: participantId,
+    survivors: hash,
+    /** One for each dealer, in their order: of its self seed if it survived, else of its mask seed. */
+    shares: z.array(share33).min(1).max(SESSION_BANKS_MAX),
+  }),
+
+  /** "I have revealed nothing for this slot, and never will": a vote to ask the question again. */
+  'abort-round': z.strictObject({ ctx: hash, slot: slotNumber, from: participantId, query: hash }),
+
+  /** A bank has computed the sum itself, from the masked vectors and the revealed shares. */
+  'confirm-sum': z.strictObject({ ctx: hash, from: participantId, sumRoot: hash }),
+
+  /** A fault that has a name, with what proves it. */
+  blame: z.strictObject({
+    run: runId,
+    culprit: participantId,
+    code: errorCode,
+    reason: sentence,
+    evidence: z.record(z.string().max(40), z.json()),
+  }),
+
   'run-finished': z.strictObject({
     run: runId,
     parent: hash,
@@ -139,7 +268,20 @@ export type Message<Type extends MessageType = MessageType> = {
 }[Type];
 
 /** What a bank may sign. Everything else is the coordinator's. */
-export const BANK_MESSAGES = ['enrol', 'consent', 'plain-input', 'refuse-round'] as const;
+export const BANK_MESSAGES = [
+  'enrol',
+  'consent',
+  'plain-input',
+  'refuse-round',
+  'advertise-keys',
+  'share-keys',
+  'complain',
+  'masked-input',
+  'consistency-check',
+  'unmask',
+  'abort-round',
+  'confirm-sum',
+] as const;
 export type BankMessage = Message<(typeof BANK_MESSAGES)[number]>;
 
 export function isBankMessage(message: Message): message is BankMessage {

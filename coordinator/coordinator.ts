@@ -1,6 +1,7 @@
 /** The coordinator, put together: store → journal → rounds → sockets and HTTP. */
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
+import { randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -15,7 +16,9 @@ import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
 import { Access } from '#coordinator/participants/access.ts';
 import { Presence } from '#coordinator/participants/presence.ts';
+import { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
 import { RunDriver, type RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import { ShareTables } from '#coordinator/rounds/share-tables.ts';
 import { Wakeup } from '#coordinator/rounds/wakeup.ts';
 import { serveAgents, type AgentNamespace } from '#coordinator/sockets/agents.ts';
 import { serveWatchers, type WatchNamespace } from '#coordinator/sockets/watchers.ts';
@@ -81,6 +84,7 @@ async function assemble(
     const events = new CoordinatorEvents(log, metrics);
     const presence = new Presence(clock);
     const access = new Access(tokens);
+    const maskThreads = new MaskThreads();
     const rounds: RunDependencies = {
       journal,
       bodies,
@@ -89,6 +93,9 @@ async function assemble(
       sums: new Map(),
       accepting: new Map(),
       awaySince: presence.awaySince,
+      shareTables: new ShareTables(bodies),
+      maskThreads,
+      random: (length) => new Uint8Array(randomBytes(length)),
     };
     journal.onRecorded((recorded) => events.recorded(recorded, journal.state));
 
@@ -108,6 +115,7 @@ async function assemble(
       metrics,
       state: journal.state,
       sums: rounds.sums,
+      shareTables: rounds.shareTables,
       requestsPerMinute: config.requestsPerMinute,
       version: VERSION,
       async assertReady() {
@@ -149,6 +157,7 @@ async function assemble(
       tokens,
       async close() {
         await drivers.close();
+        await maskThreads.close();
         await io.close(); // closes the HTTP server too
         await journal.idle();
         await db.destroy();

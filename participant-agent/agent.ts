@@ -1,4 +1,5 @@
 /** The agent, put together: identity → connection → runs. */
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readAgentConfig, readYaml } from '#participant-agent/config.ts';
@@ -6,6 +7,7 @@ import type { Logger } from '#participant-agent/logger.ts';
 import { policy as policySchema } from '#participant-agent/policy/policy.ts';
 import { RunFollower } from '#participant-agent/rounds/follow-runs.ts';
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { KeyVault } from '#participant-agent/state/key-vault.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { BodyClient } from '#participant-agent/transport/body-client.ts';
@@ -84,6 +86,7 @@ export async function createAgent(folder: string, seed: Uint8Array, deps: AgentD
     federation,
     connection,
     bodies,
+    vault: new KeyVault(join(folder, 'state/sessions'), seed, (length) => new Uint8Array(randomBytes(length))),
     createComputer: deps.createComputer,
     signal: stopping.signal,
   };

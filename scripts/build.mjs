@@ -12,6 +12,7 @@ await build({
   entryPoints: {
     tallystick: 'scripts/tallystick.ts',
     'compute-thread': 'participant-agent/training/compute-thread.ts',
+    'mask-thread': 'coordinator/rounds/mask-thread.ts',
     bench: 'scripts/bench/bench.ts',
     'bench-agents': 'scripts/bench/bench-agents.ts',
   },

@@ -14,13 +14,15 @@ import {
   type ParticipantRouteDependencies,
 } from '#coordinator/http/routes/participants.ts';
 import { runRoutes } from '#coordinator/http/routes/runs.ts';
+import { sessionRouter, type SessionRouteDependencies } from '#coordinator/http/routes/sessions.ts';
 import { tokenRoutes } from '#coordinator/http/routes/tokens.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import type { TokenStore } from '#coordinator/store/token-store.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
-export interface HttpDependencies extends BodyRouteDependencies, ParticipantRouteDependencies {
+export interface HttpDependencies
+  extends BodyRouteDependencies, ParticipantRouteDependencies, SessionRouteDependencies {
   readonly entries: EntryStore;
   readonly tokens: TokenStore;
   readonly events: CoordinatorEvents;
@@ -53,6 +55,7 @@ export function createHttpApp(deps: HttpDependencies): Express {
 
   // bodies have limits of their own: what a round expects
   app.use('/v1/bodies', bodyRouter(deps));
+  app.use('/v1/sessions', sessionRouter(deps));
 
   app.use(
     rateLimit({

@@ -18,7 +18,14 @@ const problem = z
 
 const requestParams = { path: z.object({ root: hash }) };
 
-const bodyPaths: ZodOpenApiPathsObject = {
+const binaryPaths: ZodOpenApiPathsObject = {
+  '/v1/sessions/{session}/shares': {
+    get: {
+      summary: 'What the dealers of a session dealt to the bank that asks.',
+      requestParams: { path: z.object({ session: hash }) },
+      responses: { 200: { description: 'One package after the other, in the order of the dealers.' } },
+    },
+  },
   '/v1/bodies/{root}': {
     get: {
       summary: 'A body by its root; takes Range.',
@@ -62,6 +69,6 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
     openapi: '3.1.0',
     info: { title: 'Tallystick coordinator', version },
     components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-    paths: { ...paths, ...bodyPaths },
+    paths: { ...paths, ...binaryPaths },
   });
 }

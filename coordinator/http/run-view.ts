@@ -65,8 +65,11 @@ export function viewRun(run: Run): RunView {
       openedAt,
       ...('endedAt' in past ? { endedAt: past.endedAt } : {}),
       deadlineAt: payload.deadlineAt,
-      answered: [...inputs.keys()].sort((a, b) => a - b).map((index) => run.roster[index]!),
-      refused: [...refusals].map(([index, refusal]) => ({ participant: run.roster[index]!, ...refusal })),
+      answered: [...inputs.keys()].sort((a, b) => a - b).map((index) => past.open.roster[index]!),
+      refused: [...refusals].map(([index, refusal]) => ({
+        participant: past.open.roster[index]!,
+        ...refusal,
+      })),
       ...(end?.outcome === 'closed' ? { sumRoot: end.payload.sumRoot } : {}),
       metrics: payload.metrics,
     };

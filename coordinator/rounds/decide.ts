@@ -2,7 +2,9 @@
  * What a run needs next, as a pure function of the ledger, the clock and who is connected. Nothing is decided
  * from memory that a restart would lose.
  */
+import { decideKeys } from '#coordinator/rounds/decide-keys.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
+import { fewestInputs } from '#shared/ledger/round-rules.ts';
 import { grantedBy } from '#shared/ledger/run-rules.ts';
 import type { ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
@@ -14,19 +16,30 @@ export type Decision =
   /** Nothing to do before this time (ms) or the next event. */
   | { readonly kind: 'wait'; readonly until: number }
   | { readonly kind: 'start' }
+  /** Deal keys for masked rounds among these banks. */
+  | { readonly kind: 'deal'; readonly participants: readonly ParticipantId[] }
+  | { readonly kind: 'seal' }
+  /** Name the dealers that were complained about, and give the session up. */
+  | { readonly kind: 'settle' }
+  | { readonly kind: 'void-session'; readonly code: ErrorCode; readonly reason: string }
   /** Ask the program's question, or finish when it has none. */
   | { readonly kind: 'ask' }
+  /** Masked: no more vectors, these are the survivors. */
+  | { readonly kind: 'fix' }
   | { readonly kind: 'close' }
   | { readonly kind: 'void'; readonly code: ErrorCode; readonly reason: string }
   | { readonly kind: 'fail'; readonly code: ErrorCode; readonly reason: string }
   | { readonly kind: 'over' };
 
-export function decide(run: Run, now: number, awaySince: AwaySince): Decision {
+/** @param isDone whether the program has no further question: then no keys are needed */
+export function decide(run: Run, now: number, awaySince: AwaySince, isDone: () => boolean): Decision {
   switch (run.phase.name) {
     case 'proposed':
       return decideStart(run, now);
     case 'ready':
-      return run.phase.attempt > run.plan.retries ? failAfterRetries(run) : { kind: 'ask' };
+      if (run.phase.attempt > run.plan.retries) return failAfterRetries(run);
+      if (run.plan.aggregation === 'plain' || isDone()) return { kind: 'ask' };
+      return decideKeys(run, run.phase, now, awaySince);
     case 'collecting':
       return decideRound(run, run.phase.open, now, awaySince);
     case 'finished':
@@ -57,34 +70,46 @@ function decideStart(run: Run, now: number): Decision {
 }
 
 /**
- * Closes when every bank that is there has answered: banks that refused, or have been away for longer than
- * the plan allows, are not waited for. At the deadline it closes with what there is, or is void.
+ * The sum is ready when every bank that is there has answered: banks that refused, or have been away for
+ * longer than the plan allows, are not waited for. At the deadline it is made of what there is, or the round
+ * is void.
  */
 function decideRound(run: Run, open: OpenRound, now: number, awaySince: AwaySince): Decision {
+  const { masked } = open;
+  if (masked !== undefined) {
+    const { session, fixed } = masked;
+    if (session.complaints.length > 0) {
+      return { kind: 'void', code: 'SHARE_CT', reason: 'a bank cannot open the shares it was dealt' };
+    }
+    if (fixed !== undefined) return decideOpening(run, open, now);
+  }
   const { absenceMs } = run.plan.deadlines;
-  const { minimum } = run.plan.cohort;
+  const minimum = fewestInputs(run, open);
   const deadline = open.payload.deadlineAt;
+  const asked = masked?.session.sealed?.dealers ?? open.roster.map((_, index) => index);
   let until = deadline;
   let pending = 0;
-  for (let index = 0; index < run.roster.length; index++) {
+  for (const index of asked) {
     if (open.inputs.has(index) || open.refusals.has(index)) continue;
-    const away = awaySince(run.roster[index]!);
+    const away = awaySince(open.roster[index]!);
     if (away !== undefined && away + absenceMs <= now) continue;
     if (away !== undefined) until = Math.min(until, away + absenceMs);
     pending++;
   }
   const answered = open.inputs.size;
   const possible = answered + pending;
-  if (answered >= minimum && (pending === 0 || now >= deadline)) return { kind: 'close' };
+  if (answered >= minimum && (pending === 0 || now >= deadline)) {
+    return { kind: masked === undefined ? 'close' : 'fix' };
+  }
   if (now >= deadline) {
     return {
       kind: 'void',
       code: 'COHORT',
-      reason: `${answered} banks answered in time, the plan needs ${minimum}`,
+      reason: `${answered} banks answered in time, ${minimum} are needed`,
     };
   }
   // banks that are away may come back before the deadline; refusals are final
-  if (run.roster.length - open.refusals.size < minimum) {
+  if (asked.length - open.refusals.size < minimum) {
     return {
       kind: 'void',
       code: 'COHORT',
@@ -94,9 +119,36 @@ function decideRound(run: Run, open: OpenRound, now: number, awaySince: AwaySinc
   return { kind: 'wait', until: possible >= minimum ? until : deadline };
 }
 
+/** Survivors are fixed: enough banks must reveal their shares, which they do once enough have certified. */
+function decideOpening(run: Run, { masked }: OpenRound, now: number): Decision {
+  const { session, fixed, certificates, unmasks } = masked!;
+  const { quorum, threshold } = session.payload.thresholds;
+  if (unmasks.size >= threshold) return { kind: 'close' };
+  const until = fixed!.at + run.plan.deadlines.roundMs;
+  if (now < until) return { kind: 'wait', until };
+  return certificates.size < quorum
+    ? {
+        kind: 'void',
+        code: 'QUORUM',
+        reason: `${certificates.size} banks certified the survivors in time, ${quorum} are needed`,
+      }
+    : {
+        kind: 'void',
+        code: 'SHARES',
+        reason: `${unmasks.size} banks revealed their shares in time, ${threshold} are needed`,
+      };
+}
+
 function failAfterRetries(run: Run): Decision {
   const tries = run.plan.retries + 1;
-  const refusal = run.past.at(-1)?.open.refusals.values().next().value;
-  const why = refusal === undefined ? 'too few banks answered' : `a bank refused: ${refusal.reason}`;
+  const past = run.past.at(-1);
+  const refusal = past?.open.refusals.values().next().value;
+  const end = past?.end.payload;
+  const why =
+    refusal === undefined
+      ? end !== undefined && 'reason' in end
+        ? end.reason
+        : 'too few banks answered'
+      : `a bank refused: ${refusal.reason}`;
   return { kind: 'fail', code: 'COHORT', reason: `round void after ${tries} tries; ${why}`.slice(0, 500) };
 }

@@ -10,17 +10,28 @@
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import { decide, type AwaySince } from '#coordinator/rounds/decide.ts';
+import type { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
 import { closeRound } from '#coordinator/rounds/phases/close-round.ts';
+import {
+  openSession,
+  sealSession,
+  settleComplaints,
+  voidSession,
+} from '#coordinator/rounds/phases/deal-keys.ts';
+import { fixSurvivors } from '#coordinator/rounds/phases/fix-survivors.ts';
 import { openRound } from '#coordinator/rounds/phases/open-round.ts';
 import { completeRun, failRun } from '#coordinator/rounds/phases/run-finished.ts';
 import { startRun } from '#coordinator/rounds/phases/run-started.ts';
 import { voidRound } from '#coordinator/rounds/phases/void-round.ts';
+import type { ShareTables } from '#coordinator/rounds/share-tables.ts';
 import { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
 import type { Wakeup } from '#coordinator/rounds/wakeup.ts';
+import { programNamed } from '#models/catalogue.ts';
 import { RunMachine } from '#models/run-machine.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
+import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
@@ -37,6 +48,9 @@ export interface RunDependencies {
   readonly sums: Map<string, RunningSum>;
   /** Updates that are being accepted at this moment. */
   readonly accepting: Map<string, Promise<void>>;
+  readonly shareTables: ShareTables;
+  readonly maskThreads: MaskThreads;
+  readonly random: RandomBytes;
 }
 
 /** Pause before the disk is tried again. */
@@ -88,7 +102,7 @@ export class RunDriver {
   async drive(): Promise<void> {
     const { run, deps, wakeup } = this;
     while (!wakeup.closed) {
-      const decision = this.afterLoss() ?? decide(run, deps.clock.now(), deps.awaySince);
+      const decision = this.afterLoss() ?? decide(run, deps.clock.now(), deps.awaySince, () => this.isDone());
       if (decision.kind === 'over') break;
       if (decision.kind === 'wait') {
         await wakeup.wait(decision.until - deps.clock.now());
@@ -126,21 +140,33 @@ export class RunDriver {
     decision: Exclude<ReturnType<typeof decide>, { kind: 'wait' | 'over' }>,
   ): Promise<void> {
     const { run, deps } = this;
-    const { journal, bodies } = deps;
+    const { journal, bodies, clock } = deps;
     const open = run.phase.name === 'collecting' ? run.phase.open : undefined;
     switch (decision.kind) {
       case 'start':
-        return startRun(run, journal);
+        await startRun(run, journal);
+        await this.startMachine();
+        return undefined;
+      case 'deal':
+        return openSession(run, decision.participants, this.roundsLeft(), journal, clock, deps.random);
+      case 'seal':
+        return sealSession(run.session!, journal);
+      case 'settle':
+        return settleComplaints(run, run.session!, journal);
+      case 'void-session':
+        return voidSession(run.session!, decision.code, decision.reason, journal);
+      case 'fix':
+        return fixSurvivors(open!, journal);
       case 'ask': {
         const machine = (this.machine ??= await this.startMachine());
         if (machine.finished !== undefined)
           return completeRun(run, machine.finished, machine.metrics, bodies, journal);
-        await openRound(run, machine, journal, deps.clock);
+        await openRound(run, machine, journal, clock);
         if (run.phase.name === 'collecting') this.startSum(run.phase.open.hash, machine);
         return undefined;
       }
       case 'close':
-        await closeRound(open!, this.sum!, this.machine!, bodies, journal);
+        await closeRound(run, open!, this.sum!, this.machine!, bodies, deps.maskThreads, journal);
         deps.sums.delete(open!.hash);
         return undefined;
       case 'void':
@@ -150,6 +176,18 @@ export class RunDriver {
       case 'fail':
         return failRun(run, decision.code, decision.reason, journal);
     }
+  }
+
+  /** Whether the program has its model and only the run is to be finished. */
+  private isDone(): boolean {
+    return this.machine?.finished !== undefined;
+  }
+
+  /** Rounds the program may still ask for: keys for more would never be used. */
+  private roundsLeft(): number {
+    const { name, settings } = this.run.plan.program;
+    const { phase } = this.run;
+    return programNamed(name).maximumRounds(settings) - (phase.name === 'ready' ? phase.round : 0);
   }
 
   private async startMachine(): Promise<RunMachine> {

@@ -13,6 +13,7 @@ export class RunningSum {
   readonly words: RingWords;
   /** Roster indices of the updates in the sum. */
   readonly added = new Set<number>();
+  private isOpened = false;
   private readonly asked: AskedQuestion;
   private readonly bodies: BodyStore;
   /** Additions run one after the other, so that they share the disk and never half-finish together. */
@@ -60,6 +61,13 @@ export class RunningSum {
       this.bodies.release(root);
     });
     return this.turn;
+  }
+
+  /** Takes the masks out, once: a disk that is full afterwards must not make it happen twice. */
+  async open(unmask: () => Promise<void>): Promise<void> {
+    if (this.isOpened) return;
+    await unmask();
+    this.isOpened = true;
   }
 
   private async eachSlice(

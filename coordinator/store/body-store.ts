@@ -102,13 +102,18 @@ export class BodyStore {
     }
   }
 
-  /** The whole body. @throws FederationError NOT_FOUND */
-  async read(root: string): Promise<Uint8Array> {
-    const size = await this.size(root);
+  /**
+   * The whole body.
+   * @param bank whose unclaimed upload it may also be
+   * @throws FederationError NOT_FOUND
+   */
+  async read(root: string, bank?: string): Promise<Uint8Array> {
+    const size =
+      (await this.size(root)) ?? (bank === undefined ? undefined : await fileSize(this.incoming(bank, root)));
     if (size === undefined) throw new FederationError('NOT_FOUND', `no body ${root}`);
     const bytes = new Uint8Array(size);
     let offset = 0;
-    for await (const chunk of this.chunks(root)) {
+    for await (const chunk of this.chunks(root, bank)) {
       bytes.set(chunk, offset);
       offset += chunk.length;
     }

@@ -13,11 +13,15 @@ export const policy = z.strictObject({
   consent: z.enum(['automatic', 'ask']),
   programs: z.array(z.string()).min(1),
   /** `plain` lets the coordinator see this bank's updates. */
-  aggregation: z.array(z.enum(['plain'])).min(1),
+  aggregation: z.array(z.enum(['masked', 'plain'])).min(1),
   /** Fewest banks in a sum, this one included: with two, each learns the other's part. */
   minimumCohort: z.int().min(2),
   /** Most rounds of one run. */
   maximumRounds: z.int().min(1),
+  /** `delegate` trusts two drawn banks to have checked the sum of a large model; `full` always checks. */
+  verify: z.enum(['delegate', 'full']).default('delegate'),
+  /** Fingerprints of other banks' keys, by participant id. */
+  peers: z.record(z.string(), z.string()).default({}),
   /** Data contracts that are allowed, by hash, or `any`. */
   contracts: z.union([z.literal('any'), z.array(hash)]),
 });
@@ -69,8 +73,16 @@ consent: ask
 # Federated programs that may run on this bank's rows.
 programs: [fedavg]
 
-# plain: the coordinator sees this bank's updates (never its rows).
-aggregation: [plain]
+# masked: the coordinator learns sums only. plain: it sees this bank's updates (never its rows).
+aggregation: [masked]
+
+# Large sums (over 16 MiB of vectors a round): delegate trusts two banks, drawn anew each round, to have added
+# them up; full checks every sum here. Small sums are always checked here.
+verify: delegate
+
+# Keys of other banks, by fingerprint, compared over another channel ("tallystick agent status" shows this
+# bank's). For banks that are not listed the first key seen counts; any other later is refused.
+peers: {}
 
 # Fewest banks in a sum, this one included. With two, each could work out the other's part.
 minimumCohort: 3

@@ -3,6 +3,7 @@ import type { AgentConfig } from '#participant-agent/config.ts';
 import type { Logger } from '#participant-agent/logger.ts';
 import type { Policy } from '#participant-agent/policy/policy.ts';
 import type { AgentState } from '#participant-agent/state/agent-state.ts';
+import type { KeyVault } from '#participant-agent/state/key-vault.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import type { BodyClient } from '#participant-agent/transport/body-client.ts';
 import type { Connection } from '#participant-agent/transport/connection.ts';
@@ -23,6 +24,8 @@ export interface AgentContext {
   readonly federation: FederationState;
   readonly connection: Connection;
   readonly bodies: BodyClient;
+  /** Secrets of masked sessions. */
+  readonly vault: KeyVault;
   readonly createComputer: (dataFile: string) => RunComputer;
   /** Aborts when the agent stops. */
   readonly signal: AbortSignal;

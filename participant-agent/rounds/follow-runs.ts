@@ -59,11 +59,14 @@ export class RunFollower {
     } else if (federation.charter === undefined) {
       throw new FederationError('STATE', `expected the charter first, got "${message.type}"`);
     }
-    assertSignedBy(
-      message,
-      federation.charter?.payload.coordinatorKey ?? (message as Message<'charter'>).payload.coordinatorKey,
-    );
-    assertFollows(federation.runs, message);
+    if (CHECKED_BY_THE_FOLD(message, federation)) {
+      assertAuthentic(federation, message);
+      assertAdmissible(federation, message, time);
+    } else {
+      assertSignedBy(message, federation.charter?.payload.coordinatorKey ?? (message as Message<'charter'>).payload.coordinatorKey);
+      assertFollows(federation.runs, message);
+      if (message.type === 'run-started') pinPeers(message.payload, this.context);
+    }
     apply(federation, recorded);
     const run = runOf(this.context, message, recorded.hash);
     if (run !== undefined) this.step(run, message);

@@ -6,14 +6,18 @@
  *   state/consents/<run>.json   the consent it signed
  *   state/decisions/<run>.json  what a person decided, for the agent to sign
  *   state/egress.jsonl          every message and body that left the bank
+ *   state/peers.json              the first identity key seen of each other bank
+ *   state/promises, state/sessions   masked runs: see promise-file.ts and key-vault.ts
  *   state/status.json           what the agent is doing, for `agent status`
  *   models/<root>.json          the models it has received and recomputed
  *
  * Files are written beside their name and renamed, so that none is ever half there.
  */
+import { writeFileSync } from 'node:fs';
 import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { key32 } from '#shared/protocol/ids.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import { parseMessage } from '#shared/protocol/messages.ts';
 
@@ -45,15 +49,21 @@ export class AgentState {
   /** Answers that are on disk, by their round. */
   private readonly kept = new Map<string, BankMessage>();
 
-  private constructor(folder: string) {
+  private readonly peers: Map<string, string>;
+
+  private constructor(folder: string, peers: Map<string, string>) {
     this.folder = folder;
+    this.peers = peers;
   }
 
   static async open(folder: string): Promise<AgentState> {
     for (const sub of ['state/outbox', 'state/consents', 'state/decisions', 'state/bodies', 'models']) {
       await mkdir(join(folder, sub), { recursive: true });
     }
-    return new AgentState(folder);
+    const peers = await readIfThere(join(folder, 'state/peers.json'));
+    const known =
+      peers === undefined ? {} : z.record(z.string(), key32).parse(JSON.parse(new TextDecoder().decode(peers)));
+    return new AgentState(folder, new Map(Object.entries(known)));
   }
 
   /** The signed answer for a round and its body, if there is one already. */
@@ -61,7 +71,7 @@ export class AgentState {
     const message = await this.readMessage(join('state/outbox', `${ctx}.json`));
     if (message === undefined) return undefined;
     this.kept.set(ctx, message);
-    if (message.type !== 'plain-input') return { message, body: undefined };
+    if (!('vectorRoot' in message.payload)) return { message, body: undefined };
     const body = await readIfThere(join(this.folder, 'state/bodies', message.payload.vectorRoot));
     // a body that is not there is computed again; the same rows and seeds give the same bytes
     return body === undefined ? undefined : { message, body };
@@ -70,7 +80,7 @@ export class AgentState {
   /** @param body may be left out when it is quickly computed again */
   async keepAnswer(ctx: string, message: BankMessage, body?: Uint8Array): Promise<void> {
     this.kept.set(ctx, message);
-    if (message.type === 'plain-input' && body !== undefined) {
+    if ('vectorRoot' in message.payload && body !== undefined) {
       await this.write(join('state/bodies', message.payload.vectorRoot), body);
     }
     await this.write(join('state/outbox', `${ctx}.json`), JSON.stringify(message));
@@ -82,9 +92,25 @@ export class AgentState {
     if (message === undefined) return; // this process has neither made nor read one
     this.kept.delete(ctx);
     await rm(join(this.folder, 'state/outbox', `${ctx}.json`), { force: true });
-    if (message.type === 'plain-input') {
+    if ('vectorRoot' in message.payload) {
       await rm(join(this.folder, 'state/bodies', message.payload.vectorRoot), { force: true });
     }
+  }
+
+  /** The identity key this bank has seen of another one. */
+  peerKey(id: string): string | undefined {
+    return this.peers.get(id);
+  }
+
+  /** Remembers keys of banks that were not known before. */
+  pinPeers(keys: ReadonlyMap<string, string>): void {
+    const fresh = [...keys].filter(([id]) => !this.peers.has(id));
+    if (fresh.length === 0) return;
+    for (const [id, key] of fresh) this.peers.set(id, key);
+    // in one go and before anything is signed for these peers
+    writeFileSync(join(this.folder, 'state/peers.json'), JSON.stringify(Object.fromEntries(this.peers)), {
+      flush: true,
+    });
   }
 
   async consentFor(run: string): Promise<BankMessage | undefined> {

@@ -6,6 +6,7 @@ import type { ThreadReply, ThreadRequest } from '#participant-agent/training/thr
 import type { DataContract } from '#shared/contract/contract.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
+import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 
 const port = parentPort!;
 const { dataFile } = workerData as { dataFile: string };
@@ -33,7 +34,7 @@ async function serve({ id, method, args }: ThreadRequest): Promise<void> {
         });
       case 'answer': {
         let reported = -1;
-        const answer = await computer.answer(args[0] as string, (fraction) => {
+        const answer = await computer.answer(args[0] as string, args[1] as Mask[], (fraction) => {
           if (fraction - reported < PROGRESS_EVERY) return;
           reported = fraction;
           reply({ id, progress: fraction });

@@ -13,6 +13,8 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
 import { encodeFields, type RingWords } from '#shared/ring/encode.ts';
 import { wordsOf } from '#shared/ring/ring-sum.ts';
+import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
+import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
 
 /** Where the agent's own recomputation of a run stands. */
@@ -36,10 +38,12 @@ export interface RunComputer {
   /**
    * Answers the present question.
    * @param roundingSeed the same seed gives the same bytes
+   * @param masks applied to the vector before it leaves the computer; none in plain rounds
    * @returns a body that is valid until the next answer
    */
   answer(
     roundingSeed: string,
+    masks: readonly Mask[],
     progress: (fraction: number) => void,
   ): Promise<{ body: Uint8Array; root: string }>;
   dispose(): Promise<void>;
@@ -85,6 +89,7 @@ export class LocalComputer implements RunComputer {
 
   async answer(
     roundingSeed: string,
+    masks: readonly Mask[],
     progress: (fraction: number) => void,
   ): Promise<{ body: Uint8Array; root: string }> {
     const { question } = this.begun().asked!;
@@ -95,6 +100,7 @@ export class LocalComputer implements RunComputer {
     const values = await this.answerer.answer(question, progress);
     const words = encodeFields(values, question.fields, question.ring, roundingSeed, this.words);
     this.words = words;
+    applyMasks(words, masks);
     return { body: bytesOf(words), root: vectorRoot(words) };
   }
 

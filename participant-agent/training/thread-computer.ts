@@ -5,6 +5,7 @@ import type { Position, RunComputer } from '#participant-agent/training/run-comp
 import type { DataContract } from '#shared/contract/contract.ts';
 import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
+import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 
 type Method = 'load' | 'begin' | 'next' | 'answer' | 'describe-engine';
 export interface ThreadRequest {
@@ -64,9 +65,13 @@ export class ThreadComputer implements RunComputer {
 
   answer(
     roundingSeed: string,
+    masks: readonly Mask[],
     progress: (fraction: number) => void,
   ): Promise<{ body: Uint8Array; root: string }> {
-    return this.call('answer', [roundingSeed], [], progress) as Promise<{ body: Uint8Array; root: string }>;
+    return this.call('answer', [roundingSeed, masks], [], progress) as Promise<{
+      body: Uint8Array;
+      root: string;
+    }>;
   }
 
   /** Loads the training engine and says which it is. */

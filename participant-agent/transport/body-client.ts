@@ -77,13 +77,28 @@ export class BodyClient {
     throw stopped();
   }
 
+  /** What the dealers of a sealed session dealt to this bank. @throws FederationError */
+  async downloadShares(session: string, signal: AbortSignal): Promise<Uint8Array> {
+    for await (const _attempt of backOff(signal)) {
+      try {
+        const path = `../sessions/${session}/shares`;
+        const { status, text, bytes } = await this.send('GET', path, {}, undefined, signal);
+        if (status !== 200) throw problemOf(status, text);
+        return bytes;
+      } catch (error) {
+        if (isFinal(error, signal)) throw error;
+      }
+    }
+    throw stopped();
+  }
+
   close(): void {
     this.agent.destroy();
   }
 
   private async send(
     method: 'GET' | 'HEAD' | 'PUT',
-    root: string,
+    path: string,
     headers: Record<string, string>,
     body: Uint8Array | undefined,
     signal: AbortSignal,
@@ -92,7 +107,7 @@ export class BodyClient {
     const token = await this.options.token();
     const request = this.base.protocol === 'https:' ? httpsRequest : httpRequest;
     return new Promise((resolve, reject) => {
-      const sending = request(new URL(root, this.base), {
+      const sending = request(new URL(path, this.base), {
         method,
         agent: this.agent,
         signal,

@@ -18,6 +18,8 @@ export interface PlanOptions {
   readonly patience?: number | undefined;
   readonly targetAuc?: number | undefined;
   readonly deadlines?: PlanInput['deadlines'];
+  /** Masked unless said otherwise. */
+  readonly aggregation?: PlanInput['aggregation'];
 }
 
 export type ProposedPlan = Omit<PlanInput, 'contract'>;
@@ -41,7 +43,7 @@ export function fedavgPlan(options: PlanOptions): ProposedPlan {
     program: { name: 'fedavg', settings: settings as PlanInput['program']['settings'] },
     participants: [...options.participants].sort((a, b) => (a < b ? -1 : 1)),
     cohort: { minimum: options.minimum },
-    aggregation: 'plain',
+    aggregation: options.aggregation ?? 'masked',
     seed: options.seed,
     ...(options.deadlines === undefined ? {} : { deadlines: options.deadlines }),
   };

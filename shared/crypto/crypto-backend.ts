@@ -35,10 +35,5 @@ export interface CryptoBackend {
   /** AES-256-GCM; the 16-byte tag follows the ciphertext. */
   gcmSeal(key: Uint8Array, nonce: Uint8Array, text: Uint8Array, bound: Uint8Array): Uint8Array;
   /** Undefined when the tag does not fit. */
-  gcmOpen(
-    key: Uint8Array,
-    nonce: Uint8Array,
-    sealed: Uint8Array,
-    bound: Uint8Array,
-  ): Uint8Array | undefined;
+  gcmOpen(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, bound: Uint8Array): Uint8Array | undefined;
 }

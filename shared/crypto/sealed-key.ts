@@ -27,7 +27,6 @@ export const sealedKey = z.strictObject({
 });
 export type SealedKey = z.infer<typeof sealedKey>;
 
-
 import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
 
 /** @param what says which key this is, for people; not secret */

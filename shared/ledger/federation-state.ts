@@ -32,6 +32,39 @@ export interface Consent {
   readonly at: number;
 }
 
+/** Key material of one set of banks, dealt for several rounds. Banks are indices in `payload.participants`. */
+export interface Session {
+  /** Hash of the open-session. */
+  readonly hash: string;
+  readonly payload: Payload<'open-session'>;
+  readonly openedAt: number;
+  readonly advertised: Map<number, { readonly hash: string; readonly payload: Payload<'advertise-keys'> }>;
+  /** Known once everybody has advertised. */
+  rosterHash: string | undefined;
+  readonly dealt: Map<number, Payload<'share-keys'>>;
+  sealed: { readonly hash: string; readonly dealers: readonly number[]; readonly at: number } | undefined;
+  readonly complaints: Payload<'complain'>[];
+  /** The next slot to be used. */
+  nextSlot: number;
+  /** Set by void-session: no further round uses it. */
+  isVoid: boolean;
+}
+
+/** What a masked round has besides its inputs. */
+export interface MaskedRound {
+  readonly session: Session;
+  readonly slot: number;
+  /** Who is in the sum. From then on late vectors stay out. */
+  fixed: { readonly survivors: readonly number[]; readonly hash: string; readonly at: number } | undefined;
+  /** Banks that certified the survivors; an unmask counts as a certificate. */
+  readonly certificates: Set<number>;
+  readonly unmasks: Map<number, Payload<'unmask'>>;
+  /** Banks that voted to ask again; they never unmask. */
+  readonly aborts: Set<number>;
+  /** Banks that computed the sum themselves, and what they got. */
+  readonly confirmations: Map<number, string>;
+}
+
 /** One update that was accepted. */
 export interface AcceptedInput {
   readonly vectorRoot: string;
@@ -46,6 +79,10 @@ export interface OpenRound {
   /** By roster index. */
   readonly inputs: Map<number, AcceptedInput>;
   readonly refusals: Map<number, { readonly code: string; readonly reason: string }>;
+  /** The banks that may answer; indices of inputs, refusals and survivors are places in this list. */
+  readonly roster: readonly ParticipantId[];
+  /** Undefined in plain rounds. */
+  readonly masked: MaskedRound | undefined;
 }
 
 export type RunPhase =
@@ -55,6 +92,8 @@ export type RunPhase =
       readonly parent: string;
       readonly round: number;
       readonly attempt: number;
+      /** When the run came to be between rounds. */
+      readonly since: number;
       readonly lastVoid?: string;
     }
   | { readonly name: 'collecting'; readonly open: OpenRound }
@@ -77,6 +116,12 @@ export interface Run {
   roster: readonly ParticipantId[];
   phase: RunPhase;
   readonly past: PastRound[];
+  /** Masked runs: the newest session. */
+  session: Session | undefined;
+  /** Banks that are out of later sessions: a fault was proven. */
+  readonly culprits: Map<ParticipantId, string>;
+  /** How often a bank let the dealing of keys come to nothing. */
+  readonly stalls: Map<ParticipantId, number>;
 }
 
 export interface FederationState {
@@ -90,6 +135,8 @@ export interface FederationState {
   readonly runs: Map<RunId, Run>;
   /** Which run a round belongs to, by the hash of its open-round. */
   readonly roundRuns: Map<string, RunId>;
+  /** Which run a session belongs to, by the hash of its open-session. */
+  readonly sessionRuns: Map<string, RunId>;
 }
 
 export function emptyFederation(): FederationState {
@@ -101,6 +148,7 @@ export function emptyFederation(): FederationState {
     participants: new Map(),
     runs: new Map(),
     roundRuns: new Map(),
+    sessionRuns: new Map(),
   };
 }
 

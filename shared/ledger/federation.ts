@@ -9,6 +9,9 @@
  *
  *   proposed ── run-started ──▶ ready ── open-round ──▶ collecting ── close-round, void-round ──▶ ready
  *   proposed, ready, collecting ── run-finished ──▶ finished
+ *
+ * A masked run deals keys while it is ready (session-rules.ts), and its rounds have more steps while they
+ * are collecting (masked-rules.ts).
  */
 import { assertSignedBy } from '#shared/crypto/signed-message.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
@@ -19,11 +22,20 @@ import {
   type Rules,
 } from '#shared/ledger/federation-state.ts';
 import { membershipRules } from '#shared/ledger/membership-rules.ts';
+import { maskedRules } from '#shared/ledger/masked-rules.ts';
+import { roundRules } from '#shared/ledger/round-rules.ts';
 import { runRules } from '#shared/ledger/run-rules.ts';
+import { sessionRules } from '#shared/ledger/session-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { Message, MessageType } from '#shared/protocol/messages.ts';
+import { isBankMessage, type Message, type MessageType } from '#shared/protocol/messages.ts';
 
-const rules: Rules<MessageType> = { ...membershipRules, ...runRules };
+const rules: Rules<MessageType> = {
+  ...membershipRules,
+  ...runRules,
+  ...sessionRules,
+  ...roundRules,
+  ...maskedRules,
+};
 
 function ruleOf(message: Message): Rule<MessageType> {
   return rules[message.type];
@@ -64,11 +76,8 @@ export function signerKey(state: FederationState, message: Message): string {
       return message.payload.coordinatorKey;
     case 'enrol':
       return message.payload.identityKey;
-    case 'consent':
-    case 'plain-input':
-    case 'refuse-round':
-      return admittedParticipant(state, message.payload.from).identityKey;
     default: {
+      if (isBankMessage(message)) return admittedParticipant(state, message.payload.from).identityKey;
       if (state.charter === undefined) throw new FederationError('STATE', 'the ledger has no charter yet');
       return state.charter.payload.coordinatorKey;
     }

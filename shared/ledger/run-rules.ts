@@ -1,30 +1,12 @@
-/** What may happen in a run, and in which order: from the proposal to the end. */
+/** The life of a run around its rounds: proposed, consented to, started, finished. */
+import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { runId, type ParticipantId } from '#shared/protocol/ids.ts';
-import {
-  admittedParticipant,
-  runOf,
-  type FederationState,
-  type OpenRound,
-  type PastRound,
-  type Rules,
-  type Run,
-} from '#shared/ledger/federation-state.ts';
+import { admittedParticipant, runOf, type Rules, type Run } from '#shared/ledger/federation-state.ts';
 import { assertCharter } from '#shared/ledger/membership-rules.ts';
 
-type RunMessage =
-  | 'run-proposed'
-  | 'consent'
-  | 'run-started'
-  | 'open-round'
-  | 'plain-input'
-  | 'refuse-round'
-  | 'close-round'
-  | 'void-round'
-  | 'run-finished';
-
-export const runRules: Rules<RunMessage> = {
+export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-finished'> = {
   'run-proposed': {
     admissible(state, payload) {
       assertCharter(state, payload.charter);
@@ -47,6 +29,9 @@ export const runRules: Rules<RunMessage> = {
         roster: [],
         phase: { name: 'proposed' },
         past: [],
+        session: undefined,
+        culprits: new Map(),
+        stalls: new Map(),
       });
     },
   },
@@ -81,110 +66,14 @@ export const runRules: Rules<RunMessage> = {
         );
       }
       if (granted.length < run.plan.cohort.minimum) throw tooFew(run, granted.length, 'consented');
+      if (canonicalJson(payload.identityKeys ?? null) !== canonicalJson(identityKeysFor(state, run) ?? null)) {
+        throw new FederationError('STATE', 'expected the enrolled keys of the roster');
+      }
     },
-    apply(state, payload, { hash }) {
+    apply(state, payload, { hash, entry }) {
       const run = runOf(state, payload.run);
       run.roster = payload.roster;
-      run.phase = { name: 'ready', parent: hash, round: 0, attempt: 0 };
-    },
-  },
-
-  'open-round': {
-    admissible(state, payload, time) {
-      const run = runOf(state, payload.run);
-      const { phase } = run;
-      if (phase.name !== 'ready') throw new FederationError('STATE', `run ${run.id} is ${phase.name}`);
-      const { parent, round, attempt } = phase;
-      if (payload.parent !== parent || payload.round !== round || payload.attempt !== attempt) {
-        throw new FederationError(
-          'STATE',
-          `expected round ${round}, attempt ${attempt}, following ${parent}`,
-        );
-      }
-      if (payload.deadlineAt <= time) throw new FederationError('STATE', 'the deadline has already passed');
-    },
-    apply(state, payload, { hash, entry }) {
-      const open = { hash, payload, openedAt: entry.time, inputs: new Map(), refusals: new Map() };
-      runOf(state, payload.run).phase = { name: 'collecting', open };
-      state.roundRuns.set(hash, payload.run);
-    },
-  },
-
-  'plain-input': {
-    admissible(state, payload) {
-      const { run, open } = openRoundOf(state, payload.ctx, payload.from);
-      const index = rosterIndex(run, payload.from);
-      const earlier = open.inputs.get(index);
-      if (earlier?.vectorRoot === payload.vectorRoot)
-        throw new FederationError('REPLAY', 'this update is already recorded');
-      if (earlier !== undefined) {
-        throw new FederationError(
-          'DUPLICATE',
-          `"${payload.from}" has already sent another update for this round`,
-        );
-      }
-      if (open.refusals.has(index))
-        throw new FederationError('DUPLICATE', `"${payload.from}" has refused this round`);
-      const { ring, length } = open.payload.question;
-      if (payload.ring !== ring || payload.length !== length) {
-        throw new FederationError(
-          'SHAPE',
-          `expected ${length} words of ${ring}, got ${payload.length} of ${payload.ring}`,
-        );
-      }
-    },
-    apply(state, payload, { entry }) {
-      const { run, open } = openRoundOf(state, payload.ctx, payload.from);
-      open.inputs.set(rosterIndex(run, payload.from), { vectorRoot: payload.vectorRoot, at: entry.time });
-    },
-  },
-
-  'refuse-round': {
-    admissible(state, payload) {
-      const { run, open } = openRoundOf(state, payload.ctx, payload.from);
-      const index = rosterIndex(run, payload.from);
-      if (open.inputs.has(index))
-        throw new FederationError('DUPLICATE', `"${payload.from}" has already answered this round`);
-      if (open.refusals.has(index))
-        throw new FederationError('REPLAY', `"${payload.from}" has already refused this round`);
-    },
-    apply(state, payload) {
-      const { run, open } = openRoundOf(state, payload.ctx, payload.from);
-      open.refusals.set(rosterIndex(run, payload.from), { code: payload.code, reason: payload.reason });
-    },
-  },
-
-  'close-round': {
-    admissible(state, payload) {
-      const { run, open } = openRoundOf(state, payload.ctx);
-      const indices = survivorsOf(open);
-      if (
-        indices.length !== payload.survivors.length ||
-        indices.some((index, i) => index !== payload.survivors[i])
-      ) {
-        throw new FederationError(
-          'STATE',
-          'expected the survivors to be exactly the banks whose updates were accepted',
-        );
-      }
-      if (payload.survivorsHash !== survivorsHash(open)) {
-        throw new FederationError('STATE', 'the survivors hash does not match the accepted updates');
-      }
-      if (indices.length < run.plan.cohort.minimum) throw tooFew(run, indices.length, 'answered');
-    },
-    apply(state, payload, { hash, entry }) {
-      const { run, open } = openRoundOf(state, payload.ctx);
-      endRound(run, { open, endedAt: entry.time, end: { outcome: 'closed', hash, payload } });
-    },
-  },
-
-  'void-round': {
-    admissible(state, payload) {
-      openRoundOf(state, payload.ctx);
-    },
-    apply(state, payload, { hash, entry }) {
-      const { run, open } = openRoundOf(state, payload.ctx);
-      endRound(run, { open, endedAt: entry.time, end: { outcome: 'void', hash, payload } });
+      run.phase = { name: 'ready', parent: hash, round: 0, attempt: 0, since: entry.time };
     },
   },
 
@@ -209,6 +98,12 @@ export function grantedBy(run: Run): ParticipantId[] {
   return run.plan.participants.filter((id) => run.consents.get(id)?.decision === 'granted');
 }
 
+/** The keys that a masked run announces with its roster. */
+export function identityKeysFor(state: FederationState, run: Run): string[] | undefined {
+  if (run.plan.aggregation === 'plain') return undefined;
+  return grantedBy(run).map((id) => admittedParticipant(state, id).identityKey);
+}
+
 /** The message a run's next one must follow. */
 export function lastHash(run: Run): string {
   switch (run.phase.name) {
@@ -222,60 +117,14 @@ export function lastHash(run: Run): string {
   }
 }
 
-/** Roster indices with an accepted update, ascending. */
-export function survivorsOf(open: OpenRound): number[] {
-  return [...open.inputs.keys()].sort((a, b) => a - b);
-}
-
-/** Commits to who is in the sum and with which vector. */
-export function survivorsHash(open: OpenRound): string {
-  const vectors = survivorsOf(open).map((index) => [index, open.inputs.get(index)!.vectorRoot]);
-  return messageHash('survivors', { ctx: open.hash, vectors });
-}
-
-function endRound(run: Run, past: PastRound): void {
-  run.past.push(past);
-  const { round, attempt } = past.open.payload;
-  const { hash: parent } = past.end;
-  run.phase =
-    past.end.outcome === 'closed'
-      ? { name: 'ready', parent, round: round + 1, attempt: 0 }
-      : { name: 'ready', parent, round, attempt: attempt + 1, lastVoid: past.end.payload.code };
-}
-
-/**
- * The open round that `ctx` names; for a bank's message, only if the bank is on the roster.
- * @throws FederationError STALE | LATE | WRONG_SENDER
- */
-export function openRoundOf(
-  state: FederationState,
-  ctx: string,
-  from?: ParticipantId,
-): { run: Run; open: OpenRound } {
-  const id = state.roundRuns.get(ctx);
-  if (id === undefined) throw new FederationError('STALE', `no round ${ctx} in this ledger`);
-  const run = runOf(state, id);
-  if (from !== undefined) rosterIndex(run, from);
-  if (run.phase.name !== 'collecting' || run.phase.open.hash !== ctx) {
-    throw new FederationError('LATE', `round ${ctx} is over`);
-  }
-  return { run, open: run.phase.open };
-}
-
-/** @throws FederationError WRONG_SENDER */
-export function rosterIndex(run: Run, id: ParticipantId): number {
-  const index = run.roster.indexOf(id);
-  if (index < 0) throw new FederationError('WRONG_SENDER', `"${id}" is not on the roster of run ${run.id}`);
-  return index;
-}
-
 function assertAsked(run: Run, id: ParticipantId): void {
   if (!run.plan.participants.includes(id)) {
     throw new FederationError('WRONG_SENDER', `"${id}" is not asked by the plan of run ${run.id}`);
   }
 }
 
-function tooFew(run: Run, count: number, did: string): FederationError {
+/** @param did what too few banks did, in the past tense */
+export function tooFew(run: Run, count: number, did: string): FederationError {
   return new FederationError(
     'COHORT',
     `${count} banks ${did}, the plan needs ${run.plan.cohort.minimum}; see "tallystick run show ${run.id}"`,

@@ -97,6 +97,8 @@ const payloads = {
     run: runId,
     /** The banks that granted, sorted. Positions in this list are the indices of later messages. */
     roster: z.array(participantId).min(1).max(LIMITS.participantsMax),
+    /** Masked runs: the enrolled key of each, by which the banks check each other's signatures. */
+    identityKeys: z.array(key32).min(SESSION_BANKS_MIN).max(SESSION_BANKS_MAX).optional(),
   }),
 
   'open-round': z.strictObject({
@@ -223,7 +225,7 @@ const payloads = {
   /** "I have seen these survivors, and certify no others for this slot." */
   'consistency-check': z.strictObject({ ctx: hash, slot: slotNumber, from: participantId, survivors: hash }),
 
-  'unmask': z.strictObject({
+  unmask: z.strictObject({
     ctx: hash,
     slot: slotNumber,
     from: participantId,

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { hash, participantId } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
+import { SESSION_BANKS_MAX, SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
 
 const MINUTE = 60_000;
 
@@ -25,8 +26,8 @@ export const planFields = z.strictObject({
     /** Updates a round needs. With fewer the round is void. */
     minimum: z.int().min(1).max(LIMITS.participantsMax),
   }),
-  /** `plain`: the coordinator sees each update. */
-  aggregation: z.enum(['plain']),
+  /** `masked`: the coordinator learns sums only. `plain`: it sees each update; every bank must allow that. */
+  aggregation: z.enum(['masked', 'plain']).default('masked'),
   /** Public; whatever looks random in the program follows from it. */
   seed: z.string().min(1).max(100),
   deadlines: z
@@ -59,6 +60,16 @@ export const plan = planFields.superRefine((p, context) => {
   const sorted = [...p.participants].sort((a, b) => (a < b ? -1 : 1));
   if (new Set(sorted).size !== sorted.length || sorted.some((id, i) => id !== p.participants[i])) {
     context.addIssue({ code: 'custom', path: ['participants'], message: 'must be sorted, without repeats' });
+  }
+  if (
+    p.aggregation === 'masked' &&
+    (p.cohort.minimum < SESSION_BANKS_MIN || p.participants.length > SESSION_BANKS_MAX)
+  ) {
+    context.addIssue({
+      code: 'custom',
+      path: ['cohort', 'minimum'],
+      message: `masked sums are for ${SESSION_BANKS_MIN} to ${SESSION_BANKS_MAX} banks: with fewer, each would learn another's part`,
+    });
   }
   if (p.cohort.minimum > p.participants.length) {
     context.addIssue({

@@ -10,7 +10,10 @@ import { hash, participantId, runId, signature64, timeMs } from '#shared/protoco
 import type { Entry } from '#shared/ledger/entry.ts';
 import type { MessageType } from '#shared/protocol/messages.ts';
 
-/** What a bank is told of the ledger: the coordinator's side of runs, and never another bank's messages. */
+/**
+ * What a bank is told of the ledger: the coordinator's side of runs; of other banks only what masked rounds
+ * need, where every bank checks every other's signature. Plain updates are nobody else's business.
+ */
 export const FEED_TYPES = [
   'charter',
   'run-proposed',
@@ -19,6 +22,19 @@ export const FEED_TYPES = [
   'close-round',
   'void-round',
   'run-finished',
+  'open-session',
+  'advertise-keys',
+  'share-keys',
+  'seal-session',
+  'complain',
+  'void-session',
+  'masked-input',
+  'fix-survivors',
+  'consistency-check',
+  'unmask',
+  'abort-round',
+  'confirm-sum',
+  'blame',
 ] as const satisfies readonly MessageType[];
 
 /** The coordinator's first word on a fresh /agents socket. */

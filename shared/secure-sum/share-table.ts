@@ -146,7 +146,10 @@ export function rootsOfTable(
 ): ShareRoots {
   const layout = new ShareTableLayout(context);
   if (table.length !== layout.bytes) {
-    throw new FederationError('SHAPE', `expected a share table of ${layout.bytes} bytes, got ${table.length}`);
+    throw new FederationError(
+      'SHAPE',
+      `expected a share table of ${layout.bytes} bytes, got ${table.length}`,
+    );
   }
   const header = table.subarray(0, layout.headerBytes);
   if (!equalBytes(header, headerOf(table, layout, from))) {
@@ -156,7 +159,11 @@ export function rootsOfTable(
 }
 
 /** The part of a table that one recipient needs: header and its segment. */
-export function packageFor(table: Uint8Array, context: { banks: number; slots: number }, to: number): Uint8Array {
+export function packageFor(
+  table: Uint8Array,
+  context: { banks: number; slots: number },
+  to: number,
+): Uint8Array {
   const layout = new ShareTableLayout(context);
   return join(
     table.subarray(0, layout.headerBytes),

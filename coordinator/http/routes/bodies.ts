@@ -10,11 +10,12 @@ import { Router, type Request, type Response } from 'express';
 import { authorised } from '#coordinator/http/route.ts';
 import type { Access, Caller } from '#coordinator/participants/access.ts';
 import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
+import { layoutOf } from '#coordinator/rounds/accept-shares.ts';
 import type { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { hash } from '#shared/protocol/ids.ts';
+import { hash, type ParticipantId } from '#shared/protocol/ids.ts';
 
 export interface BodyRouteDependencies {
   readonly access: Access;
@@ -107,21 +108,24 @@ function send(path: string, request: Request, response: Response): Promise<void>
   });
 }
 
-/** Banks may read contracts, sums and models; never another bank's update. */
+/** Banks may read contracts, sums, models, and masked vectors to check sums; never a plain update. */
 function isForBanks(state: FederationState, root: string): boolean {
   for (const run of state.runs.values()) {
     if (run.plan.contract === root) return true;
     if (run.phase.name === 'finished' && run.phase.result.artefact === root) return true;
     for (let i = run.past.length - 1; i >= 0; i--) {
-      const { end } = run.past[i]!;
-      if (end.outcome === 'closed' && end.payload.sumRoot === root) return true;
+      const { end, open } = run.past[i]!;
+      if (end.outcome !== 'closed') continue;
+      if (end.payload.sumRoot === root) return true;
+      if (open.masked === undefined) continue;
+      for (const { vectorRoot } of open.inputs.values()) if (vectorRoot === root) return true;
     }
   }
   return false;
 }
 
 /**
- * The length of an upload must be that of an update of an open round, so that a bank cannot fill the disk.
+ * The length of an upload must be that of an update of an open round, or of a share table of a session, so that a bank cannot fill the disk.
  * @throws FederationError STATE
  */
 function assertExpected(
@@ -131,13 +135,25 @@ function assertExpected(
 ): void {
   for (const [ctx, sum] of sums) {
     const run = state.runs.get(state.roundRuns.get(ctx)!);
-    const isOpen = run?.phase.name === 'collecting' && run.phase.open.hash === ctx;
-    if (isOpen && sum.bodyBytes === length && run.roster.includes(caller.participant)) return;
+    const open = run?.phase.name === 'collecting' ? run.phase.open : undefined;
+    const takes = open?.hash === ctx && open.masked?.fixed === undefined && sum.bodyBytes === length;
+    if (takes && open.roster.includes(caller.participant)) return;
   }
+  if (expectsTable(state, caller.participant, length)) return;
   throw new FederationError(
     'STATE',
     `no open round expects a body of ${length} bytes from "${caller.participant}"`,
   );
+}
+
+function expectsTable(state: FederationState, participant: ParticipantId, length: number): boolean {
+  for (const { session, phase } of state.runs.values()) {
+    if (phase.name === 'finished' || session?.rosterHash === undefined) continue;
+    if (session.sealed !== undefined || session.isVoid) continue;
+    const fits = layoutOf(session).bytes === length;
+    if (fits && session.payload.participants.includes(participant)) return true;
+  }
+  return false;
 }
 
 function rootOf(request: Request): string {

@@ -1,23 +1,34 @@
 /** collecting → ready: the sum is stored, recorded, and the program moves on. */
 import type { Journal } from '#coordinator/journal/journal.ts';
+import type { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
 import type { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { RunMachine } from '#models/run-machine.ts';
-import type { OpenRound } from '#shared/ledger/federation-state.ts';
-import { survivorsHash, survivorsOf } from '#shared/ledger/run-rules.ts';
+import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
+import { survivorsHash, survivorsOf } from '#shared/ledger/round-rules.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { RingSum } from '#shared/ring/ring-sum.ts';
 import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
+import { fixedSlot, revealedShares } from '#shared/secure-sum/bank-round.ts';
+import { BankFault, masksOfSum } from '#shared/secure-sum/open-sum.ts';
 
 /** @throws FederationError when the sum is not one the program can go on from */
 export async function closeRound(
+  run: Run,
   open: OpenRound,
   sum: RunningSum,
   machine: RunMachine,
   bodies: BodyStore,
+  threads: MaskThreads,
   journal: Journal,
 ): Promise<void> {
   // an update accepted a moment ago may still be on its way into the sum; `add` is idempotent
   const survivors = survivorsOf(open);
   for (const index of survivors) await sum.add(index, open.inputs.get(index)!.vectorRoot);
+  if (open.masked !== undefined) {
+    const fault = await openSum(open, sum, machine, threads);
+    if (fault !== undefined) return giveUp(run, open, fault, journal);
+  }
   const sumRoot = vectorRoot(sum.words);
   await bodies.put(sumRoot, bytesOf(sum.words));
   // A crash before this line: the round is still open, the sum is computed again. After it: the sum is read
@@ -29,4 +40,49 @@ export async function closeRound(
     sumRoot,
   });
   machine.next(sum.words, survivors.length, sumRoot);
+}
+
+/** Takes the masks out. @returns why there is no sum, though enough banks revealed their shares */
+async function openSum(
+  open: OpenRound,
+  sum: RunningSum,
+  machine: RunMachine,
+  threads: MaskThreads,
+): Promise<FederationError | undefined> {
+  const fixed = fixedSlot(open);
+  try {
+    await sum.open(() => threads.apply(sum.words, masksOfSum(fixed, revealedShares(open))));
+    void new RingSum(sum.words, machine.asked!.question.fields, fixed.survivors.length);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FederationError)) throw error;
+    return error;
+  }
+}
+
+/** The sum is lost for good: its shares are out, so the question is not asked again. */
+async function giveUp(run: Run, open: OpenRound, fault: FederationError, journal: Journal): Promise<void> {
+  if (fault instanceof BankFault) {
+    const culprit = open.roster[fault.culprit]!;
+    const { session, slot, unmasks } = open.masked!;
+    const advertised = session.advertised.get(fault.culprit)!.payload;
+    const position = session.sealed!.dealers.indexOf(fault.culprit);
+    await journal.record('blame', {
+      run: run.id,
+      culprit,
+      code: fault.code,
+      reason: fault.message,
+      evidence: {
+        ctx: open.hash,
+        slotKey: advertised.slotKeys[slot]!,
+        seedCommitment: advertised.seedCommitments[slot]!,
+        shares: [...unmasks].map(([index, { shares }]) => [index, shares[position]!]),
+      },
+    });
+  }
+  await journal.record('void-round', {
+    ctx: open.hash,
+    code: fault.code,
+    reason: fault.message.slice(0, 500),
+  });
 }

@@ -2,6 +2,7 @@
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { RunMachine } from '#models/run-machine.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
+import { usableSession } from '#shared/ledger/session-rules.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -29,5 +30,11 @@ export async function openRound(
     },
     metrics: machine.metrics,
     deadlineAt: clock.now() + run.plan.deadlines.roundMs,
+    ...(run.plan.aggregation === 'masked' ? { keys: nextKeys(run) } : {}),
   });
+}
+
+function nextKeys(run: Run): { session: string; slot: number } {
+  const session = usableSession(run);
+  return { session: session.sealed!.hash, slot: session.nextSlot };
 }

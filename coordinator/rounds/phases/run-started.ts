@@ -1,8 +1,13 @@
 /** proposed → ready: the roster is fixed. */
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
-import { grantedBy } from '#shared/ledger/run-rules.ts';
+import { grantedBy, identityKeysFor } from '#shared/ledger/run-rules.ts';
 
 export async function startRun(run: Run, journal: Journal): Promise<void> {
-  await journal.record('run-started', { run: run.id, roster: grantedBy(run) });
+  const identityKeys = identityKeysFor(journal.state, run);
+  await journal.record('run-started', {
+    run: run.id,
+    roster: grantedBy(run),
+    ...(identityKeys === undefined ? {} : { identityKeys }),
+  });
 }

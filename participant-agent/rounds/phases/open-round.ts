@@ -9,7 +9,14 @@ import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
+import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 import type { Progress } from '#shared/protocol/socket-events.ts';
+
+/** What a masked round adds to an answer. */
+export interface Masking {
+  prepareAnswer(open: OpenRound): Promise<Mask[]>;
+  signInput(open: OpenRound, vectorRoot: string): Promise<BankMessage>;
+}
 
 /** An answer that took less time than this is not worth writing its vector to disk. */
 const KEEP_ABOVE_MS = 500;
@@ -20,21 +27,22 @@ export async function answerRound(
   position: Position,
   computer: RunComputer,
   context: AgentContext,
+  masking?: Masking,
 ): Promise<void> {
   const { round } = open.payload;
   const report = (stage: Progress['stage'], fraction: number): void =>
     context.connection.progress({ run: run.id, round, stage, fraction });
   const earlier = await context.state.answerFor(open.hash);
   const started = context.clock.now();
-  const { message, body } = earlier ?? (await makeAnswer(run, open, position, computer, context, report));
+  const { message, body } = earlier ?? (await makeAnswer(run, open, position, computer, context, report, masking));
   // The body may travel while it is being kept; the message that names it leaves only after both. What was
   // made quickly is made again after a crash: the same rows and seeds give the same bytes.
   const worthKeeping = context.clock.now() - started > KEEP_ABOVE_MS;
   const kept = earlier ?? context.state.keepAnswer(open.hash, message, worthKeeping ? body : undefined);
-  if (message.type === 'plain-input') {
+  if (body !== undefined && 'vectorRoot' in message.payload) {
     report('uploading', 0);
     try {
-      await Promise.all([kept, context.bodies.upload(message.payload.vectorRoot, body!, context.signal)]);
+      await Promise.all([kept, context.bodies.upload(message.payload.vectorRoot, body, context.signal)]);
     } catch (error) {
       // the round may have ended while we computed: then nobody expects this body any more
       if (error instanceof FederationError && error.code === 'STATE') {
@@ -49,7 +57,7 @@ export async function answerRound(
       what: 'body',
       run: run.id,
       round,
-      bytes: body!.length,
+      bytes: body.length,
       detail: `${open.payload.question.kind} answer, ${run.plan.aggregation}, root ${message.payload.vectorRoot.slice(0, 16)}…`,
     });
   }
@@ -67,21 +75,24 @@ async function makeAnswer(
   computer: RunComputer,
   context: AgentContext,
   report: (stage: Progress['stage'], fraction: number) => void,
+  masking: Masking | undefined,
 ): Promise<{ message: BankMessage; body: Uint8Array | undefined }> {
   const { config, seed, log } = context;
   const from = config.participant;
   try {
     assertFollows(run, open, position, context);
     report('answering', 0);
+    const masks = (await masking?.prepareAnswer(open)) ?? [];
     const { ring, length } = open.payload.question;
     // rounding is seeded by the plan, not by when: the same rows and seed give the same bits in every run
     const roundingSeed = `${run.plan.seed}/${open.payload.round}/${from}`;
-    const { body, root } = await computer.answer(roundingSeed, (fraction) => report('answering', fraction));
-    const message = signMessage(
-      'plain-input',
-      { ctx: open.hash, from, ring, length, vectorRoot: root },
-      seed,
+    const { body, root } = await computer.answer(roundingSeed, masks, (fraction) =>
+      report('answering', fraction),
     );
+    const message =
+      masking === undefined
+        ? signMessage('plain-input', { ctx: open.hash, from, ring, length, vectorRoot: root }, seed)
+        : await masking.signInput(open, root);
     return { message, body };
   } catch (error) {
     const code: ErrorCode = error instanceof FederationError ? error.code : 'INTERNAL';
@@ -129,10 +140,10 @@ function assertFollows(run: Run, open: OpenRound, position: Position, { policy }
       `round ${open.payload.round} asks ${asked.hash.slice(0, 16)}…, but the last sum leads to ${expected?.hash.slice(0, 16) ?? 'the end of the program'}…`,
     );
   }
-  if (run.roster.length < policy.minimumCohort) {
+  if (open.roster.length < policy.minimumCohort) {
     throw new FederationError(
       'POLICY',
-      `${run.roster.length} banks take part, this bank requires ${policy.minimumCohort}`,
+      `${open.roster.length} banks take part, this bank requires ${policy.minimumCohort}`,
     );
   }
   if (open.payload.round >= policy.maximumRounds) {
@@ -143,7 +154,9 @@ function assertFollows(run: Run, open: OpenRound, position: Position, { policy }
   }
 }
 
+const OWN_WORDS: ReadonlySet<ErrorCode> = new Set(['LINEAGE', 'POLICY', 'EQUIVOCATION', 'REPLAY', 'VECROOT']);
+
 /** What others may read: the sentences we wrote ourselves, never an engine's own words. */
 function refusalFor(code: ErrorCode, reason: string): string {
-  return code === 'LINEAGE' || code === 'POLICY' ? reason : `the agent could not answer (${code})`;
+  return OWN_WORDS.has(code) ? reason : `the agent could not answer (${code})`;
 }

@@ -1,0 +1,74 @@
+/** What banks deal and later reveal: share tables as bodies, and single shares held against them. */
+import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import type { Session } from '#shared/ledger/federation-state.ts';
+import { openRoundOf, rosterIndex } from '#shared/ledger/round-rules.ts';
+import { sessionIndex, sessionOf } from '#shared/ledger/session-rules.ts';
+import { fromBase64Url } from '#shared/crypto/base64.ts';
+import { fromHex, toHex } from '#shared/crypto/hash.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { Message } from '#shared/protocol/messages.ts';
+import { assertShareFits, BankFault, openedSeed } from '#shared/secure-sum/open-sum.ts';
+import { commitmentIn, rootsOfTable, ShareTableLayout } from '#shared/secure-sum/share-table.ts';
+
+/** @throws FederationError SHAPE | VECROOT when the table is not the one that the message signs */
+export async function acceptShareTable(message: Message<'share-keys'>, deps: RunDependencies): Promise<void> {
+  const { session: hash, from, shareRoot, cipherRoot, table } = message.payload;
+  const session = sessionOf(deps.journal.state, hash);
+  const layout = layoutOf(session);
+  await deps.bodies.assertUploaded(from, table, layout.bytes);
+  const bytes = await deps.bodies.read(table, from);
+  const roots = rootsOfTable(bytes, layout, sessionIndex(session, from));
+  if (roots.shareRoot !== shareRoot || roots.cipherRoot !== cipherRoot) {
+    await deps.bodies.discard(from, table);
+    throw new FederationError('VECROOT', 'the share table does not hash to the roots that were signed');
+  }
+  await deps.bodies.claim(from, table);
+  // A crash before this line: the table is there and nobody knows; the agent sends again.
+  await deps.journal.append(message);
+}
+
+/**
+ * Every revealed share must fit the commitment its dealer made. One that does not is recorded with what
+ * proves it, and the bank is left out of later sessions.
+ * @throws BankFault SHARE_BAD
+ */
+export async function assertRevealedShares(message: Message<'unmask'>, deps: RunDependencies): Promise<void> {
+  const { run, open } = openRoundOf(deps.journal.state, message.payload.ctx);
+  const { session, slot, fixed } = open.masked!;
+  const layout = layoutOf(session);
+  const revealer = rosterIndex(open, message.payload.from);
+  for (const [position, dealer] of session.sealed!.dealers.entries()) {
+    const table = await deps.shareTables.read(session, dealer);
+    const kind = openedSeed(dealer, fixed!.survivors);
+    const commitment = commitmentIn(table, layout, slot, revealer, kind);
+    const share = fromBase64Url(message.payload.shares[position]!);
+    try {
+      assertShareFits(
+        share,
+        { sessionHash: fromHex(session.hash), slot },
+        dealer,
+        revealer,
+        kind,
+        commitment,
+      );
+    } catch (error) {
+      if (error instanceof BankFault && !run.culprits.has(message.payload.from)) {
+        await deps.journal.record('blame', {
+          run: run.id,
+          culprit: message.payload.from,
+          code: error.code,
+          reason: error.message,
+          evidence: { message: { ...message }, dealer, kind, commitment: toHex(commitment) },
+        });
+      }
+      throw error;
+    }
+  }
+}
+
+export function layoutOf(session: Session): ShareTableLayout {
+  return new ShareTableLayout({
+    banks: session.payload.participants.length,
+    slots: session.payload.slots,
+  });
+}

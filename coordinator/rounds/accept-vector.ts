@@ -1,0 +1,42 @@
+/** A bank's vector, plain or masked: its body is here and hashes to its root; then it is in the round. */
+import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import { openRoundOf, rosterIndex } from '#shared/ledger/round-rules.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { Message } from '#shared/protocol/messages.ts';
+
+type VectorMessage = Message<'plain-input'> | Message<'masked-input'>;
+
+/** @throws FederationError LATE | VECROOT | SHAPE | CANARY | RANGE */
+export async function acceptVector(message: VectorMessage, deps: RunDependencies): Promise<void> {
+  const { ctx, from, vectorRoot } = message.payload;
+  // a copy of the same message that is under way decides for both
+  const key = `${ctx}/${from}/${vectorRoot}`;
+  const underWay = deps.accepting.get(key);
+  if (underWay !== undefined) return underWay;
+  const accepting = accept(message, deps).finally(() => deps.accepting.delete(key));
+  deps.accepting.set(key, accepting);
+  return accepting;
+}
+
+async function accept(message: VectorMessage, deps: RunDependencies): Promise<void> {
+  const { ctx, from, vectorRoot } = message.payload;
+  const { open } = openRoundOf(deps.journal.state, ctx);
+  const sum = deps.sums.get(ctx);
+  if (sum === undefined) throw new FederationError('LATE', `round ${ctx} is over`);
+  // The body hashes to its signed root: that was checked while it was uploaded.
+  await deps.bodies.assertUploaded(from, vectorRoot, sum.bodyBytes);
+  if (message.type === 'plain-input') {
+    try {
+      // Unmasked vectors can be looked at: canary, and every word within its field's range.
+      await sum.assertPlausible(vectorRoot, from);
+    } catch (error) {
+      await deps.bodies.discard(from, vectorRoot);
+      throw error;
+    }
+  }
+  await deps.bodies.claim(from, vectorRoot);
+  // A crash before this line: nothing happened, the agent sends again. After it: the update is in the round,
+  // and recovery adds it from its body. The claim (run, round, participant) is unique in the database.
+  await deps.journal.append(message);
+  await sum.add(rosterIndex(open, from), vectorRoot);
+}

@@ -1,0 +1,122 @@
+/**
+ * Between the rounds of a masked run: votes before a question is asked again, and keys for the next round. A
+ * session lasts until its slots are used up, or its dealers are no longer exactly the banks that are there.
+ */
+import type { AwaySince, Decision } from '#coordinator/rounds/decide.ts';
+import type { Run, RunPhase, Session } from '#shared/ledger/federation-state.ts';
+import { dealersNeeded } from '#shared/ledger/session-rules.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
+import { SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
+
+/** Banks that twice let the dealing of keys lapse are not waited for a third time. */
+const STALLS_MAX = 2;
+/** After these nobody can say what an honest bank would send next: a person has to look. */
+const FINAL = new Set(['CANARY', 'RANGE', 'DEALER_MASK', 'DEALER_SELF']);
+
+export function decideKeys(
+  run: Run,
+  phase: RunPhase & { name: 'ready' },
+  now: number,
+  awaySince: AwaySince,
+): Decision {
+  const { session } = run;
+  const until = phase.since + run.plan.deadlines.roundMs;
+  const before = run.past.at(-1);
+  if (phase.lastVoid !== undefined && before?.end.outcome === 'void') {
+    const { code, reason } = before.end.payload;
+    if (FINAL.has(code)) return { kind: 'fail', code: code as 'CANARY', reason };
+    const { aborts, session: old } = before.open.masked!;
+    const { quorum } = old.payload.thresholds;
+    if (aborts.size < quorum) {
+      return now < until
+        ? { kind: 'wait', until }
+        : {
+            kind: 'fail',
+            code: 'VOTES',
+            reason:
+              `round ${phase.round} is void (${reason}); ${aborts.size} banks voted to ask again, ${quorum} votes are needed`.slice(
+                0,
+                500,
+              ),
+          };
+    }
+  }
+  if (session !== undefined && !session.isVoid && session.complaints.length > 0) return { kind: 'settle' };
+  if (session !== undefined && !session.isVoid && session.sealed === undefined) {
+    return decideDealing(run, session, now, awaySince);
+  }
+  const { present, returning, until: backBy } = presentBanks(run, now, awaySince);
+  if (session !== undefined && isUsable(session, present, returning)) return { kind: 'ask' };
+  if (returning.length > 0) return { kind: 'wait', until: backBy };
+  const needed = Math.max(SESSION_BANKS_MIN, run.plan.cohort.minimum);
+  if (present.length >= needed) return { kind: 'deal', participants: present };
+  return now < until
+    ? { kind: 'wait', until }
+    : {
+        kind: 'fail',
+        code: 'COHORT',
+        reason: `${present.length} banks are there to deal keys, ${needed} are needed`,
+      };
+}
+
+/** Everybody advertises, then everybody deals; banks that do neither in time are left out. */
+function decideDealing(run: Run, session: Session, now: number, awaySince: AwaySince): Decision {
+  const { participants, deadlineAt } = session.payload;
+  const advertising = session.rosterHash === undefined;
+  const done = advertising ? session.advertised : session.dealt;
+  let until = deadlineAt;
+  let pending = 0;
+  participants.forEach((id, index) => {
+    if (done.has(index)) return;
+    const away = awaySince(id);
+    if (away !== undefined && away + run.plan.deadlines.absenceMs <= now) return;
+    if (away !== undefined) until = Math.min(until, away + run.plan.deadlines.absenceMs);
+    pending++;
+  });
+  if (pending > 0 && now < deadlineAt) return { kind: 'wait', until };
+  if (!advertising && session.dealt.size >= Math.max(dealersNeeded(session), run.plan.cohort.minimum)) {
+    return { kind: 'seal' };
+  }
+  return {
+    kind: 'void-session',
+    code: 'COHORT',
+    reason: `${done.size} of ${participants.length} banks ${advertising ? 'advertised keys' : 'dealt shares'} in time`,
+  };
+}
+
+/** The banks that could deal keys now, and those that were there a moment ago and may be back before `until`. */
+function presentBanks(
+  run: Run,
+  now: number,
+  awaySince: AwaySince,
+): { present: ParticipantId[]; returning: ParticipantId[]; until: number } {
+  const present: ParticipantId[] = [];
+  const returning: ParticipantId[] = [];
+  let until = Infinity;
+  for (const id of run.roster) {
+    if (run.culprits.has(id) || (run.stalls.get(id) ?? 0) >= STALLS_MAX) continue;
+    const away = awaySince(id);
+    if (away === undefined) {
+      present.push(id);
+    } else if (now < away + run.plan.deadlines.absenceMs) {
+      returning.push(id);
+      until = Math.min(until, away + run.plan.deadlines.absenceMs);
+    }
+  }
+  return { present, returning, until };
+}
+
+/** Its dealers are exactly the banks that are there, or were a moment ago. */
+function isUsable(
+  session: Session,
+  present: readonly ParticipantId[],
+  returning: readonly ParticipantId[],
+): boolean {
+  const { sealed, isVoid, nextSlot, payload } = session;
+  if (sealed === undefined || isVoid || nextSlot >= payload.slots) return false;
+  const dealers = sealed.dealers.map((index) => payload.participants[index]!);
+  return (
+    present.every((id) => dealers.includes(id)) &&
+    dealers.every((id) => present.includes(id) || returning.includes(id))
+  );
+}

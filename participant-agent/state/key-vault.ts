@@ -1,0 +1,132 @@
+/**
+ * A bank's secrets of masked sessions, sealed at rest under a key that follows from its identity key:
+ *
+ *   state/sessions/<session>.sealed   first the session's seed; once the session is sealed, in its place the
+ *                                     seeds of each slot and the shares of the other banks
+ *
+ * A slot that is over is taken out, so that later nobody can open it, whoever comes by the identity key.
+ */
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { backend } from '#shared/crypto/backend.ts';
+import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
+import { utf8 } from '#shared/crypto/hash.ts';
+import { deriveKey } from '#shared/crypto/key-agreement.ts';
+import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { HeldKeys } from '#shared/secure-sum/bank-session.ts';
+
+const content = z.union([
+  z.strictObject({ seed: z.string() }),
+  z.strictObject({
+    /** By slot; null once it is over. */
+    slots: z.array(z.tuple([z.string(), z.string()]).nullable()),
+    shares: z.array(z.tuple([z.int(), z.string()])),
+  }),
+]);
+type Content = z.infer<typeof content>;
+
+const NONCE_BYTES = 12;
+
+export class KeyVault {
+  private readonly folder: string;
+  private readonly key: Uint8Array;
+  private readonly random: RandomBytes;
+
+  /** @param identitySeed the bank's identity key */
+  constructor(folder: string, identitySeed: Uint8Array, random: RandomBytes) {
+    this.folder = folder;
+    this.key = deriveKey(identitySeed, new Uint8Array(32), utf8('tallystick/v1 agent-vault'));
+    this.random = random;
+  }
+
+  /** The seed of a session that is being dealt: made and synced at the first call, or undefined when it is past. */
+  async seedOf(session: string): Promise<Uint8Array | undefined> {
+    const kept = await this.read(session);
+    if (kept !== undefined) return 'seed' in kept ? fromBase64Url(kept.seed) : undefined;
+    const seed = this.random(32);
+    // A crash before this line: nothing was advertised. After it: the same keys are advertised again.
+    await this.write(session, { seed: toBase64Url(seed) }, true);
+    return seed;
+  }
+
+  /** Replaces the seed by what is needed in the session's rounds. */
+  async keep(session: string, held: HeldKeys): Promise<void> {
+    await this.write(session, contentOf(held), true);
+  }
+
+  async heldOf(session: string): Promise<HeldKeys | undefined> {
+    const kept = await this.read(session);
+    if (kept === undefined || 'seed' in kept) return undefined;
+    return {
+      slots: kept.slots.map((slot) =>
+        slot === null
+          ? undefined
+          : { maskSeed: fromBase64Url(slot[0]), selfSeed: fromBase64Url(slot[1]) },
+      ),
+      shares: new Map(kept.shares.map(([dealer, text]) => [dealer, fromBase64Url(text)])),
+    };
+  }
+
+  /** After a slot is over. Not synced: that an old slot comes back after a power loss harms little. */
+  async update(session: string, held: HeldKeys): Promise<void> {
+    await this.write(session, contentOf(held), false);
+  }
+
+  async forget(session: string): Promise<void> {
+    await rm(this.path(session), { force: true });
+  }
+
+  private path(session: string): string {
+    return join(this.folder, `${session}.sealed`);
+  }
+
+  private async read(session: string): Promise<Content | undefined> {
+    let bytes: Uint8Array;
+    try {
+      bytes = await readFile(this.path(session));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+    const text = backend.gcmOpen(
+      this.key,
+      bytes.subarray(0, NONCE_BYTES),
+      bytes.subarray(NONCE_BYTES),
+      utf8(session),
+    );
+    if (text === undefined) {
+      throw new FederationError('KEY_FILE', `the sealed keys of session ${session} are damaged or another bank's`);
+    }
+    return content.parse(JSON.parse(new TextDecoder().decode(text)));
+  }
+
+  private async write(session: string, value: Content, sync: boolean): Promise<void> {
+    const nonce = this.random(NONCE_BYTES);
+    const sealed = backend.gcmSeal(this.key, nonce, utf8(JSON.stringify(value)), utf8(session));
+    const target = this.path(session);
+    const fresh = `${target}.new`;
+    await mkdir(dirname(target), { recursive: true });
+    const file = await open(fresh, 'w', 0o600);
+    try {
+      await file.writeFile(Buffer.concat([nonce, sealed]));
+      if (sync) await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(fresh, target);
+    if (!sync) return;
+    const folder = await open(dirname(target), 'r');
+    await folder.sync().finally(() => folder.close());
+  }
+}
+
+function contentOf(held: HeldKeys): Content {
+  return {
+    slots: held.slots.map((slot) =>
+      slot === undefined ? null : [toBase64Url(slot.maskSeed), toBase64Url(slot.selfSeed)],
+    ),
+    shares: [...held.shares].map(([dealer, text]) => [dealer, toBase64Url(text)]),
+  };
+}

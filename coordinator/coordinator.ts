@@ -47,6 +47,9 @@ export interface Coordinator {
   close(): Promise<void>;
 }
 
+/** How long requests under way may take when the coordinator closes. */
+const CLOSE_WITHIN_MS = 1000;
+
 /** @throws FederationError STORAGE | KEY_FILE | LEDGER | PORT_IN_USE */
 export async function createCoordinator(
   config: CoordinatorConfig,
@@ -149,7 +152,10 @@ async function assemble(
       tokens,
       async close() {
         await drivers.close();
-        await io.close(); // closes the HTTP server too
+        // also closes the HTTP server, which waits for requests under way: stalled ones would keep it for minutes
+        const cutOff = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
+        await io.close();
+        clearTimeout(cutOff);
         await journal.idle();
         await db.destroy();
         await unlock();

@@ -12,7 +12,7 @@
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { takeSum } from '#participant-agent/rounds/phases/close-round.ts';
 import { answerRound, refuseRound } from '#participant-agent/rounds/phases/open-round.ts';
-import { keepModel } from '#participant-agent/rounds/phases/run-finished.ts';
+import { keepModel, lacksModel } from '#participant-agent/rounds/phases/run-finished.ts';
 import { considerRun } from '#participant-agent/rounds/phases/run-proposed.ts';
 import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
 import { assertSignedBy } from '#shared/crypto/signed-message.ts';
@@ -148,8 +148,8 @@ export class FollowedRun {
     const { run, context } = this;
     switch (message.type) {
       case 'run-proposed':
-        // a run that is over when the agent hears of it needs no rows
-        if (isFinished(run)) return;
+        // a run that is over when the agent hears of it needs no rows, unless its model is still to be had
+        if (isFinished(run) && !(await lacksModel(run, context))) return;
         this.say('considering');
         this.computer = context.createComputer(context.config.data.file);
         this.takesPart = await considerRun(run, this.computer, context);

@@ -129,6 +129,10 @@ export class AgentState {
     return join(this.folder, path);
   }
 
+  async hasModel(root: string): Promise<boolean> {
+    return (await readIfThere(join(this.folder, 'models', `${root}.json`))) !== undefined;
+  }
+
   async models(): Promise<string[]> {
     const names = await readdir(join(this.folder, 'models'));
     return names.filter((name) => name.endsWith('.json')).map((name) => join(this.folder, 'models', name));

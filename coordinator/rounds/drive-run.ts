@@ -61,7 +61,11 @@ export class RunDriver {
   async recover(): Promise<void> {
     const { run, deps } = this;
     if (run.phase.name === 'proposed' || run.phase.name === 'finished') return;
-    const machine = await this.startMachine();
+    const machine = await this.startMachine().catch(() => undefined);
+    if (machine === undefined) {
+      this.lost = { code: 'STORAGE', reason: `the contract ${run.plan.contract} is lost` };
+      return;
+    }
     for (const { end } of run.past) {
       if (end.outcome === 'void') continue;
       const { sumRoot, survivors } = end.payload;

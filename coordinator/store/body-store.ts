@@ -121,8 +121,8 @@ export class BodyStore {
   async assertUploaded(bank: string, root: string, expectedBytes: number): Promise<void> {
     const upload = await this.incoming.uploaded(bank, root);
     const again = this.claimed.has(`${bank}/${root}`); // the bank sends the same vector in another run
-    const size = again ? await this.size(root) : upload.offset;
-    if (!again && !upload.complete) {
+    const size = upload.complete ? upload.offset : again ? await this.size(root) : undefined;
+    if (size === undefined) {
       throw new FederationError(
         'VECROOT',
         `the body ${root} is not here; upload it before the message that names it`,

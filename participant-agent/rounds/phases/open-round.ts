@@ -9,7 +9,7 @@ import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
-import type { Progress } from '#shared/protocol/socket-events.ts';
+import type { Progress, SubmitReply } from '#shared/protocol/socket-events.ts';
 
 /** An answer that took less time than this is not worth writing its vector to disk. */
 const KEEP_ABOVE_MS = 500;
@@ -31,33 +31,50 @@ export async function answerRound(
   // made quickly is made again after a crash: the same rows and seeds give the same bytes.
   const worthKeeping = context.clock.now() - started > KEEP_ABOVE_MS;
   const kept = earlier ?? context.state.keepAnswer(open.hash, message, worthKeeping ? body : undefined);
-  if (message.type === 'plain-input') {
-    report('uploading', 0);
-    try {
-      await Promise.all([kept, context.bodies.upload(message.payload.vectorRoot, body!, context.signal)]);
-    } catch (error) {
-      // the round may have ended while we computed: then nobody expects this body any more
-      if (error instanceof FederationError && error.code === 'STATE') {
-        context.log.warn({ run: run.id, round }, 'the round ended before the update was uploaded');
-        return;
-      }
-      throw error;
+  const send = async (): Promise<SubmitReply | undefined> => {
+    if (message.type === 'plain-input') {
+      report('uploading', 0);
+      const uploading = uploadBody(run, open, message.payload.vectorRoot, body!, context);
+      const [isWanted] = await Promise.all([uploading, kept]);
+      if (!isWanted) return undefined;
     }
-    await context.state.recordEgress({
-      time: new Date(context.clock.now()).toISOString(),
-      to: context.config.coordinator.url,
-      what: 'body',
-      run: run.id,
-      round,
-      bytes: body!.length,
-      detail: `${open.payload.question.kind} answer, ${run.plan.aggregation}, root ${message.payload.vectorRoot.slice(0, 16)}…`,
-    });
-  }
-  await kept;
-  const detail =
-    message.type === 'refuse-round' ? message.payload.reason : `answer to ${open.payload.question.kind}`;
-  await submitMessage(context, message, { run: run.id, round, detail });
+    await kept;
+    const detail =
+      message.type === 'refuse-round' ? message.payload.reason : `answer to ${open.payload.question.kind}`;
+    return submitMessage(context, message, { run: run.id, round, detail });
+  };
+  const reply = await send();
+  // the coordinator failed between taking the body and recording the message: it asks for both again
+  if (reply?.outcome === 'rejected' && reply.code === 'VECROOT') await send();
   report('waiting', 1);
+}
+
+/** @returns false when the round ended while we computed: then nobody expects this body any more */
+async function uploadBody(
+  run: Run,
+  open: OpenRound,
+  root: string,
+  body: Uint8Array,
+  context: AgentContext,
+): Promise<boolean> {
+  const { round, question } = open.payload;
+  try {
+    await context.bodies.upload(root, body, context.signal);
+  } catch (error) {
+    if (!(error instanceof FederationError) || error.code !== 'STATE') throw error;
+    context.log.warn({ run: run.id, round }, 'the round ended before the update was uploaded');
+    return false;
+  }
+  await context.state.recordEgress({
+    time: new Date(context.clock.now()).toISOString(),
+    to: context.config.coordinator.url,
+    what: 'body',
+    run: run.id,
+    round,
+    bytes: body.length,
+    detail: `${question.kind} answer, ${run.plan.aggregation}, root ${root.slice(0, 16)}…`,
+  });
+  return true;
 }
 
 async function makeAnswer(

@@ -98,12 +98,15 @@ export class RunDriver {
         await wakeup.wait(decision.until - deps.clock.now());
         continue;
       }
+      const { phase } = run;
       try {
         await this.carryOut(decision);
       } catch (thrown) {
         const error = asStorageError(thrown);
         if (wakeup.closed || isFinished(run)) break;
         if (deps.journal.isBroken) throw error;
+        // the operator did it a moment before
+        if (error instanceof FederationError && error.code === 'STATE' && run.phase !== phase) continue;
         if (error instanceof FederationError && error.code === 'STORAGE') {
           // a full or slow disk is not the run's fault: the round stays as it is, and is tried again
           deps.log.error({ run: run.id, code: error.code }, error.message);
@@ -112,7 +115,9 @@ export class RunDriver {
         }
         const code = error instanceof FederationError ? error.code : 'INTERNAL';
         deps.log.error({ run: run.id, code, err: error }, 'run failed');
-        await failRun(run, code, describeError(error), deps.journal);
+        await failRun(run, code, describeError(error), deps.journal).catch((refused: unknown) => {
+          if (!isFinished(run)) throw refused; // else the operator has stopped it meanwhile
+        });
       }
     }
     if (run.phase.name === 'finished') this.release();
@@ -163,7 +168,7 @@ export class RunDriver {
   }
 
   private startSum(hash: string, machine: RunMachine): RunningSum {
-    this.sum = new RunningSum(machine.asked!, this.deps.bodies, this.sum?.words);
+    this.sum = new RunningSum(machine.asked!, this.deps.bodies, this.sum?.retire());
     this.deps.sums.set(hash, this.sum);
     return this.sum;
   }

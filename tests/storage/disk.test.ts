@@ -13,11 +13,9 @@ import { RunMachine } from '#models/run-machine.ts';
 import { auditBundle } from '#scripts/commands/audit.ts';
 import { contractHash } from '#shared/contract/contract.ts';
 import { plan } from '#shared/protocol/plan.ts';
-import { createWords } from '#shared/ring/ring-sum.ts';
-import { encodeFields } from '#shared/ring/encode.ts';
 import { eventually } from '../support/eventually.ts';
 import { LoneCoordinator } from '../support/lone-coordinator.ts';
-import { bodyOf, stubAnswer, stubBody } from '../support/stub-answers.ts';
+import { stubBody, stubSumRoot } from '../support/stub-answers.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestBank } from '../support/test-bank.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
@@ -41,19 +39,11 @@ async function obstruct(folder: string): Promise<{ clear(): Promise<void> }> {
   };
 }
 
-function sumRootOf({ asked }: TestRound, banks: readonly TestBank[]): string {
-  const { question } = asked;
-  const sum = createWords(question.ring, asked.length);
-  for (const { id } of banks) {
-    encodeFields(stubAnswer(question, id), question.fields, question.ring, 'unused').forEach(
-      (word: number | bigint, i: number) => {
-        if (sum instanceof BigUint64Array) sum[i] = sum[i]! + (word as bigint);
-        else sum[i] = sum[i]! + (word as number);
-      },
-    );
-  }
-  return bodyOf(sum).root;
-}
+const sumRootOf = ({ asked }: TestRound, banks: readonly TestBank[]): string =>
+  stubSumRoot(
+    asked,
+    banks.map(({ id }) => id),
+  );
 
 describe('a failing disk', () => {
   let coordinator: TestCoordinator;

@@ -1,15 +1,13 @@
 /** The coordinator, put together: store → journal → rounds → sockets and HTTP. */
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { Server as SocketServer } from 'socket.io';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
 import { CoordinatorEvents } from '#coordinator/events.ts';
 import { createHttpApp } from '#coordinator/http/app.ts';
+import { createServer, listen } from '#coordinator/http/server.ts';
 import { Journal, runOfMessage, type JournalKeys } from '#coordinator/journal/journal.ts';
 import { openCoordinatorKeys } from '#coordinator/keys.ts';
 import type { Logger } from '#coordinator/logger.ts';
@@ -49,6 +47,9 @@ export interface Coordinator {
   readonly tokens: TokenStore;
   close(): Promise<void>;
 }
+
+/** How long requests under way may take when the coordinator closes. */
+const CLOSE_WITHIN_MS = 1000;
 
 /** @throws FederationError STORAGE | KEY_FILE | LEDGER | PORT_IN_USE */
 export async function createCoordinator(
@@ -119,16 +120,11 @@ async function assemble(
       requestsPerMinute: config.requestsPerMinute,
       version: VERSION,
       async assertReady() {
+        await journal.stored();
         await sql`select 1`.execute(db);
       },
     });
-    const server =
-      config.tls === undefined
-        ? createHttpServer(app)
-        : createHttpsServer(
-            { cert: await readFile(config.tls.certFile), key: await readFile(config.tls.keyFile) },
-            app,
-          );
+    const server = await createServer(app, config.tls);
     const io = new SocketServer(server, {
       transports: ['websocket'],
       maxHttpBufferSize: LIMITS.socketBytesMax,
@@ -157,8 +153,11 @@ async function assemble(
       tokens,
       async close() {
         await drivers.close();
+        // also closes the HTTP server, which waits for requests under way: stalled ones would keep it for minutes
+        const cutOff = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
+        await io.close();
+        clearTimeout(cutOff);
         await maskThreads.close();
-        await io.close(); // closes the HTTP server too
         await journal.idle();
         await db.destroy();
         await unlock();
@@ -239,25 +238,4 @@ async function assertCharterIsOurs(journal: Journal, keys: JournalKeys, consorti
       'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database',
     );
   }
-}
-
-function listen(server: HttpServer, { host, port, tls }: CoordinatorConfig): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(
-        cause.code === 'EADDRINUSE'
-          ? new FederationError(
-              'PORT_IN_USE',
-              `port ${port} on ${host} is taken; stop the other process or choose another with --port`,
-              { cause },
-            )
-          : new FederationError('CONFIG', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }),
-      );
-    });
-    server.listen(port, host, () => {
-      const address = server.address() as AddressInfo;
-      const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-      resolve(`${tls === undefined ? 'http' : 'https'}://${name}:${address.port}`);
-    });
-  });
 }

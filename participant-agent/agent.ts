@@ -86,7 +86,11 @@ export async function createAgent(folder: string, seed: Uint8Array, deps: AgentD
     federation,
     connection,
     bodies,
-    vault: new KeyVault(join(folder, 'state/sessions'), seed, (length) => new Uint8Array(randomBytes(length))),
+    vault: new KeyVault(
+      join(folder, 'state/sessions'),
+      seed,
+      (length) => new Uint8Array(randomBytes(length)),
+    ),
     createComputer: deps.createComputer,
     signal: stopping.signal,
   };

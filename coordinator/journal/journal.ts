@@ -46,6 +46,8 @@ export class Journal {
   private waiting: Waiting[] = [];
   private writing = false;
   private broken: FederationError | undefined;
+  /** Settles when the batch under way is stored, or has failed. */
+  private storing: Promise<void> = Promise.resolve();
 
   private constructor(
     store: EntryStore,
@@ -129,6 +131,15 @@ export class Journal {
     return signCheckpoint(charter.payload.origin, this.tree.size, this.tree.root(), this.keys.logSeed);
   }
 
+  /**
+   * Resolves when everything the state knows of is durable: whoever answers from the state waits for it.
+   * @throws FederationError STORAGE when it could not be stored
+   */
+  async stored(): Promise<void> {
+    await this.storing;
+    if (this.broken !== undefined) throw this.broken;
+  }
+
   /** Resolves when everything queued so far is written or refused. */
   async idle(): Promise<void> {
     while (this.writing) await new Promise((resolve) => setImmediate(resolve));
@@ -139,7 +150,7 @@ export class Journal {
     try {
       while (this.waiting.length > 0) {
         const batch = this.waiting.splice(0, BATCH_ENTRIES_MAX);
-        if (this.broken === undefined) await this.writeBatch(batch);
+        if (this.broken === undefined) await (this.storing = this.writeBatch(batch));
         else for (const { reject } of batch) reject(this.broken);
       }
     } finally {
@@ -149,17 +160,17 @@ export class Journal {
 
   private async writeBatch(batch: readonly Waiting[]): Promise<void> {
     const accepted: { waiting: Waiting; recorded: RecordedEntry; run: string | undefined }[] = [];
+    const refused: { waiting: Waiting; error: unknown }[] = [];
     for (const waiting of batch) {
       try {
         const recorded = this.fold(waiting.message);
         accepted.push({ waiting, recorded, run: runOfMessage(this.state, recorded) });
       } catch (error) {
-        waiting.reject(error);
+        refused.push({ waiting, error });
       }
     }
-    if (accepted.length === 0) return;
     try {
-      await this.store.append(accepted);
+      if (accepted.length > 0) await this.store.append(accepted);
     } catch (cause) {
       // A crash here, or a reply that was lost: the entries may or may not be stored. Only a reload can tell.
       this.broken = new FederationError(
@@ -167,10 +178,12 @@ export class Journal {
         `the ledger cannot be written: ${describeError(cause)}. Free the disk or mend the database, then start again`,
         { cause },
       );
-      for (const { waiting } of accepted) waiting.reject(this.broken);
+      for (const { waiting } of [...accepted, ...refused]) waiting.reject(this.broken);
       this.onBroken(this.broken);
       return;
     }
+    // only now: what refuses a message may be an entry of this very batch
+    for (const { waiting, error } of refused) waiting.reject(error);
     for (const { recorded } of accepted) this.tree.append(recorded.leaf);
     for (const { waiting, recorded } of accepted) {
       for (const listener of this.listeners) listener(recorded);
@@ -194,20 +207,9 @@ export function runOfMessage(
   state: FederationState,
   { entry: { message }, hash }: RecordedEntry,
 ): string | undefined {
-  switch (message.type) {
-    case 'run-proposed':
-      return hash;
-    case 'consent':
-    case 'run-started':
-    case 'open-round':
-    case 'run-finished':
-      return message.payload.run;
-    case 'plain-input':
-    case 'refuse-round':
-    case 'close-round':
-    case 'void-round':
-      return state.roundRuns.get(message.payload.ctx);
-    default:
-      return undefined;
-  }
+  const { payload } = message;
+  if (message.type === 'run-proposed') return hash;
+  if ('run' in payload) return payload.run;
+  if ('ctx' in payload) return state.roundRuns.get(payload.ctx);
+  return 'session' in payload ? state.sessionRuns.get(payload.session) : undefined;
 }

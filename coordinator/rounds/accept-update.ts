@@ -22,7 +22,12 @@ export async function acceptUpdate(
   const message = parseFrom(sender, raw);
   const { state } = deps.journal;
   assertAuthentic(state, message); // its own signature, whatever the socket proved
-  assertAdmissible(state, message, Math.max(deps.clock.now(), state.lastTime)); // run, round, phase, shape
+  try {
+    assertAdmissible(state, message, Math.max(deps.clock.now(), state.lastTime)); // run, round, phase, shape
+  } catch (error) {
+    await deps.journal.stored(); // what speaks against it may still be on its way to the disk
+    throw error;
+  }
   switch (message.type) {
     case 'plain-input':
     case 'masked-input':

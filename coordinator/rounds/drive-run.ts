@@ -75,7 +75,11 @@ export class RunDriver {
   async recover(): Promise<void> {
     const { run, deps } = this;
     if (run.phase.name === 'proposed' || run.phase.name === 'finished') return;
-    const machine = await this.startMachine();
+    const machine = await this.startMachine().catch(() => undefined);
+    if (machine === undefined) {
+      this.lost = { code: 'STORAGE', reason: `the contract ${run.plan.contract} is lost` };
+      return;
+    }
     for (const { end } of run.past) {
       if (end.outcome === 'void') continue;
       const { sumRoot, survivors } = end.payload;
@@ -108,12 +112,15 @@ export class RunDriver {
         await wakeup.wait(decision.until - deps.clock.now());
         continue;
       }
+      const { phase } = run;
       try {
         await this.carryOut(decision);
       } catch (thrown) {
         const error = asStorageError(thrown);
         if (wakeup.closed || isFinished(run)) break;
         if (deps.journal.isBroken) throw error;
+        // the operator did it a moment before
+        if (error instanceof FederationError && error.code === 'STATE' && run.phase !== phase) continue;
         if (error instanceof FederationError && error.code === 'STORAGE') {
           // a full or slow disk is not the run's fault: the round stays as it is, and is tried again
           deps.log.error({ run: run.id, code: error.code }, error.message);
@@ -122,7 +129,9 @@ export class RunDriver {
         }
         const code = error instanceof FederationError ? error.code : 'INTERNAL';
         deps.log.error({ run: run.id, code, err: error }, 'run failed');
-        await failRun(run, code, describeError(error), deps.journal);
+        await failRun(run, code, describeError(error), deps.journal).catch((refused: unknown) => {
+          if (!isFinished(run)) throw refused; // else the operator has stopped it meanwhile
+        });
       }
     }
     if (run.phase.name === 'finished') this.release();
@@ -197,7 +206,7 @@ export class RunDriver {
   }
 
   private startSum(hash: string, machine: RunMachine): RunningSum {
-    this.sum = new RunningSum(machine.asked!, this.deps.bodies, this.sum?.words);
+    this.sum = new RunningSum(machine.asked!, this.deps.bodies, this.sum?.retire());
     this.deps.sums.set(hash, this.sum);
     return this.sum;
   }

@@ -18,6 +18,8 @@ export class RunningSum {
   private readonly bodies: BodyStore;
   /** Additions run one after the other, so that they share the disk and never half-finish together. */
   private turn: Promise<void> = Promise.resolve();
+  private underWay = 0;
+  private isRetired = false;
 
   /** @param reuse the vector of an earlier round, to be overwritten if it fits */
   constructor(asked: AskedQuestion, bodies: BodyStore, reuse?: RingWords) {
@@ -25,8 +27,7 @@ export class RunningSum {
     const fits = reuse?.length === asked.length && reuse.BYTES_PER_ELEMENT === wordBytes(ring);
     this.words = fits ? reuse : createWords(ring, asked.length);
     // also for fresh memory: reading a page before its first write costs a second fault for each page
-    if (this.words instanceof Uint32Array) this.words.fill(0);
-    else this.words.fill(0n);
+    this.clear();
     this.asked = asked;
     this.bodies = bodies;
   }
@@ -52,15 +53,37 @@ export class RunningSum {
     return hasher.root() === root;
   }
 
-  /** Adds an accepted update, once. */
-  add(index: number, root: string): Promise<void> {
-    this.turn = this.turn.then(async () => {
-      if (this.added.has(index)) return;
+  /** Adds an accepted update, once. When it cannot be read to its end, all have to be added anew. */
+  async add(index: number, root: string): Promise<void> {
+    const before = this.turn;
+    let done = (): void => {};
+    this.turn = new Promise((resolve) => (done = resolve));
+    this.underWay++;
+    await before;
+    try {
+      if (this.isRetired || this.added.has(index)) return;
       await this.eachSlice(root, undefined, (words, offset) => addInto(this.words, words, offset));
       this.added.add(index);
       this.bodies.release(root);
-    });
-    return this.turn;
+    } catch (error) {
+      this.clear();
+      throw error;
+    } finally {
+      this.underWay--;
+      done();
+    }
+  }
+
+  /** Nothing is added any more. @returns its vector to be overwritten, unless an addition still writes to it */
+  retire(): RingWords | undefined {
+    this.isRetired = true;
+    return this.underWay === 0 ? this.words : undefined;
+  }
+
+  private clear(): void {
+    if (this.words instanceof Uint32Array) this.words.fill(0);
+    else this.words.fill(0n);
+    this.added.clear();
   }
 
   /** Takes the masks out, once: a disk that is full afterwards must not make it happen twice. */

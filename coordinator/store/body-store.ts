@@ -9,27 +9,27 @@
  * keeps its power. Files are not synced one by one (30 ms for each 4 MB on the disk we measured): after a
  * power loss a body may be short, `missing` tells, and the bank that signed it still has it.
  */
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { RecentBodies } from '#coordinator/store/recent-bodies.ts';
+import { asStorageError } from '#coordinator/store/storage-error.ts';
+import { fileSize, Uploads } from '#coordinator/store/uploads.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import { RootHasher } from '#shared/ring/vector-root.ts';
 
 const CLAIMS_REMEMBERED = 10_000;
 
 export class BodyStore {
   private readonly folder: string;
-  /** Uploads being received right now. */
-  private readonly receiving = new Map<string, Promise<boolean>>();
   private readonly recent = new RecentBodies();
+  /** What banks upload, until it is claimed. */
+  readonly incoming: Uploads;
   /** Which bank's uploads were claimed lately: nobody else may claim them without uploading. */
   private readonly claimed = new Set<string>();
 
   constructor(folder: string) {
     this.folder = folder;
+    this.incoming = new Uploads(join(folder, 'incoming'), this.recent);
   }
 
   static async open(folder: string): Promise<BodyStore> {
@@ -86,7 +86,7 @@ export class BodyStore {
     let path = this.path(root);
     let size = await fileSize(path);
     if (size === undefined && bank !== undefined) {
-      path = this.incoming(bank, root);
+      path = this.incoming.path(bank, root);
       size = await fileSize(path);
     }
     if (size === undefined) throw new FederationError('NOT_FOUND', `no body ${root}`);
@@ -109,7 +109,8 @@ export class BodyStore {
    */
   async read(root: string, bank?: string): Promise<Uint8Array> {
     const size =
-      (await this.size(root)) ?? (bank === undefined ? undefined : await fileSize(this.incoming(bank, root)));
+      (await this.size(root)) ??
+      (bank === undefined ? undefined : await fileSize(this.incoming.path(bank, root)));
     if (size === undefined) throw new FederationError('NOT_FOUND', `no body ${root}`);
     const bytes = new Uint8Array(size);
     let offset = 0;
@@ -120,124 +121,14 @@ export class BodyStore {
     return bytes;
   }
 
-  /** How much of an upload is already here, and whether it is complete. */
-  async uploaded(bank: string, root: string): Promise<{ offset: number; complete: boolean }> {
-    // only this bank's own: whether another bank has sent the same is nobody's business
-    const whole = await fileSize(this.incoming(bank, root));
-    if (whole !== undefined) return { offset: whole, complete: true };
-    return { offset: (await fileSize(`${this.incoming(bank, root)}.part`)) ?? 0, complete: false };
-  }
-
-  /**
-   * Receives bytes of a body from `offset` on, hashing while they stream. An interrupted upload keeps what
-   * it has.
-   * @param length bytes of the whole body
-   * @returns whether the body is now complete
-   * @throws FederationError STATE when `offset` is not where the upload stands, TOO_LARGE, VECROOT (the
-   *   upload is then thrown away)
-   */
-  async receive(
-    bank: string,
-    root: string,
-    offset: number,
-    length: number,
-    bytes: AsyncIterable<Uint8Array>,
-  ): Promise<boolean> {
-    const upload = this.incoming(bank, root);
-    // the same body twice at a time, for two runs or over two connections: one after the other
-    for (let other = this.receiving.get(upload); other !== undefined; other = this.receiving.get(upload)) {
-      await other.catch(() => {});
-    }
-    const receiving = this.append(bank, root, offset, length, bytes);
-    this.receiving.set(upload, receiving);
-    try {
-      return await receiving;
-    } finally {
-      this.receiving.delete(upload);
-    }
-  }
-
-  private async append(
-    bank: string,
-    root: string,
-    offset: number,
-    length: number,
-    bytes: AsyncIterable<Uint8Array>,
-  ): Promise<boolean> {
-    const present = await this.uploaded(bank, root);
-    if (present.complete) {
-      await drain(bytes, length);
-      return true;
-    }
-    if (present.offset !== offset) {
-      throw new FederationError(
-        'STATE',
-        `expected the upload to go on at byte ${present.offset}, got ${offset}`,
-      );
-    }
-    await mkdir(join(this.folder, 'incoming', bank), { recursive: true });
-    await this.makeRoom(bank, root);
-    const part = `${this.incoming(bank, root)}.part`;
-    const hasher = new RootHasher();
-    if (offset > 0) {
-      for await (const chunk of createReadStream(part, { highWaterMark: LIMITS.chunkBytes })) {
-        hasher.update(chunk as Uint8Array);
-      }
-    }
-    const keep = offset === 0 && this.recent.fits(length);
-    const buffer = keep
-      ? this.recent.buffer(length)
-      : new Uint8Array(Math.min(length - offset, LIMITS.chunkBytes));
-    const file = await open(part, offset === 0 ? 'w' : 'a');
-    let received = offset;
-    let filled = 0;
-    const flush = async (): Promise<void> => {
-      const full = buffer.subarray(0, filled);
-      filled = 0;
-      await file.writeFile(full);
-    };
-    try {
-      for await (const piece of bytes) {
-        received += piece.length;
-        if (received > length) break;
-        hasher.update(piece); // while it is still in the processor's cache
-        for (let start = 0; start < piece.length;) {
-          const end = Math.min(piece.length, start + buffer.length - filled);
-          buffer.set(piece.subarray(start, end), filled);
-          filled += end - start;
-          start = end;
-          if (filled === buffer.length) await flush();
-        }
-      }
-    } finally {
-      if (filled > 0) await flush(); // also when the sender went away: what has come need not come again
-      await file.close();
-    }
-    if (received > length) {
-      await rm(part);
-      throw new FederationError('TOO_LARGE', `expected ${length} bytes, got more`);
-    }
-    if (received < length) return false;
-    if (hasher.root() !== root) {
-      await rm(part);
-      throw new FederationError(
-        'VECROOT',
-        `the ${length} bytes received do not hash to ${root}; upload them again`,
-      );
-    }
-    await rename(part, this.incoming(bank, root));
-    if (keep) this.recent.add(root, buffer);
-    return true;
-  }
-
   /**
    * @throws FederationError VECROOT when a bank's upload is not complete here, SHAPE when it has another size
    */
   async assertUploaded(bank: string, root: string, expectedBytes: number): Promise<void> {
-    const upload = await this.uploaded(bank, root);
+    const upload = await this.incoming.uploaded(bank, root);
     const again = this.claimed.has(`${bank}/${root}`); // the bank sends the same vector in another run
-    const size = again ? await this.size(root) : upload.offset;
-    if (!again && !upload.complete) {
+    const size = upload.complete ? upload.offset : again ? await this.size(root) : undefined;
+    if (size === undefined) {
       throw new FederationError(
         'VECROOT',
         `the body ${root} is not here; upload it before the message that names it`,
@@ -254,7 +145,7 @@ export class BodyStore {
     this.claimed.add(`${bank}/${root}`);
     await mkdir(join(this.folder, root.slice(0, 2)), { recursive: true });
     try {
-      await rename(this.incoming(bank, root), this.path(root)); // the same content replaces itself
+      await rename(this.incoming.path(bank, root), this.path(root)); // the same content replaces itself
     } catch (error) {
       // the bank's other run claimed the same body a moment ago
       if ((await this.size(root)) === undefined) throw error;
@@ -264,44 +155,6 @@ export class BodyStore {
   /** Forgets a bank's unclaimed upload. */
   async discard(bank: string, root: string): Promise<void> {
     this.recent.forget(root);
-    await rm(this.incoming(bank, root), { force: true });
-  }
-
-  private incoming(bank: string, root: string): string {
-    return join(this.folder, 'incoming', bank, root);
-  }
-
-  /** A bank has a few unclaimed uploads at most; the oldest make room. */
-  private async makeRoom(bank: string, root: string): Promise<void> {
-    const folder = join(this.folder, 'incoming', bank);
-    const others = (await readdir(folder)).filter((name) => !name.startsWith(root));
-    if (others.length < LIMITS.unclaimedBodiesPerBank) return;
-    const ages = await Promise.all(
-      others.map(async (name) => ({
-        name,
-        mtime: (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0,
-      })),
-    );
-    ages.sort((a, b) => a.mtime - b.mtime);
-    const surplus = ages.slice(0, ages.length - LIMITS.unclaimedBodiesPerBank + 1);
-    for (const { name } of surplus) await rm(join(folder, name), { force: true });
-  }
-}
-
-/** Reads what a sender insists on sending, so that it hears the answer. */
-async function drain(bytes: AsyncIterable<Uint8Array>, most: number): Promise<void> {
-  let read = 0;
-  for await (const piece of bytes) {
-    read += piece.length;
-    if (read > most) return;
-  }
-}
-
-async function fileSize(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    await rm(this.incoming.path(bank, root), { force: true });
   }
 }

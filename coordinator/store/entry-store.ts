@@ -63,11 +63,29 @@ function claimOf(message: Message, hash: string): string {
     case 'open-round':
       return `open-round:${message.payload.run}:${message.payload.round}:${message.payload.attempt}`;
     case 'plain-input':
+    case 'masked-input':
     case 'refuse-round':
       return `answer:${message.payload.ctx}:${message.payload.from}`;
     case 'close-round':
     case 'void-round':
       return `end-round:${message.payload.ctx}`;
+    case 'open-session':
+      return `open-session:${message.payload.run}:${message.payload.nonce}`;
+    case 'advertise-keys':
+    case 'share-keys':
+      return `${message.type}:${message.payload.session}:${message.payload.from}`;
+    case 'seal-session':
+    case 'void-session':
+      return `${message.type}:${message.payload.session}`;
+    case 'fix-survivors':
+      return `fix-survivors:${message.payload.ctx}`;
+    case 'consistency-check':
+    case 'confirm-sum':
+      return `${message.type}:${message.payload.ctx}:${message.payload.from}`;
+    case 'unmask':
+    case 'abort-round':
+      // one excludes the other
+      return `verdict:${message.payload.ctx}:${message.payload.from}`;
     case 'run-finished':
       return `run-finished:${message.payload.run}`;
     default:

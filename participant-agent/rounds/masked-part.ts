@@ -218,7 +218,8 @@ export class MaskedPart {
   /** @throws FederationError STATE */
   private signerIn(session: Session): Signer {
     const bank = this.dealerIn(session);
-    if (bank === undefined) throw new FederationError('STATE', `this bank dealt no keys in session ${session.hash}`);
+    if (bank === undefined)
+      throw new FederationError('STATE', `this bank dealt no keys in session ${session.hash}`);
     return { bank, seed: this.context.seed };
   }
 

@@ -62,7 +62,9 @@ export class AgentState {
     }
     const peers = await readIfThere(join(folder, 'state/peers.json'));
     const known =
-      peers === undefined ? {} : z.record(z.string(), key32).parse(JSON.parse(new TextDecoder().decode(peers)));
+      peers === undefined
+        ? {}
+        : z.record(z.string(), key32).parse(JSON.parse(new TextDecoder().decode(peers)));
     return new AgentState(folder, new Map(Object.entries(known)));
   }
 
@@ -153,6 +155,10 @@ export class AgentState {
     const path = join('models', `${root}.json`);
     await this.write(path, artefact);
     return join(this.folder, path);
+  }
+
+  async hasModel(root: string): Promise<boolean> {
+    return (await readIfThere(join(this.folder, 'models', `${root}.json`))) !== undefined;
   }
 
   async models(): Promise<string[]> {

@@ -61,9 +61,7 @@ export class KeyVault {
     if (kept === undefined || 'seed' in kept) return undefined;
     return {
       slots: kept.slots.map((slot) =>
-        slot === null
-          ? undefined
-          : { maskSeed: fromBase64Url(slot[0]), selfSeed: fromBase64Url(slot[1]) },
+        slot === null ? undefined : { maskSeed: fromBase64Url(slot[0]), selfSeed: fromBase64Url(slot[1]) },
       ),
       shares: new Map(kept.shares.map(([dealer, text]) => [dealer, fromBase64Url(text)])),
     };
@@ -97,7 +95,10 @@ export class KeyVault {
       utf8(session),
     );
     if (text === undefined) {
-      throw new FederationError('KEY_FILE', `the sealed keys of session ${session} are damaged or another bank's`);
+      throw new FederationError(
+        'KEY_FILE',
+        `the sealed keys of session ${session} are damaged or another bank's`,
+      );
     }
     return content.parse(JSON.parse(new TextDecoder().decode(text)));
   }

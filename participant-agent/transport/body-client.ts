@@ -38,19 +38,26 @@ export class BodyClient {
   /** @throws FederationError when the coordinator refuses it for good */
   async upload(root: string, body: Uint8Array, signal: AbortSignal): Promise<void> {
     let offset = 0;
-    for await (const attempt of backOff(signal)) {
+    // a process before this one may have sent a part of it: worth asking if it is long
+    let ask = body.length > LIMITS.chunkBytes;
+    for await (const _attempt of backOff(signal)) {
       try {
-        if (attempt > 0) {
+        if (ask) {
           const head = await this.send('HEAD', root, {}, undefined, signal);
           if (head.status === 200) return;
           offset = Number(head.headers['upload-offset'] ?? 0);
         }
+        ask = true;
         const headers = { 'upload-offset': String(offset), 'upload-length': String(body.length) };
         const { status, text } = await this.send('PUT', root, headers, body.subarray(offset), signal);
         if (status === 201) return;
         if (status !== 202) throw problemOf(status, text);
       } catch (error) {
-        if (isFinal(error, signal)) throw error;
+        // the end of a broken connection's bytes came in after we had asked where to go on: start over
+        const moved = offset > 0 && error instanceof FederationError && error.code === 'STATE';
+        if (!moved && isFinal(error, signal)) throw error;
+        if (moved) ask = false;
+        offset = 0;
       }
     }
     throw stopped();

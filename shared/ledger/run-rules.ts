@@ -3,7 +3,13 @@ import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { runId, type ParticipantId } from '#shared/protocol/ids.ts';
-import { admittedParticipant, runOf, type Rules, type Run } from '#shared/ledger/federation-state.ts';
+import {
+  admittedParticipant,
+  runOf,
+  type FederationState,
+  type Rules,
+  type Run,
+} from '#shared/ledger/federation-state.ts';
 import { assertCharter } from '#shared/ledger/membership-rules.ts';
 
 export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-finished'> = {
@@ -66,7 +72,9 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
         );
       }
       if (granted.length < run.plan.cohort.minimum) throw tooFew(run, granted.length, 'consented');
-      if (canonicalJson(payload.identityKeys ?? null) !== canonicalJson(identityKeysFor(state, run) ?? null)) {
+      if (
+        canonicalJson(payload.identityKeys ?? null) !== canonicalJson(identityKeysFor(state, run) ?? null)
+      ) {
         throw new FederationError('STATE', 'expected the enrolled keys of the roster');
       }
     },

@@ -6,6 +6,8 @@ export interface ChildOptions {
   /** Added to our own; `undefined` takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
+  /** No file that it writes may become larger: for a disk that is full. */
+  readonly fileBytesMax?: number;
 }
 
 const READY_WITHIN_MS = 60_000;
@@ -19,7 +21,11 @@ export class Child {
   private readonly listeners = new Set<() => void>();
 
   constructor(command: string, args: readonly string[], options: ChildOptions = {}) {
-    this.process = spawn(command, args, {
+    // POSIX counts the limit in blocks of 512 bytes
+    const limit = `ulimit -f ${Math.ceil((options.fileBytesMax ?? 0) / 512)}; exec "$@"`;
+    const line =
+      options.fileBytesMax === undefined ? [command, ...args] : ['sh', '-c', limit, 'sh', command, ...args];
+    this.process = spawn(line[0]!, line.slice(1), {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1', ...options.env },
       cwd: options.cwd,

@@ -5,6 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { Journal, type JournalKeys } from '#coordinator/journal/journal.ts';
 import { createLogger } from '#coordinator/logger.ts';
+import { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
+import { ShareTables } from '#coordinator/rounds/share-tables.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
@@ -140,6 +142,9 @@ export class LocalFederation {
       ...{ sums: new Map(), accepting: new Map() },
       log: createLogger('silent'),
       awaySince: () => undefined,
+      shareTables: new ShareTables(bodies),
+      maskThreads: new MaskThreads(),
+      random: (length) => new Uint8Array(randomBytes(length)),
     };
   }
 }

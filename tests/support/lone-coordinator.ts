@@ -1,13 +1,12 @@
-/** A coordinator in a process of its own; see `coordinator-program.ts`. */
-import { fileURLToPath } from 'node:url';
-import { newToken } from '#coordinator/participants/access.ts';
+/** A coordinator in a process of its own, as an operator starts it, for tests in which it may die. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { OperatorClient } from '#scripts/operator/operator-client.ts';
-import { Child } from './child-process.ts';
+import type { Child } from './child-process.ts';
+import { startCommand } from './command-line.ts';
 import { MovableClock } from './movable-clock.ts';
 import type { CoordinatorUnderTest } from './test-bank.ts';
 import { freshStorage, type DatabaseKind, type TestStorage } from './test-coordinator.ts';
-
-const PROGRAM = fileURLToPath(new URL('./coordinator-program.ts', import.meta.url));
 
 export interface LoneOptions {
   /** No file that it writes may become larger. */
@@ -17,9 +16,9 @@ export interface LoneOptions {
 export class LoneCoordinator implements CoordinatorUnderTest {
   readonly clock = new MovableClock();
   readonly storage: TestStorage;
-  readonly operatorToken = newToken('operator');
   url = '';
   charter = '';
+  private operatorToken = '';
   private child: Child | undefined;
   private port = 0;
 
@@ -41,27 +40,23 @@ export class LoneCoordinator implements CoordinatorUnderTest {
     return this.child!;
   }
 
+  /** At the same port as before, if it has run before. */
   async start({ fileBytesMax }: LoneOptions = {}): Promise<void> {
     const { dataDir, databaseUrl } = this.storage;
-    const config = {
-      ...{ dataDir, port: this.port, consortium: 'Test consortium', requestsPerMinute: 1_000_000 },
-      ...(databaseUrl === undefined ? {} : { databaseUrl }),
-    };
-    const settings = JSON.stringify({ config, operatorToken: this.operatorToken, logLevel: 'error' });
-    const command = [process.execPath, '--import', 'tsx', PROGRAM, settings];
-    // POSIX counts in blocks of 512 bytes
-    const limited = ['-c', `ulimit -f ${Math.ceil((fileBytesMax ?? 0) / 512)}; exec "$@"`, 'sh', ...command];
-    this.child =
-      fileBytesMax === undefined ? new Child(command[0]!, command.slice(1)) : new Child('sh', limited);
+    const args = ['coordinator', 'start', '--data', dataDir, '--port', String(this.port)];
+    this.child = startCommand([...args, '--log-level', 'error', '--json'], {
+      env: { DATABASE_URL: databaseUrl },
+      ...(fileBytesMax === undefined ? {} : { fileBytesMax }),
+    });
     const [line] = await this.child.until(/^\{"ready":true.*\}$/m);
     ({ url: this.url, charter: this.charter } = JSON.parse(line) as { url: string; charter: string });
     this.port = Number(new URL(this.url).port);
+    this.operatorToken = (await readFile(join(dataDir, 'operator.token'), 'utf8')).trim();
   }
 
   /** Asks it to end. @returns its exit code */
-  async stop(): Promise<number | string> {
-    this.process.process.stdin!.end();
-    return this.process.exit;
+  stop(): Promise<number | string> {
+    return this.process.kill('SIGTERM');
   }
 
   /** kill -9: it has no say. */

@@ -3,9 +3,11 @@
  * `fedavg`, a function of the bank's name only. Every value is a whole number after scaling, so stochastic
  * rounding leaves it alone and the same banks give the same sums in every run.
  */
+import type { AskedQuestion } from '#models/run-machine.ts';
 import type { Answer, CreateAnswerer, Question } from '#models/program.ts';
 import { encodeFields } from '#shared/ring/encode.ts';
 import type { Field } from '#shared/ring/field.ts';
+import { createWords } from '#shared/ring/ring-sum.ts';
 import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
 
@@ -33,6 +35,19 @@ export function stubBody(question: Question, bank: string): StubBody {
 
 export function bodyOf(words: ArrayBufferView): StubBody {
   return { bytes: bytesOf(words), root: vectorRoot(words) };
+}
+
+/** Root of what the answers of these banks add up to. */
+export function stubSumRoot({ question, length }: AskedQuestion, banks: readonly string[]): string {
+  const sum = createWords(question.ring, length);
+  for (const bank of banks) {
+    const words = encodeFields(stubAnswer(question, bank), question.fields, question.ring, 'unused');
+    for (let i = 0; i < length; i++) {
+      if (sum instanceof BigUint64Array) sum[i] = sum[i]! + (words[i] as bigint);
+      else sum[i] = sum[i]! + (words[i] as number);
+    }
+  }
+  return bodyOf(sum).root;
 }
 
 function stubField({ name, length }: Field, bank: string): Float64Array {

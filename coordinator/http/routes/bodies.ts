@@ -40,7 +40,7 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
         .end();
       return;
     }
-    const { offset, complete } = await bodies.uploaded(caller.participant, root);
+    const { offset, complete } = await bodies.incoming.uploaded(caller.participant, root);
     response
       .status(complete ? 200 : 404)
       .setHeader(complete ? 'content-length' : 'upload-offset', offset)
@@ -54,12 +54,19 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
     const offset = byteCount(request, 'upload-offset');
     const length = byteCount(request, 'upload-length');
     assertExpected(deps, caller, length);
-    const complete = await bodies.receive(caller.participant, root, offset, length, untilGone(request));
+    const complete = await bodies.incoming.receive(
+      caller.participant,
+      root,
+      offset,
+      length,
+      untilGone(request),
+      () => request.destroy(),
+    );
     metrics.updateBytes.inc({ direction: 'received' }, Math.max(0, length - offset));
     if (complete) {
       response.status(201).end();
     } else {
-      const { offset: now } = await bodies.uploaded(caller.participant, root);
+      const { offset: now } = await bodies.incoming.uploaded(caller.participant, root);
       response.status(202).setHeader('upload-offset', now).end();
     }
   });

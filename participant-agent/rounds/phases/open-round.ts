@@ -10,7 +10,7 @@ import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
-import type { Progress } from '#shared/protocol/socket-events.ts';
+import type { Progress, SubmitReply } from '#shared/protocol/socket-events.ts';
 
 /** What a masked round adds to an answer. */
 export interface Masking {
@@ -34,38 +34,56 @@ export async function answerRound(
     context.connection.progress({ run: run.id, round, stage, fraction });
   const earlier = await context.state.answerFor(open.hash);
   const started = context.clock.now();
-  const { message, body } = earlier ?? (await makeAnswer(run, open, position, computer, context, report, masking));
+  const { message, body } =
+    earlier ?? (await makeAnswer(run, open, position, computer, context, report, masking));
   // The body may travel while it is being kept; the message that names it leaves only after both. What was
   // made quickly is made again after a crash: the same rows and seeds give the same bytes.
   const worthKeeping = context.clock.now() - started > KEEP_ABOVE_MS;
   const kept = earlier ?? context.state.keepAnswer(open.hash, message, worthKeeping ? body : undefined);
-  if (body !== undefined && 'vectorRoot' in message.payload) {
-    report('uploading', 0);
-    try {
-      await Promise.all([kept, context.bodies.upload(message.payload.vectorRoot, body, context.signal)]);
-    } catch (error) {
-      // the round may have ended while we computed: then nobody expects this body any more
-      if (error instanceof FederationError && error.code === 'STATE') {
-        context.log.warn({ run: run.id, round }, 'the round ended before the update was uploaded');
-        return;
-      }
-      throw error;
+  const send = async (): Promise<SubmitReply | undefined> => {
+    if (body !== undefined && 'vectorRoot' in message.payload) {
+      report('uploading', 0);
+      const uploading = uploadBody(run, open, message.payload.vectorRoot, body, context);
+      const [isWanted] = await Promise.all([uploading, kept]);
+      if (!isWanted) return undefined;
     }
-    await context.state.recordEgress({
-      time: new Date(context.clock.now()).toISOString(),
-      to: context.config.coordinator.url,
-      what: 'body',
-      run: run.id,
-      round,
-      bytes: body.length,
-      detail: `${open.payload.question.kind} answer, ${run.plan.aggregation}, root ${message.payload.vectorRoot.slice(0, 16)}…`,
-    });
-  }
-  await kept;
-  const detail =
-    message.type === 'refuse-round' ? message.payload.reason : `answer to ${open.payload.question.kind}`;
-  await submitMessage(context, message, { run: run.id, round, detail });
+    await kept;
+    const detail =
+      message.type === 'refuse-round' ? message.payload.reason : `answer to ${open.payload.question.kind}`;
+    return submitMessage(context, message, { run: run.id, round, detail });
+  };
+  const reply = await send();
+  // the coordinator failed between taking the body and recording the message: it asks for both again
+  if (reply?.outcome === 'rejected' && reply.code === 'VECROOT') await send();
   report('waiting', 1);
+}
+
+/** @returns false when the round ended while we computed: then nobody expects this body any more */
+async function uploadBody(
+  run: Run,
+  open: OpenRound,
+  root: string,
+  body: Uint8Array,
+  context: AgentContext,
+): Promise<boolean> {
+  const { round, question } = open.payload;
+  try {
+    await context.bodies.upload(root, body, context.signal);
+  } catch (error) {
+    if (!(error instanceof FederationError) || error.code !== 'STATE') throw error;
+    context.log.warn({ run: run.id, round }, 'the round ended before the update was uploaded');
+    return false;
+  }
+  await context.state.recordEgress({
+    time: new Date(context.clock.now()).toISOString(),
+    to: context.config.coordinator.url,
+    what: 'body',
+    run: run.id,
+    round,
+    bytes: body.length,
+    detail: `${question.kind} answer, ${run.plan.aggregation}, root ${root.slice(0, 16)}…`,
+  });
+  return true;
 }
 
 async function makeAnswer(

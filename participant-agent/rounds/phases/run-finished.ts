@@ -3,6 +3,13 @@ import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import type { Position } from '#participant-agent/training/run-computer.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 
+/** Whether the run ended with a model that this bank has had a part in and has not kept. */
+export async function lacksModel(run: Run, { config, state }: AgentContext): Promise<boolean> {
+  if (run.phase.name !== 'finished' || !run.roster.includes(config.participant)) return false;
+  const { outcome, artefact } = run.phase.result;
+  return outcome === 'completed' && artefact !== undefined && !(await state.hasModel(artefact));
+}
+
 export async function keepModel(
   run: Run,
   position: Position | undefined,

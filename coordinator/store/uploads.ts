@@ -1,0 +1,204 @@
+/**
+ * Uploads of banks, as files of the folder `incoming`; see `body-store.ts`. An upload that broke off goes on
+ * from where it stands, or starts over.
+ */
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RecentBodies } from '#coordinator/store/recent-bodies.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+import { RootHasher } from '#shared/ring/vector-root.ts';
+
+/** An upload that hears nothing for so long loses its place to another connection with the same body. */
+const SILENCE_MS_MAX = 1000;
+
+/** An upload being received right now. */
+interface UnderWay {
+  readonly ended: Promise<boolean>;
+  /** Pieces that have come. */
+  readonly pieces: () => number;
+  readonly hangUp: () => void;
+}
+
+export class Uploads {
+  private readonly folder: string;
+  private readonly recent: RecentBodies;
+  private readonly underWay = new Map<string, UnderWay>();
+
+  constructor(folder: string, recent: RecentBodies) {
+    this.folder = folder;
+    this.recent = recent;
+  }
+
+  /** Where a complete upload is. */
+  path(bank: string, root: string): string {
+    return join(this.folder, bank, root);
+  }
+
+  /** How much of an upload is already here, and whether it is complete. */
+  async uploaded(bank: string, root: string): Promise<{ offset: number; complete: boolean }> {
+    // only this bank's own: whether another bank has sent the same is nobody's business
+    const whole = await fileSize(this.path(bank, root));
+    if (whole !== undefined) return { offset: whole, complete: true };
+    return { offset: (await fileSize(`${this.path(bank, root)}.part`)) ?? 0, complete: false };
+  }
+
+  /**
+   * Receives bytes of a body from `offset` on, hashing while they stream. An interrupted upload keeps what
+   * it has; one that begins at 0 again starts over.
+   * @param length bytes of the whole body
+   * @param hangUp makes `bytes` end
+   * @returns whether the body is now complete
+   * @throws FederationError STATE when `offset` is not where the upload stands, TOO_LARGE, VECROOT (the
+   *   upload is then thrown away)
+   */
+  async receive(
+    bank: string,
+    root: string,
+    offset: number,
+    length: number,
+    bytes: AsyncIterable<Uint8Array>,
+    hangUp: () => void,
+  ): Promise<boolean> {
+    const upload = this.path(bank, root);
+    // the same body twice at a time, for two runs or over two connections: one after the other
+    for (let other = this.underWay.get(upload); other !== undefined; other = this.underWay.get(upload)) {
+      await untilEnded(other);
+    }
+    let pieces = 0;
+    const counted = async function* (): AsyncGenerator<Uint8Array> {
+      for await (const piece of bytes) {
+        pieces++;
+        yield piece;
+      }
+    };
+    const ended = this.append(bank, root, offset, length, counted());
+    this.underWay.set(upload, { ended, pieces: () => pieces, hangUp });
+    try {
+      return await ended;
+    } finally {
+      this.underWay.delete(upload);
+    }
+  }
+
+  private async append(
+    bank: string,
+    root: string,
+    offset: number,
+    length: number,
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<boolean> {
+    const present = await this.uploaded(bank, root);
+    if (present.complete) {
+      await drain(bytes, length);
+      return true;
+    }
+    if (offset > 0 && present.offset !== offset) {
+      throw new FederationError(
+        'STATE',
+        `expected the upload to go on at byte ${present.offset}, got ${offset}`,
+      );
+    }
+    await mkdir(join(this.folder, bank), { recursive: true });
+    await this.makeRoom(bank, root);
+    const part = `${this.path(bank, root)}.part`;
+    const hasher = new RootHasher();
+    if (offset > 0) {
+      for await (const chunk of createReadStream(part, { highWaterMark: LIMITS.chunkBytes })) {
+        hasher.update(chunk as Uint8Array);
+      }
+    }
+    const keep = offset === 0 && this.recent.fits(length);
+    const buffer = keep
+      ? this.recent.buffer(length)
+      : new Uint8Array(Math.min(length - offset, LIMITS.chunkBytes));
+    const file = await open(part, offset === 0 ? 'w' : 'a');
+    let received = offset;
+    let filled = 0;
+    const flush = async (): Promise<void> => {
+      const full = buffer.subarray(0, filled);
+      filled = 0;
+      await file.writeFile(full);
+    };
+    try {
+      for await (const piece of bytes) {
+        received += piece.length;
+        if (received > length) break;
+        hasher.update(piece); // while it is still in the processor's cache
+        for (let start = 0; start < piece.length;) {
+          const end = Math.min(piece.length, start + buffer.length - filled);
+          buffer.set(piece.subarray(start, end), filled);
+          filled += end - start;
+          start = end;
+          if (filled === buffer.length) await flush();
+        }
+      }
+    } finally {
+      if (filled > 0) await flush(); // also when the sender went away: what has come need not come again
+      await file.close();
+    }
+    if (received > length) {
+      await rm(part);
+      throw new FederationError('TOO_LARGE', `expected ${length} bytes, got more`);
+    }
+    if (received < length) return false;
+    if (hasher.root() !== root) {
+      await rm(part);
+      throw new FederationError(
+        'VECROOT',
+        `the ${length} bytes received do not hash to ${root}; upload them again`,
+      );
+    }
+    await rename(part, this.path(bank, root));
+    if (keep) this.recent.add(root, buffer);
+    return true;
+  }
+
+  /** A bank has a few unclaimed uploads at most; the oldest make room. */
+  private async makeRoom(bank: string, root: string): Promise<void> {
+    const folder = join(this.folder, bank);
+    const others = (await readdir(folder)).filter((name) => !name.startsWith(root));
+    if (others.length < LIMITS.unclaimedBodiesPerBank) return;
+    const ages = await Promise.all(
+      others.map(async (name) => ({
+        name,
+        mtime: (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0,
+      })),
+    );
+    ages.sort((a, b) => a.mtime - b.mtime);
+    const surplus = ages.slice(0, ages.length - LIMITS.unclaimedBodiesPerBank + 1);
+    for (const { name } of surplus) await rm(join(folder, name), { force: true });
+  }
+}
+
+/** A bank whose line broke dials again, perhaps long before we could notice: what stays silent makes way. */
+async function untilEnded({ ended, pieces, hangUp }: UnderWay): Promise<void> {
+  const isOver = ended.then(
+    () => true,
+    () => true,
+  );
+  for (let before = pieces(); ; before = pieces()) {
+    if (await Promise.race([isOver, sleep(SILENCE_MS_MAX, false, { ref: false })])) return;
+    if (pieces() === before) hangUp();
+  }
+}
+
+/** Reads what a sender insists on sending, so that it hears the answer. */
+async function drain(bytes: AsyncIterable<Uint8Array>, most: number): Promise<void> {
+  let read = 0;
+  for await (const piece of bytes) {
+    read += piece.length;
+    if (read > most) return;
+  }
+}
+
+export async function fileSize(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * What this agent demands of each entry before it believes it. In a masked run it sees every message, so it
+ * checks each like the coordinator does: signature of the sender, and whether the ledger's rules admit it.
+ * Of plain rounds it does not see the other banks, and checks what is left: order, and the coordinator's
+ * signature.
+ */
+import { pinPeers } from '#participant-agent/rounds/peers.ts';
+import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { assertSignedBy } from '#shared/crypto/signed-message.ts';
+import { recordEntry, type Entry, type RecordedEntry } from '#shared/ledger/entry.ts';
+import { assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
+import type { FederationState, Run } from '#shared/ledger/federation-state.ts';
+import { lastHash } from '#shared/ledger/run-rules.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { RunId } from '#shared/protocol/ids.ts';
+import { parseMessage, type Message } from '#shared/protocol/messages.ts';
+
+/**
+ * @returns the entry, or undefined when it came before
+ * @throws FederationError when the coordinator, or a bank through it, says something it must not
+ */
+export function checkEntry(raw: unknown, context: AgentContext): RecordedEntry | undefined {
+  const { federation, config } = context;
+  const { seq, time, message: rawMessage } = raw as Entry;
+  if (typeof seq !== 'number' || seq < federation.size) return undefined;
+  const message = parseMessage(rawMessage);
+  const recorded = recordEntry({ seq, time, message });
+  const { charter } = federation;
+  if (message.type === 'charter') {
+    if (recorded.hash !== config.coordinator.charter) {
+      throw new FederationError(
+        'FORBIDDEN',
+        'the coordinator serves another consortium than the one in the invitation',
+      );
+    }
+    assertSignedBy(message, message.payload.coordinatorKey);
+    return recorded;
+  }
+  if (charter === undefined)
+    throw new FederationError('STATE', `expected the charter first, got "${message.type}"`);
+  if (isWhollyVisible(message, federation)) {
+    assertAuthentic(federation, message);
+    assertAdmissible(federation, message, time);
+  } else {
+    assertSignedBy(message, charter.payload.coordinatorKey);
+    assertFollows(federation.runs, message);
+    if (message.type === 'run-started') pinPeers(message.payload, context);
+  }
+  return recorded;
+}
+
+/** The run an entry is about. */
+export function runOfEntry(federation: FederationState, message: Message, hash: string): Run | undefined {
+  const { payload } = message;
+  if (message.type === 'run-proposed') return federation.runs.get(hash as RunId);
+  if ('run' in payload) return federation.runs.get(payload.run);
+  if ('ctx' in payload) return federation.runs.get(federation.roundRuns.get(payload.ctx)!);
+  const session = message.type === 'open-session' ? hash : 'session' in payload ? payload.session : '';
+  return federation.runs.get(federation.sessionRuns.get(session)!);
+}
+
+/** Whether this agent has seen everything that the rule for this message looks at. */
+function isWhollyVisible(message: Message, federation: FederationState): boolean {
+  switch (message.type) {
+    case 'run-proposed': // members
+    case 'run-started': // consents
+    case 'run-finished':
+      return false;
+    default:
+      return runOfEntry(federation, message, '')?.plan.aggregation !== 'plain';
+  }
+}
+
+/**
+ * The order of a plain run's messages, as far as a bank can see it.
+ * @throws FederationError STATE
+ */
+function assertFollows(runs: ReadonlyMap<RunId, Run>, message: Message): void {
+  if (message.type === 'run-proposed') return;
+  const run =
+    'run' in message.payload
+      ? runs.get(message.payload.run)
+      : [...runs.values()].find(
+          ({ phase }) =>
+            phase.name === 'collecting' &&
+            'ctx' in message.payload &&
+            phase.open.hash === message.payload.ctx,
+        );
+  const parent = 'parent' in message.payload ? message.payload.parent : undefined;
+  const phase = run?.phase.name;
+  const inOrder =
+    run !== undefined &&
+    (message.type === 'run-started'
+      ? phase === 'proposed'
+      : message.type === 'open-round'
+        ? phase === 'ready' && parent === lastHash(run)
+        : message.type === 'run-finished'
+          ? phase !== 'finished' && parent === lastHash(run)
+          : phase === 'collecting');
+  if (!inOrder)
+    throw new FederationError(
+      'STATE',
+      `"${message.type}" does not follow from what the coordinator said before`,
+    );
+}

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { agentYaml } from '#participant-agent/config.ts';
 import { createIdentity, hasIdentity, openIdentity } from '#participant-agent/identity.ts';
-import { POLICY_YAML } from '#participant-agent/policy/policy.ts';
+import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
@@ -53,7 +53,7 @@ export async function enrolAgent(
     join(folder, 'agent.yaml'),
     agentYaml({ url: invitation.url, charter: invitation.charter, participant, dataFile }),
   );
-  await writeNew(join(folder, 'policy.yaml'), POLICY_YAML);
+  await writeNew(join(folder, 'policy.yaml'), policyYaml());
   return { participant, fingerprint: keyFingerprint(identityKey), folder };
 }
 

@@ -63,18 +63,23 @@ function plannedRounds(plan: Plan): number | FederationError {
   }
 }
 
-/** The file that `agent enrol` writes: careful defaults, explained. */
-export const POLICY_YAML = `# What this bank takes part in. These rules are above the operator: a plan that breaks one is refused.
+/** The file that `agent enrol` writes: careful defaults, explained. Local consortia change some. */
+export function policyYaml({
+  consent = 'ask',
+  aggregation = ['masked'],
+  minimumCohort = 3,
+}: Partial<Pick<Policy, 'consent' | 'aggregation' | 'minimumCohort'>> = {}): string {
+  return `# What this bank takes part in. These rules are above the operator: a plan that breaks one is refused.
 
 # automatic: consent to every plan that passes the rules below.
 # ask: wait until somebody here runs "tallystick agent consent RUN grant" (or refuse).
-consent: ask
+consent: ${consent}
 
 # Federated programs that may run on this bank's rows.
 programs: [fedavg]
 
 # masked: the coordinator learns sums only. plain: it sees this bank's updates (never its rows).
-aggregation: [masked]
+aggregation: [${aggregation.join(', ')}]
 
 # Large sums (over 16 MiB of vectors a round): delegate trusts two banks, drawn anew each round, to have added
 # them up; full checks every sum here. Small sums are always checked here.
@@ -85,7 +90,7 @@ verify: delegate
 peers: {}
 
 # Fewest banks in a sum, this one included. With two, each could work out the other's part.
-minimumCohort: 3
+minimumCohort: ${minimumCohort}
 
 # Most rounds of one run.
 maximumRounds: 500
@@ -93,3 +98,4 @@ maximumRounds: 500
 # Data contracts that are allowed: any, or a list of hashes.
 contracts: any
 `;
+}

@@ -10,7 +10,7 @@ import { createAgent } from '#participant-agent/agent.ts';
 import { systemClock } from '#participant-agent/clock.ts';
 import { agentYaml } from '#participant-agent/config.ts';
 import { createLogger } from '#participant-agent/logger.ts';
-import { POLICY_YAML } from '#participant-agent/policy/policy.ts';
+import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { LocalComputer } from '#participant-agent/training/run-computer.ts';
 import type { Answer, CreateAnswerer } from '#models/program.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
@@ -80,7 +80,10 @@ async function startBank(id: string, input: BenchAgentsInput): Promise<() => Pro
     join(folder, 'agent.yaml'),
     agentYaml({ url: input.url, charter, participant: id, dataFile: input.dataFile }),
   );
-  await writeFile(join(folder, 'policy.yaml'), POLICY_YAML.replace('consent: ask', 'consent: automatic'));
+  await writeFile(
+    join(folder, 'policy.yaml'),
+    policyYaml({ consent: 'automatic', aggregation: ['masked', 'plain'] }),
+  );
   const agent = await createAgent(folder, seed, {
     clock: systemClock,
     log: createLogger('error'),

@@ -95,7 +95,10 @@ function bodiesNamedBy(text: string): string[] {
     case 'run-proposed':
       return [message.payload.plan.contract];
     case 'plain-input':
+    case 'masked-input':
       return [message.payload.vectorRoot];
+    case 'share-keys':
+      return [message.payload.table];
     case 'close-round':
       return [message.payload.sumRoot];
     case 'run-finished':

@@ -9,7 +9,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { enrolAgent } from '#participant-agent/enrol.ts';
-import { POLICY_YAML } from '#participant-agent/policy/policy.ts';
+import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -99,10 +99,11 @@ export class LocalConsortium {
     });
     const { fingerprint } = await enrolAgent(folder, code, bank.dataFile, undefined);
     await this.client.post(`/v1/participants/${bank.id}/admission`, { fingerprint });
-    const policy = POLICY_YAML.replace('consent: ask', 'consent: automatic').replace(
-      'minimumCohort: 3',
-      `minimumCohort: ${minimumCohort}`,
-    );
+    const policy = policyYaml({
+      consent: 'automatic',
+      aggregation: ['masked', 'plain'],
+      minimumCohort,
+    });
     await writeFile(join(folder, 'policy.yaml'), policy);
     await this.startAgent(bank.id);
   }

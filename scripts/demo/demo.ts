@@ -128,7 +128,7 @@ function report(
   if (options.json === true) {
     printJson({
       model: options.model,
-      masked: false,
+      masked: true,
       rounds: view.rounds.length,
       federated,
       pooled,

@@ -6,7 +6,7 @@ import { createAgent, type Agent } from '#participant-agent/agent.ts';
 import { enrolAgent } from '#participant-agent/enrol.ts';
 import { openIdentity } from '#participant-agent/identity.ts';
 import { createLogger, type Logger } from '#participant-agent/logger.ts';
-import { POLICY_YAML } from '#participant-agent/policy/policy.ts';
+import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
 import { eventually } from './eventually.ts';
@@ -60,10 +60,11 @@ export class TestAgent {
     });
     const { fingerprint } = await enrolAgent(folder, code, dataFile, undefined);
     await operator.post(`/v1/participants/${id}/admission`, { fingerprint });
-    const policy = POLICY_YAML.replace('consent: ask', 'consent: automatic').replace(
-      'minimumCohort: 3',
-      `minimumCohort: ${options.minimumCohort ?? 2}`,
-    );
+    const policy = policyYaml({
+      consent: 'automatic',
+      aggregation: ['masked', 'plain'],
+      minimumCohort: options.minimumCohort ?? 2,
+    });
     await writeFile(join(folder, 'policy.yaml'), policy);
     const agent = new TestAgent(coordinator, id, folder, options);
     await agent.start();

@@ -73,6 +73,8 @@ program
   .option('--test-fraction <f>', 'share of rows kept to judge with', '0.3')
   .option('--seed <text>', 'seed of every split and of training', '0')
   .option('--contract <file>', 'data contract; without it one is inferred')
+  .option('--masked', 'the coordinator learns sums only (the default)')
+  .addOption(new Option('--plain', 'the coordinator sees each update').conflicts('masked'))
   .addOption(json())
   .action(run(async () => (await import('#scripts/simulate/simulate.ts')).simulate));
 
@@ -128,6 +130,7 @@ operator(runs.command('propose').description('propose a run; the banks are asked
   .option('--seed <text>', 'public seed', '0')
   .option('--patience <n>', 'stop after so many rounds without a better log-loss')
   .option('--target-auc <x>', 'stop when the hold-out AUC reaches this')
+  .option('--plain', 'the coordinator sees each update; every bank must allow it')
   .option('--watch', 'stay and watch')
   .action(run(async () => (await import('#scripts/commands/run.ts')).proposeRun));
 operator(runs.command('list').description('all runs')).action(

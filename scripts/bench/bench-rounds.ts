@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { RunView } from '#coordinator/http/run-view.ts';
 import type { BenchAgentsInput } from '#scripts/bench/bench-agents.ts';
+import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
 import { fedavgPlan } from '#scripts/operator/plan-file.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
@@ -16,6 +17,7 @@ import type { DataContract } from '#shared/contract/contract.ts';
 export interface RoundCost {
   readonly banks: number;
   readonly weights: number;
+  readonly masked: boolean;
   readonly medianSeconds: number;
   readonly bestSeconds: number;
   /** Of all processes, for each round. */
@@ -25,6 +27,8 @@ export interface RoundCost {
   /** Resident memory of the coordinator with all banks connected, before the run. */
   readonly idleBytes: number;
   readonly peakBytes: number;
+  /** What one bank sends in a round, by its own list. */
+  readonly sentBytes: number;
 }
 
 const contract: DataContract = {
@@ -48,6 +52,7 @@ export async function benchRounds(one: {
   banks: number;
   weights: number;
   rounds: number;
+  masked?: boolean;
 }): Promise<RoundCost> {
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-bench-'));
   const consortium = new LocalConsortium(folder);
@@ -79,6 +84,7 @@ export async function benchRounds(one: {
       participants: banks,
       minimum: banks.length,
       seed: 'bench',
+      aggregation: one.masked === true ? 'masked' : 'plain',
     });
     const settings = {
       network: { hidden: hiddenFor(one.weights), dropout: 0 },
@@ -106,6 +112,7 @@ export async function benchRounds(one: {
     return {
       banks: one.banks,
       weights: one.weights,
+      masked: one.masked === true,
       medianSeconds: lengths[Math.floor(lengths.length / 2)]!,
       bestSeconds: lengths[0]!,
       cpuSeconds: coordinatorCpuSeconds + agentsCpuSeconds,
@@ -113,6 +120,7 @@ export async function benchRounds(one: {
       agentCpuSeconds: agentsCpuSeconds / one.banks,
       idleBytes,
       peakBytes: (await memoryOf(coordinator)).peak,
+      sentBytes: (await bytesSent(join(folder, 'banks', banks[0]!))) / view.rounds.length,
     };
   } finally {
     await Promise.all(agents.map((process) => process.stop()));
@@ -162,6 +170,11 @@ class BenchAgents {
 async function cpuSecondsOfAll(agents: readonly BenchAgents[]): Promise<number> {
   const seconds = await Promise.all(agents.map((process) => process.cpuSeconds()));
   return seconds.reduce((a, b) => a + b, 0);
+}
+
+async function bytesSent(folder: string): Promise<number> {
+  const records = await (await AgentState.open(folder)).egress();
+  return records.reduce((total, { bytes }) => total + bytes, 0);
 }
 
 /** User and system time of a process, from /proc (Linux; clock ticks are 1/100 s). */

@@ -5,21 +5,38 @@
  */
 import { cpus } from 'node:os';
 import { print, printJson, say, table } from '#scripts/commands/output.ts';
+import { benchMasks, benchSession } from '#scripts/bench/bench-masks.ts';
 import { benchRounds, type RoundCost } from '#scripts/bench/bench-rounds.ts';
 import { benchSum } from '#scripts/bench/bench-sum.ts';
 
 const json = process.argv.includes('--json');
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
 
-const CASES: readonly { readonly banks: number; readonly weights: number; readonly rounds: number }[] = [
+interface Case {
+  readonly banks: number;
+  readonly weights: number;
+  readonly rounds: number;
+  readonly masked?: boolean;
+}
+const CASES: readonly Case[] = [
   { banks: 8, weights: 100, rounds: 60 },
   { banks: 64, weights: 100, rounds: 40 },
   { banks: 8, weights: 1e4, rounds: 40 },
+  { banks: 8, weights: 1e4, rounds: 40, masked: true },
   { banks: 8, weights: 1e6, rounds: 20 },
+  { banks: 8, weights: 1e6, rounds: 20, masked: true },
+  { banks: 16, weights: 1e6, rounds: 12, masked: true },
+  { banks: 100, weights: 1e6, rounds: 3, masked: true },
   { banks: 8, weights: 1e7, rounds: 5 },
+  { banks: 8, weights: 1e7, rounds: 5, masked: true },
   { banks: 16, weights: 1e7, rounds: 4 },
   { banks: 100, weights: 1e3, rounds: 25 },
   { banks: 500, weights: 1e3, rounds: 12 },
+];
+/** Banks and dropouts of the arithmetic alone, at a million weights. */
+const MASKS: readonly (readonly [number, number])[] = [
+  ...[8, 16, 32, 64, 100].flatMap((banks) => [[banks, 0] as const, [banks, Math.round(banks / 10)] as const]),
+  [33, 8],
 ];
 
 const sum = only === undefined || only === 'sum' ? benchSum() : undefined;
@@ -31,14 +48,48 @@ if (sum !== undefined && !json) {
 
 const rounds: RoundCost[] = [];
 for (const one of CASES) {
-  const name = `${one.banks}x${one.weights}`;
+  const name = `${one.banks}x${one.weights}${one.masked === true ? '-masked' : ''}`;
   if (only !== undefined && only !== name) continue;
-  say(`${one.banks} banks x ${one.weights} weights, ${one.rounds} rounds …`);
+  say(
+    `${one.banks} banks x ${one.weights} weights, ${one.masked === true ? 'masked' : 'plain'}, ${one.rounds} rounds …`,
+  );
   rounds.push(await benchRounds(one));
 }
 
+const wanted = only === undefined || only === 'masks';
+const masks = wanted ? MASKS.map(([banks, dropouts]) => benchMasks(banks, dropouts, 1e6)) : [];
+const sessions = wanted ? [8, 32, 100].map((banks) => benchSession(banks, 32)) : [];
+if (!json && masks.length > 0) {
+  print('\nMasks of a million weights, one thread, no transport\n');
+  print(
+    table(
+      ['banks', 'dropouts', 'one bank, CPU-s', 'opening the sum, CPU-s'],
+      masks.map((m) => [
+        String(m.banks),
+        String(m.dropouts),
+        m.agentSeconds.toFixed(3),
+        m.openSeconds.toFixed(3),
+      ]),
+      [0, 1, 2, 3],
+    ),
+  );
+  print('\nDealing keys for 32 rounds, all banks on one core\n');
+  print(
+    table(
+      ['banks', 'one bank, CPU-s', 'sessions/s', 'kB sent by a bank'],
+      sessions.map((s) => [
+        String(s.banks),
+        s.bankSeconds.toFixed(4),
+        s.sessionsPerSecond.toFixed(2),
+        (s.bytesSent / 1000).toFixed(0),
+      ]),
+      [0, 1, 2, 3],
+    ),
+  );
+}
+
 if (json) {
-  printJson({ node: process.version, cores: cpus().length, sum, rounds });
+  printJson({ node: process.version, cores: cpus().length, sum, masks, sessions, rounds });
 } else if (rounds.length > 0) {
   print(`\nOne round without training, ${cpus().length} cores, Node ${process.version}\n`);
   print(
@@ -46,6 +97,7 @@ if (json) {
       [
         'banks',
         'weights',
+        'sums',
         'median s',
         'best s',
         'rounds/s',
@@ -55,10 +107,12 @@ if (json) {
         'idle MB',
         'peak MB',
         'grown MB',
+        'kB up a bank',
       ],
       rounds.map((r) => [
         String(r.banks),
         String(r.weights),
+        r.masked ? 'masked' : 'plain',
         r.medianSeconds.toFixed(3),
         r.bestSeconds.toFixed(3),
         (1 / r.medianSeconds).toFixed(1),
@@ -68,8 +122,9 @@ if (json) {
         (r.idleBytes / 1e6).toFixed(0),
         (r.peakBytes / 1e6).toFixed(0),
         ((r.peakBytes - r.idleBytes) / 1e6).toFixed(0),
+        (r.sentBytes / 1000).toFixed(0),
       ]),
-      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+      [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
     ),
   );
 }

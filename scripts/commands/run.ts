@@ -22,6 +22,7 @@ export interface ProposeOptions extends Options {
   readonly participants?: string;
   readonly minimum?: string;
   readonly seed: string;
+  readonly plain?: boolean;
   readonly patience?: string;
   readonly targetAuc?: string;
   readonly watch?: boolean;
@@ -58,6 +59,7 @@ async function planFromOptions(client: OperatorClient, options: ProposeOptions) 
         ? Math.max(Math.min(3, asked.length), Math.ceil(asked.length / 2))
         : Number(options.minimum),
     seed: options.seed,
+    aggregation: options.plain === true ? 'plain' : 'masked',
     patience: options.patience === undefined ? undefined : Number(options.patience),
     targetAuc: options.targetAuc === undefined ? undefined : Number(options.targetAuc),
   });

@@ -5,6 +5,7 @@
 import { paint } from '#scripts/commands/output.ts';
 import type { RunTally } from '#scripts/operator/run-tally.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
 
 const BARS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const BAR_WIDTH = 12;
@@ -76,11 +77,21 @@ export class RunScreen {
       const decision = run.consents.get(run.plan.participants[index]!)?.decision;
       return decision === undefined ? '… considering' : `consent ${decision}`;
     }
-    if (run.phase.name !== 'collecting') return '';
+    if (run.phase.name !== 'collecting') return dealingOf(run, id);
     const { open } = run.phase;
+    index = open.roster.indexOf(id as ParticipantId);
+    if (index < 0) return 'takes part from the next keys on';
     if (open.refusals.has(index))
       return paint('red', `✗ refused (${open.refusals.get(index)!.code})`, this.out);
-    if (open.inputs.has(index)) return paint('green', `${'━'.repeat(BAR_WIDTH)} update accepted`, this.out);
+    if (open.inputs.has(index)) {
+      const { masked } = open;
+      const step = masked?.unmasks.has(index)
+        ? 'shares revealed'
+        : masked?.certificates.has(index)
+          ? 'survivors certified'
+          : `${masked === undefined ? '' : 'masked '}update accepted`;
+      return paint('green', `${'━'.repeat(BAR_WIDTH)} ${step}`, this.out);
+    }
     const report = tally.progress.get(id);
     const fraction = report?.round === open.payload.round ? report.fraction : 0;
     const filled = Math.round(fraction * BAR_WIDTH);
@@ -129,4 +140,12 @@ function clip(line: string, columns: number): string {
     }
   }
   return out;
+}
+
+/** While keys are dealt: how far a bank is. */
+function dealingOf({ session }: Run, id: string): string {
+  if (session === undefined || session.sealed !== undefined || session.isVoid) return '';
+  const index = session.payload.participants.indexOf(id as ParticipantId);
+  if (session.dealt.has(index)) return 'key shares dealt';
+  return session.advertised.has(index) ? 'keys advertised' : '… making keys';
 }

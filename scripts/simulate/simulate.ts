@@ -28,6 +28,7 @@ import type { DataContract } from '#shared/contract/contract.ts';
 import { concatTables, selectRows, type Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
+import { SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
 
 export interface SimulateOptions {
   readonly data: string;
@@ -42,6 +43,8 @@ export interface SimulateOptions {
   readonly testFraction: string;
   readonly seed: string;
   readonly contract?: string;
+  readonly masked?: boolean;
+  readonly plain?: boolean;
   readonly json?: boolean;
 }
 
@@ -80,7 +83,14 @@ export async function simulate(options: SimulateOptions): Promise<number> {
       participants: banks.map((bank) => bank.id),
       minimum: banks.length,
       seed: options.seed,
+      aggregation: options.plain === true ? 'plain' : 'masked',
     });
+    if (plan.aggregation === 'masked' && banks.length < SESSION_BANKS_MIN) {
+      throw new FederationError(
+        'USAGE',
+        `masked sums are for ${SESSION_BANKS_MIN} banks or more: with ${banks.length}, each would learn the other's part. Use more banks, or --plain`,
+      );
+    }
     await startConsortium(consortium, banks, Math.min(3, banks.length));
     const result = await trainFederated(consortium, contract, plan, options.json === true);
     await consortium.stop();
@@ -258,7 +268,7 @@ function report(
     printJson({
       banks: banks.map(({ id, table }) => ({ id, rows: table.rowCount, badRate: badRate(table) })),
       model: options.model,
-      masked: false,
+      masked: options.plain !== true,
       rounds: view.rounds.filter((r) => r.kind === 'train' && r.outcome === 'closed').length,
       federated: brief(federated),
       pooled: brief(pooled),

@@ -41,11 +41,11 @@ function maskedByDefinition(words: RingWords, masks: readonly Mask[]): bigint[] 
     sign: sign === 'add' ? 1n : -1n,
     bytes: createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(words.byteLength)),
   }));
-  return Array.from(words, (word, i) => {
+  return Array.from(words, BigInt).map((word, i) => {
     const added = streams.reduce((sum, { sign, bytes }) => {
       const at = i * width;
       return sum + sign * (width === 4 ? BigInt(bytes.readUInt32LE(at)) : bytes.readBigUInt64LE(at));
-    }, BigInt(word));
+    }, word);
     return BigInt.asUintN(8 * width, added);
   });
 }

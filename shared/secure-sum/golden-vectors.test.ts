@@ -138,7 +138,7 @@ function openSum(revealers: readonly number[]) {
     if (!(error instanceof BankFault)) throw error;
     culprits.push(error.culprit);
   }
-  return { sum: Array.from(sum), culprits };
+  return { sum: Array.from(sum, Number), culprits };
 }
 
 const hash64 = (hash: string) => toBase64Url(fromHex(hash));

@@ -73,7 +73,9 @@ class Slot {
   }
 
   fixed(survivors: readonly number[]): FixedSlot {
-    return { ...this, sessionHash: SESSION, roundHash: ROUND, survivors };
+    const { slot, threshold, dealers, slotKeys, seedCommitments } = this;
+    const published = { slot, threshold, dealers, slotKeys, seedCommitments };
+    return { ...published, sessionHash: SESSION, roundHash: ROUND, survivors };
   }
 
   /** What each of `revealers` reveals: of every dealer the share that `survivors` calls for. */
@@ -120,7 +122,7 @@ describe('the sum that is opened', () => {
       for (const revealers of subsets(range(banks))) {
         const expected = revealers.length >= threshold ? 'exact' : 'SHARES';
         const outcome = slot.outcome(survivors, revealers.toReversed());
-        expect(outcome, `${survivors} in the sum, ${revealers} reveal`).toBe(expected);
+        expect(outcome, `${survivors.join()} in the sum, ${revealers.join()} reveal`).toBe(expected);
         if (revealers.length >= quorum) certified++;
       }
     }
@@ -153,10 +155,10 @@ describe('the sum that is opened', () => {
   test('is exact for any number of banks and words, and any who drop out or help', () => {
     fc.assert(
       fc.property(
-        fc.integer({ min: 3, max: 20 }),
+        fc.integer({ min: 3, max: 16 }),
         fc.integer({ min: 1, max: 300 }),
-        fc.array(fc.nat(), { minLength: 20, maxLength: 20 }),
-        fc.nat(20),
+        fc.array(fc.nat(), { minLength: 16, maxLength: 16 }),
+        fc.nat(16),
         (banks, words, order, dropouts) => {
           const slot = new Slot(banks, range(banks), words, words % 4);
           const shuffled = range(banks).sort((a, b) => order[a]! - order[b]!);
@@ -165,7 +167,7 @@ describe('the sum that is opened', () => {
           expect(slot.outcome(survivors, shuffled.slice(0, slot.threshold - 1))).toBe('SHARES');
         },
       ),
-      { numRuns: 12 },
+      { numRuns: 10 },
     );
   });
 
@@ -197,7 +199,7 @@ describe('a dealer whose shares fit their commitments, but not what it published
       shares[4] = shares[4]!.with(17, shares[4]![17]! ^ 1);
       for (const revealers of subsets(range(6)).filter(({ length }) => length === slot.threshold)) {
         const expected = revealers.includes(4) ? `${code} of bank 2` : 'exact';
-        expect(slot.outcome(survivors, revealers), `${revealers} reveal`).toBe(expected);
+        expect(slot.outcome(survivors, revealers), `${revealers.join()} reveal`).toBe(expected);
       }
     },
   );

@@ -189,26 +189,13 @@ describe('a package is refused', () => {
 });
 
 describe('a table is refused', () => {
-  const ownCipher = LAYOUT.segmentAt(1) + LAYOUT.commitmentBytes;
-
-  test('after any one bit of it was flipped', () => {
+  test('after any one bit of it was flipped, also where the dealer itself has no ciphertext', () => {
     const table = tables[1]!.slice();
     for (let bit = 0; bit < table.length * 8; bit++) {
       const byte = bit >> 3;
-      if (byte >= ownCipher && byte < ownCipher + LAYOUT.cipherBytes) continue; // the next test
       table[byte]! ^= 1 << (bit & 7);
       expect(outcomeOf(() => rootsOfTable(table, CONTEXT, 1))).toMatch(/^SHAPE/);
       table[byte]! ^= 1 << (bit & 7);
-    }
-  });
-
-  test('when something other than zeros lies where the dealer has no ciphertext', () => {
-    for (const at of [0, 1, 100, LAYOUT.cipherBytes - 1]) {
-      const changed = flip(tables[1]!, (ownCipher + at) * 8);
-      expect(
-        outcomeOf(() => rootsOfTable(changed, CONTEXT, 1)),
-        `byte ${at}`,
-      ).toMatch(/^SHAPE/);
     }
   });
 

@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** `unit`: pure units beside their files. `promises`: two parties, a server, a database or a process. */
 export default defineConfig({
   test: {
+    // half of the time is spent waiting for processes and disks
+    maxWorkers: '100%',
     projects: [
       {
         test: {

@@ -75,6 +75,7 @@ async function assemble(
   const keys = await openCoordinatorKeys(config.dataDir, config.passphrase);
   const bodies = await BodyStore.open(join(config.dataDir, 'bodies'));
   const db = await openDatabase(config.dataDir, config.databaseUrl);
+  let drivers: RunDrivers | undefined;
   try {
     const entries = new EntryStore(db);
     const tokens = new TokenStore(db);
@@ -100,9 +101,9 @@ async function assemble(
     };
     journal.onRecorded((recorded) => events.recorded(recorded, journal.state));
 
-    const drivers = new RunDrivers(rounds, deps.onBroken);
-    await drivers.recoverAll(); // before anybody can send an update
-    presence.onChange(() => drivers.wakeAll());
+    const driving = (drivers = new RunDrivers(rounds, deps.onBroken));
+    await driving.recoverAll(); // before anybody can send an update
+    presence.onChange(() => driving.wakeAll());
 
     const app = createHttpApp({
       journal,
@@ -152,7 +153,7 @@ async function assemble(
       charter: journal.state.charter!.hash,
       tokens,
       async close() {
-        await drivers.close();
+        await driving.close();
         // also closes the HTTP server, which waits for requests under way: stalled ones would keep it for minutes
         const cutOff = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
         await io.close();
@@ -165,6 +166,7 @@ async function assemble(
       },
     };
   } catch (error) {
+    await drivers?.close(); // runs that wait for something would keep the process
     await db.destroy();
     throw error;
   }

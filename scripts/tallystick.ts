@@ -9,6 +9,7 @@ const program = new Command('tallystick')
     'Banks train one credit-risk model together; no applicant leaves its bank, and every round can be proven.',
   )
   .showHelpAfterError('(add --help for the options)')
+  .exitOverride() // before any command is added: they inherit it
   .addHelpText(
     'after',
     `
@@ -202,7 +203,6 @@ data
   .addOption(json())
   .action(run(async () => (await import('#scripts/commands/data.ts')).checkData));
 
-program.exitOverride();
 try {
   await program.parseAsync();
 } catch (error) {

@@ -158,7 +158,7 @@ export class AgentState {
   }
 
   async hasModel(root: string): Promise<boolean> {
-    return (await readIfThere(join(this.folder, 'models', `${root}.json`))) !== undefined;
+    return (await this.models()).includes(join(this.folder, 'models', `${root}.json`));
   }
 
   async models(): Promise<string[]> {

@@ -38,6 +38,8 @@ export interface ConnectionOptions {
 }
 
 const REPLY_MS_MAX = 60_000;
+/** Pause before dialling again after either side hung up on purpose. */
+const REDIAL_MS = 2000;
 
 export class Connection {
   private readonly options: ConnectionOptions;
@@ -47,6 +49,7 @@ export class Connection {
   private lastRefusal = '';
   /** Live entries that arrive while the feed is still being read up to them. */
   private held: unknown[] | undefined;
+  private closed = false;
 
   constructor(options: ConnectionOptions) {
     this.options = options;
@@ -60,7 +63,7 @@ export class Connection {
     });
     this.socket.on('challenge', (raw) => void this.begin(raw));
     this.socket.on('entry', (entry) => {
-      if (this.held === undefined) options.onEntry(entry);
+      if (this.held === undefined) this.take(entry);
       else this.held.push(entry);
     });
     this.socket.on('disconnect', (reason) => {
@@ -69,8 +72,7 @@ export class Connection {
       if (was) options.onConnected(false);
       options.log.debug({ reason }, 'disconnected');
       // the coordinator hung up on purpose: socket.io leaves it to us to try again
-      if (reason === 'io server disconnect')
-        setTimeout(() => this.socket.active || this.socket.connect(), 2000).unref();
+      if (reason === 'io server disconnect') this.redial();
     });
     this.socket.on('connect_error', (error) =>
       options.log.debug({ reason: error.message }, 'coordinator not reachable'),
@@ -111,7 +113,19 @@ export class Connection {
   }
 
   close(): void {
+    this.closed = true;
     this.socket.disconnect();
+  }
+
+  private take(entry: unknown): void {
+    // what comes after the word that made us hang up is not to be believed either
+    if (!this.closed) this.options.onEntry(entry);
+  }
+
+  private redial(): void {
+    setTimeout(() => {
+      if (!this.closed && !this.socket.active) this.socket.connect();
+    }, REDIAL_MS).unref();
   }
 
   private async begin(raw: unknown): Promise<void> {
@@ -134,6 +148,7 @@ export class Connection {
       if (!reply.ok) throw new FederationError(reply.code as ErrorCode, reply.message);
       this.token = reply.token;
       await this.follow();
+      if (this.closed) return;
       log.info({ url: this.options.url }, 'connected to the coordinator');
       this.lastRefusal = '';
       this.options.onConnected(true);
@@ -145,7 +160,7 @@ export class Connection {
         log.warn({ reason }, 'the coordinator does not let the agent in yet; it keeps trying');
       this.lastRefusal = reason;
       this.socket.disconnect();
-      setTimeout(() => this.socket.active || this.socket.connect(), 2000).unref();
+      this.redial();
     }
   }
 
@@ -157,10 +172,10 @@ export class Connection {
         .timeout(REPLY_MS_MAX)
         .emitWithAck('follow', { from });
       if (!page.ok) throw new FederationError(page.code as ErrorCode, page.message);
-      for (const entry of page.entries) this.options.onEntry(entry);
+      for (const entry of page.entries) this.take(entry);
       from = page.next;
     }
-    for (const entry of this.held) this.options.onEntry(entry);
+    for (const entry of this.held) this.take(entry);
     this.held = undefined;
   }
 

@@ -6,6 +6,7 @@ import { createLogger } from '#coordinator/logger.ts';
 import { systemClock } from '#coordinator/clock.ts';
 import { print, printJson, say } from '#scripts/commands/output.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export interface CoordinatorStartOptions {
   readonly data: string;
@@ -21,6 +22,8 @@ export interface CoordinatorStartOptions {
 
 export async function startCoordinator(options: CoordinatorStartOptions): Promise<number> {
   const { DATABASE_URL: databaseUrl, TALLYSTICK_PASSPHRASE: passphrase } = process.env;
+  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined))
+    throw new FederationError('USAGE', '--tls-cert and --tls-key belong together: give both or none');
   const config = parseCoordinatorConfig({
     dataDir: options.data,
     host: options.host,

@@ -157,6 +157,7 @@ export class LocalConsortium {
     args: string[],
     readyWhen: (line: string) => T | undefined,
   ): Promise<T> {
+    this.ended.throwIfAborted(); // whoever stops us may do so before anything was started
     const logs = join(this.folder, 'logs');
     await mkdir(logs, { recursive: true });
     const log = createWriteStream(join(logs, `${name}.log`), { flags: 'a' });

@@ -180,7 +180,7 @@ export function stopOnSignal(consortium: LocalConsortium): () => boolean {
   let stopped = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (stopped) return;
+      if (stopped) process.exit(EXIT.interrupted); // what we started ends with our end of its input
       stopped = true;
       say('\nStopping …');
       void consortium.stop();

@@ -15,7 +15,6 @@ import { parseEntry } from '#shared/ledger/entry.ts';
 import { closeLater } from '../support/opened.ts';
 import { LoneCoordinator } from '../support/lone-coordinator.ts';
 import { TestBank } from '../support/test-bank.ts';
-import { DATABASES } from '../support/test-coordinator.ts';
 import { TestRun, type TestRound } from '../support/test-run.ts';
 import { tinyPlan } from '../support/tiny-bank-data.ts';
 import { almost, anyFrame, anyJson, anyRequest } from './nonsense.ts';
@@ -24,7 +23,7 @@ const SEED = Number(process.env['TALLYSTICK_FUZZ_SEED'] ?? 20261120);
 /** How many are on their way at once. */
 const WINDOW = 64;
 
-describe.each(DATABASES)('a coordinator on %s', (database) => {
+describe('a coordinator', () => {
   let coordinator: LoneCoordinator;
   let a: TestBank;
   let b: TestBank;
@@ -39,7 +38,7 @@ describe.each(DATABASES)('a coordinator on %s', (database) => {
 
   beforeAll(async () => {
     console.log(`fuzz seed ${SEED}`);
-    coordinator = await LoneCoordinator.start(database);
+    coordinator = await LoneCoordinator.start('postgres');
     [a, b] = (await TestBank.joinAll(coordinator, 'bank-a', 'bank-b')) as [TestBank, TestBank];
     const earlier = await TestRun.start(coordinator, [a, b]);
     await earlier.complete([a, b]);

@@ -32,52 +32,53 @@ beforeAll(async () => {
   undisturbed = (await run.complete(banks)).artefact!;
 });
 
-describe.each(DATABASES)('a coordinator on %s', (database) => {
-  test('that is closed and opened again between and inside rounds loses nothing', async () => {
-    const coordinator = await TestCoordinator.start({ database });
-    const banks = (await TestBank.joinAll(coordinator, ...IDS)) as [TestBank, TestBank, TestBank];
-    const [a, b, c] = banks;
-    const run = await TestRun.propose(coordinator, tinyPlan(IDS, PLAN));
-    const restart = async (): Promise<void> => {
-      await coordinator.restart();
-      await run.watch();
-      await Promise.all(banks.map((bank) => bank.connect()));
-    };
+test('a coordinator that is closed and opened again between and inside rounds loses nothing', async () => {
+  const coordinator = await TestCoordinator.start({ database: 'postgres' });
+  const banks = (await TestBank.joinAll(coordinator, ...IDS)) as [TestBank, TestBank, TestBank];
+  const [a, b, c] = banks;
+  const run = await TestRun.propose(coordinator, tinyPlan(IDS, PLAN));
+  const restart = async (): Promise<void> => {
+    await coordinator.restart();
+    await run.watch();
+    await Promise.all(banks.map((bank) => bank.connect()));
+  };
 
-    await run.consent(a);
-    await restart(); // while it is proposed
-    await run.consent(b);
-    await run.consent(c);
-    const means = await run.round(0);
-    await restart(); // in a round nobody has answered
-    await run.answer(a, means);
-    await run.answer(b, means);
-    await restart(); // with two updates in the sum
-    expect(await a.submit(run.input(a, means).message)).toMatchObject({ outcome: 'accepted' }); // again
-    await run.answer(c, means);
-    const spreads = await run.round(1);
-    await Promise.all(banks.map((bank) => run.answer(bank, spreads)));
-    await restart(); // somewhere between two rounds
-    const training = await run.round(2);
-    await run.answer(b, training);
-    const { bytes, root, message } = run.input(c, training);
-    await c.put(root, bytes); // uploaded, not yet submitted
-    await restart();
-    expect(await c.submit(message)).toMatchObject({ outcome: 'accepted' });
-    await run.answer(a, training);
-    const end = await run.complete(banks, 3);
-    expect(end).toMatchObject({ outcome: 'completed', artefact: undisturbed });
-    await restart(); // when it is finished
-    expect((await run.view()).result).toMatchObject({ outcome: 'completed', artefact: undisturbed });
-    const { rounds } = await run.view();
-    expect(rounds.every(({ attempt, outcome }) => attempt === 0 && outcome === 'closed')).toBe(true);
-    expect(await auditBundle(await coordinator.bundle(), coordinator.charter)).toMatchObject({
-      passed: true,
-      complete: true,
-    });
+  await run.consent(a);
+  await restart(); // while it is proposed
+  await run.consent(b);
+  await run.consent(c);
+  const means = await run.round(0);
+  await restart(); // in a round nobody has answered
+  await run.answer(a, means);
+  await run.answer(b, means);
+  await restart(); // with two updates in the sum
+  expect(await a.submit(run.input(a, means).message)).toMatchObject({ outcome: 'accepted' }); // again
+  await run.answer(c, means);
+  const spreads = await run.round(1);
+  await Promise.all(banks.map((bank) => run.answer(bank, spreads)));
+  await restart(); // somewhere between two rounds
+  const training = await run.round(2);
+  await run.answer(b, training);
+  const { bytes, root, message } = run.input(c, training);
+  await c.put(root, bytes); // uploaded, not yet submitted
+  await restart();
+  expect(await c.submit(message)).toMatchObject({ outcome: 'accepted' });
+  await run.answer(a, training);
+  const end = await run.complete(banks, 3);
+  expect(end).toMatchObject({ outcome: 'completed', artefact: undisturbed });
+  await restart(); // when it is finished
+  expect((await run.view()).result).toMatchObject({ outcome: 'completed', artefact: undisturbed });
+  const { rounds } = await run.view();
+  expect(rounds.every(({ attempt, outcome }) => attempt === 0 && outcome === 'closed')).toBe(true);
+  expect(await auditBundle(await coordinator.bundle(), coordinator.charter)).toMatchObject({
+    passed: true,
+    complete: true,
   });
+});
 
-  test('that is killed in the middle of a round goes on with the agents that come back', async () => {
+test.each(DATABASES)(
+  'a coordinator on %s that is killed in the middle of a round goes on with the agents that come back',
+  async (database) => {
     const coordinator = await LoneCoordinator.start(database);
     await TestAgent.joinAll(coordinator, IDS);
     const run = await TestRun.propose(coordinator, tinyPlan(IDS, PLAN));
@@ -88,8 +89,8 @@ describe.each(DATABASES)('a coordinator on %s', (database) => {
     expect(await run.finished()).toMatchObject({ outcome: 'completed', artefact: undisturbed });
     const { rounds } = await run.view();
     expect(rounds.map(({ answered }) => answered)).toEqual(rounds.map(() => IDS));
-  });
-});
+  },
+);
 
 test('a coordinator ends in a moment, even while somebody stalls in the middle of an upload', async () => {
   const coordinator = await TestCoordinator.start({ database: 'postgres' });

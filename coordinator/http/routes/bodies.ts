@@ -1,6 +1,7 @@
 /**
  * Bodies, by root. A bank uploads only what it may be about to sign: an update of an open round. Interrupted
- * uploads resume: HEAD tells the offset, PUT goes on from it. Downloads take Range.
+ * uploads resume: HEAD tells the offset, PUT goes on from it, or starts over at 0.
+ * Downloads take Range.
  *
  *   HEAD /v1/bodies/:root   → 200 with Content-Length, or 404 with Upload-Offset
  *   PUT  /v1/bodies/:root   Upload-Offset, Upload-Length, bytes → 201 complete, or 202 with Upload-Offset

@@ -1,0 +1,197 @@
+/** The commands of operators, banks and auditors against a coordinator: exit codes, and what is said where. */
+import { existsSync, statSync } from 'node:fs';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { enrolAgent } from '#participant-agent/enrol.ts';
+import { readInvitationCode } from '#shared/protocol/invitation-code.ts';
+import { command, onlyJson, type Finished } from '../support/command-line.ts';
+import { temporaryFolder } from '../support/opened.ts';
+import { TestBank } from '../support/test-bank.ts';
+import { TestCoordinator } from '../support/test-coordinator.ts';
+import { TestRun } from '../support/test-run.ts';
+import { tinyContract, tinyPlan } from '../support/tiny-bank-data.ts';
+
+describe('tallystick agent', () => {
+  let coordinator: TestCoordinator;
+  beforeAll(async () => {
+    coordinator = await TestCoordinator.start({ database: 'postgres' });
+  });
+
+  test('start says clearly what keeps it from starting, with exit code 2', async () => {
+    const folder = await temporaryFolder('agent');
+    const start = (env = {}): Promise<Finished> => command(['agent', 'start', '--folder', folder], { env });
+    const empty = await start();
+    expect([empty.code, empty.stderr]).toEqual([2, expect.stringMatching(/enrol/)]);
+
+    const code = await new TestBank(coordinator, 'sealed').invite();
+    await enrolAgent(folder, code, 'applicants.csv', 'open sesame');
+    for (const env of [{ TALLYSTICK_PASSPHRASE: 'wrong' }, {}]) {
+      const refused = await start(env);
+      expect(refused.code).toBe(2);
+      expect(refused.stderr).toMatch(/KEY_FILE/);
+      expect(refused.stderr).toMatch(/TALLYSTICK_PASSPHRASE/);
+      expect(refused.stderr).not.toMatch(/\bat .*\(.*:\d+:\d+\)/);
+    }
+    await writeFile(join(folder, 'policy.yaml'), 'consent: sometimes\n');
+    const policy = await start({ TALLYSTICK_PASSPHRASE: 'open sesame' });
+    expect([policy.code, policy.stderr]).toEqual([
+      2,
+      expect.stringMatching(/CONFIG.*policy\.yaml.*consent/s),
+    ]);
+  });
+
+  test('enrol makes keys that are its own, and says what to read out', async () => {
+    const folder = join(await temporaryFolder('enrol'), 'agent');
+    const bank = new TestBank(coordinator, 'by-command');
+    const code = await bank.invite();
+    const enrolled = await command(['agent', 'enrol', code, '--folder', folder, '--data', 'x.csv', '--json']);
+    expect(enrolled.code).toBe(0);
+    const { fingerprint, participant } = onlyJson(enrolled) as { fingerprint: string; participant: string };
+    expect(participant).toBe('by-command');
+    for (const name of ['identity.json', 'unlock.key']) {
+      expect(statSync(join(folder, 'keys', name)).mode & 0o077).toBe(0);
+    }
+    await bank.admit(fingerprint);
+
+    const again = await command(['agent', 'enrol', code, '--folder', folder]);
+    expect([again.code, again.stderr]).toEqual([2, expect.stringMatching(/INVITATION/)]);
+    const other = await TestCoordinator.start({ database: 'postgres' });
+    const { url: _url, ...rest } = readInvitationCode(await new TestBank(coordinator, 'elsewhere').invite());
+    const misled = `tally1.${Buffer.from(JSON.stringify({ ...rest, url: other.url })).toString('base64url')}`;
+    const refused = await command(['agent', 'enrol', misled, '--folder', `${folder}-2`]);
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringMatching(/INVITATION.*another consortium/s),
+    ]);
+    expect(existsSync(`${folder}-2`)).toBe(false);
+  });
+
+  test('status and egress of an agent that never ran are exit code 2 and an empty list', async () => {
+    const folder = await temporaryFolder('status');
+    const status = await command(['agent', 'status', '--folder', folder, '--json']);
+    expect(status.code).toBe(2);
+    expect(onlyJson(status)).toMatchObject({ connected: false, runs: [] });
+    const egress = await command(['agent', 'egress', '--folder', folder, '--json']);
+    expect([egress.code, onlyJson(egress)]).toEqual([0, []]);
+  });
+});
+
+describe("an operator's commands", () => {
+  let coordinator: TestCoordinator;
+  let env: Record<string, string>;
+  let run: TestRun;
+  beforeAll(async () => {
+    coordinator = await TestCoordinator.start({ database: 'postgres' });
+    env = { TALLYSTICK_URL: coordinator.url, TALLYSTICK_TOKEN: coordinator.operatorToken };
+    const banks = await TestBank.joinAll(coordinator, 'a', 'b', 'c');
+    run = await TestRun.start(coordinator, banks);
+    await run.complete(banks);
+  });
+
+  test('with --json print one JSON object, and nothing else on standard output', async () => {
+    const contract = join(await temporaryFolder('contract'), 'contract.json');
+    await writeFile(contract, JSON.stringify(tinyContract));
+    const short = run.id.slice(0, 12);
+    const commands: [args: string[], code: number, expected: unknown][] = [
+      [['bank', 'list'], 0, expect.arrayContaining([expect.objectContaining({ participant: 'a' })])],
+      [
+        ['bank', 'invite', 'new-bank'],
+        0,
+        expect.objectContaining({ code: expect.stringMatching(/^tally1\./) as string }),
+      ],
+      [['token', 'add', 'anna'], 0, expect.objectContaining({ name: 'anna', role: 'auditor' })],
+      [['token', 'list'], 0, expect.arrayContaining([expect.objectContaining({ name: 'anna' })])],
+      [['token', 'remove', 'anna'], 0, { removed: 'anna' }],
+      [['token', 'remove', 'anna'], 2, { error: expect.objectContaining({ code: 'NOT_FOUND' }) as object }],
+      [['run', 'list'], 0, expect.arrayContaining([expect.objectContaining({ run: run.id })])],
+      [['run', 'show', short], 0, expect.objectContaining({ run: run.id, phase: 'finished' })],
+      [['run', 'show', 'ffff'], 2, { error: expect.objectContaining({ code: 'NOT_FOUND' }) as object }],
+      [['run', 'stop', short], 2, { error: expect.objectContaining({ code: 'STATE' }) as object }],
+      [
+        ['run', 'propose', '--contract', contract, '--rounds', '1'],
+        0,
+        expect.objectContaining({ phase: 'proposed' }),
+      ],
+      [
+        ['run', 'propose', '--contract', '/nowhere'],
+        2,
+        { error: expect.objectContaining({ code: 'CONTRACT' }) as object },
+      ],
+    ];
+    for (const [args, code, expected] of commands) {
+      const done = await command([...args, '--json'], { env });
+      expect([args, done.code, onlyJson(done)]).toEqual([args, code, expected]);
+    }
+  });
+
+  test('tell what is wrong with the way to the coordinator', async () => {
+    const wrongToken = await command(['run', 'list', '--json'], {
+      env: { ...env, TALLYSTICK_TOKEN: 'x'.repeat(40) },
+    });
+    expect([wrongToken.code, onlyJson(wrongToken)]).toMatchObject([
+      2,
+      { error: { code: 'UNAUTHENTICATED' } },
+    ]);
+    const nobody = await command(['run', 'list', '--json', '--url', 'http://127.0.0.1:1'], { env });
+    expect([nobody.code, onlyJson(nobody)]).toMatchObject([2, { error: { code: 'UNREACHABLE' } }]);
+  });
+
+  test('watch follows a finished run to its end and gives its outcome as exit code', async () => {
+    const watched = await command(['run', 'watch', run.id], { env });
+    expect([watched.code, watched.stdout]).toEqual([0, expect.stringContaining('completed')]);
+    const { run: other } = await coordinator.operator.post<{ run: string }>('/v1/runs', {
+      contract: tinyContract,
+      plan: tinyPlan(['a', 'b', 'c']),
+    });
+    await coordinator.operator.post(`/v1/runs/${other}/stop`, { reason: 'no' });
+    expect((await command(['run', 'watch', other], { env })).code).toBe(1);
+  });
+
+  describe('audit verify', () => {
+    let bundle: string;
+    beforeAll(async () => {
+      bundle = join(await temporaryFolder('export'), 'bundle');
+      expect(await command(['ledger', 'export', '--out', bundle], { env })).toMatchObject({ code: 0 });
+    });
+    const verify = async (folder: string, charter = coordinator.charter): Promise<Finished> =>
+      command(['audit', 'verify', folder, '--charter', charter, '--json']);
+    const copy = async (): Promise<string> => {
+      const folder = join(await temporaryFolder('bundle'), 'bundle');
+      await cp(bundle, folder, { recursive: true });
+      return folder;
+    };
+
+    test('is exit code 0 for what was exported', async () => {
+      const done = await verify(bundle);
+      expect([done.code, onlyJson(done)]).toMatchObject([0, { passed: true, complete: true }]);
+      const told = await command(['audit', 'verify', bundle, '--charter', coordinator.charter]);
+      expect([told.code, told.stdout]).toEqual([0, expect.stringContaining('✓ verified')]);
+    });
+
+    test('is exit code 1 for what was tampered with, or belongs to another consortium', async () => {
+      const folder = await copy();
+      const entries = await readFile(join(folder, 'entries.jsonl'), 'utf8');
+      await writeFile(join(folder, 'entries.jsonl'), entries.replace('"granted"', '"refused"'));
+      const done = await verify(folder);
+      expect([done.code, onlyJson(done)]).toMatchObject([1, { passed: false, findings: [{ code: 'SIG' }] }]);
+      const other = await verify(bundle, 'f'.repeat(64));
+      expect([other.code, onlyJson(other)]).toMatchObject([
+        1,
+        { passed: false, findings: [{ code: 'LEDGER' }] },
+      ]);
+    });
+
+    test('is exit code 2 when bodies are missing, and says which checks were left out', async () => {
+      const folder = await copy();
+      const input = await run.until('plain-input');
+      await rm(join(folder, 'bodies', input.payload.vectorRoot));
+      const done = await verify(folder);
+      expect([done.code, onlyJson(done)]).toMatchObject([2, { passed: true, complete: false }]);
+      const bare = join(await temporaryFolder('bare'), 'bundle');
+      await command(['ledger', 'export', '--out', bare, '--no-bodies'], { env });
+      expect((await verify(bare)).code).toBe(2);
+      expect((await verify(await temporaryFolder('nothing'))).code).toBe(2);
+    });
+  });
+});

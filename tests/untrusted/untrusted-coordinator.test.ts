@@ -1,0 +1,249 @@
+/** A bank need not trust the coordinator: what an agent does when it lies. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createAgent } from '#participant-agent/agent.ts';
+import { agentYaml } from '#participant-agent/config.ts';
+import { createIdentity } from '#participant-agent/identity.ts';
+import { createLogger } from '#participant-agent/logger.ts';
+import { POLICY_YAML } from '#participant-agent/policy/policy.ts';
+import { AgentState } from '#participant-agent/state/agent-state.ts';
+import { LocalComputer } from '#participant-agent/training/run-computer.ts';
+import { RunMachine } from '#models/run-machine.ts';
+import { contractBytes, contractHash } from '#shared/contract/contract.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
+import { messageHash, signMessage } from '#shared/crypto/signed-message.ts';
+import { publicKeyOf } from '#shared/crypto/signatures.ts';
+import type { Message, MessageType, Payload } from '#shared/protocol/messages.ts';
+import { participantId, runId } from '#shared/protocol/ids.ts';
+import { plan, type Plan } from '#shared/protocol/plan.ts';
+import { eventually } from '../support/eventually.ts';
+import { FalseCoordinator } from '../support/false-coordinator.ts';
+import { MovableClock } from '../support/movable-clock.ts';
+import { closeLater, temporaryFolder } from '../support/opened.ts';
+import { stubAnswerer } from '../support/stub-answers.ts';
+import { tinyApplicants, tinyContract, tinyPlan, writeApplicants } from '../support/tiny-bank-data.ts';
+
+const clock = new MovableClock();
+const coordinatorSeed = new Uint8Array(randomBytes(32));
+const strangerSeed = new Uint8Array(randomBytes(32));
+
+const charterPayload: Payload<'charter'> = {
+  ...{ v: 1, consortium: 'test', origin: 'tallystick/test' },
+  coordinatorKey: toBase64Url(publicKeyOf(coordinatorSeed)),
+  logKey: toBase64Url(publicKeyOf(strangerSeed)),
+};
+const charter = messageHash('charter', charterPayload);
+
+/** An agent of bank "a", enrolled with the honest charter. */
+async function startAgent(
+  url: string,
+): Promise<{ folder: string; models: () => Promise<string[]>; close: () => Promise<void> }> {
+  const folder = await temporaryFolder('agent');
+  await mkdir(folder, { recursive: true });
+  const seed = await createIdentity(folder, undefined);
+  await writeApplicants(join(folder, 'applicants.csv'), tinyApplicants(60, 'a'));
+  const yaml = agentYaml({ url, charter, participant: 'a', dataFile: 'applicants.csv' });
+  await writeFile(join(folder, 'agent.yaml'), yaml);
+  await writeFile(
+    join(folder, 'policy.yaml'),
+    POLICY_YAML.replace('consent: ask', 'consent: automatic').replace('minimumCohort: 3', 'minimumCohort: 2'),
+  );
+  const agent = await createAgent(folder, seed, {
+    clock,
+    log: createLogger('silent'),
+    createComputer: (dataFile) => new LocalComputer(dataFile, () => stubAnswerer('a')),
+  });
+  closeLater(() => agent.close());
+  return { folder, models: () => readdir(join(folder, 'models')), close: () => agent.close() };
+}
+
+/** Signs and numbers what the coordinator says. */
+class Speaker {
+  readonly coordinator: FalseCoordinator;
+  private seq = 0;
+
+  constructor(coordinator: FalseCoordinator) {
+    this.coordinator = coordinator;
+  }
+
+  /** @returns the message's hash */
+  say<Type extends MessageType>(type: Type, payload: Payload<Type>, seed = coordinatorSeed): string {
+    const message = signMessage(type, payload, seed) as Message;
+    this.coordinator.say({ seq: this.seq++, time: clock.now(), message });
+    return messageHash(type, payload);
+  }
+
+  charter(): void {
+    this.say('charter', charterPayload);
+  }
+
+  propose(banks = ['a', 'b']): { run: string; proposal: Plan } {
+    const proposal = plan.parse({ ...tinyPlan(banks), contract: contractHash(tinyContract) });
+    this.coordinator.bodies.set(proposal.contract, contractBytes(tinyContract));
+    return { run: this.say('run-proposed', { charter, plan: proposal }), proposal };
+  }
+
+  /** A run that the agent has consented to, and that has started. */
+  async start(): Promise<{ run: string; started: string; asked: NonNullable<RunMachine['asked']> }> {
+    const { run, proposal } = this.propose();
+    await eventually('consent', () => this.coordinator.submitted.length === 1);
+    expect(this.coordinator.submitted.splice(0)).toMatchObject([
+      { type: 'consent', payload: { decision: 'granted' } },
+    ]);
+    const roster = proposal.participants;
+    const started = this.say('run-started', { run: runId.parse(run), roster });
+    return { run, started, asked: new RunMachine(proposal, tinyContract, 2).asked! };
+  }
+}
+
+async function falseCoordinator(
+  says = charter,
+): Promise<{ coordinator: FalseCoordinator; speaker: Speaker }> {
+  const coordinator = await FalseCoordinator.start(() => says);
+  return { coordinator, speaker: new Speaker(coordinator) };
+}
+
+describe('an agent', () => {
+  test('does not introduce itself to another consortium than the one it was invited to', async () => {
+    const { coordinator } = await falseCoordinator('0'.repeat(64));
+    await startAgent(coordinator.url);
+    await eventually('the agent to hang up', () => coordinator.asked.includes('disconnect'));
+    expect(coordinator.asked).toEqual(['connection', 'disconnect']);
+  });
+
+  test('answers an honest question', async () => {
+    const { coordinator, speaker } = await falseCoordinator();
+    speaker.charter();
+    await startAgent(coordinator.url);
+    const { run, started, asked } = await speaker.start();
+    openRound(speaker, run, started, asked);
+    await eventually('its answer', () => coordinator.submitted.some(({ type }) => type === 'plain-input'));
+    expect(coordinator.submitted.map(({ type }) => type)).toEqual(['plain-input']);
+    expect(coordinator.asked.filter((request) => request.startsWith('PUT'))).toHaveLength(1);
+  });
+
+  test('refuses a question that does not follow from the plan', async () => {
+    const { coordinator, speaker } = await falseCoordinator();
+    speaker.charter();
+    await startAgent(coordinator.url);
+    const { run, started, asked } = await speaker.start();
+    openRound(speaker, run, started, asked, { hash: 'e'.repeat(64) });
+    await eventually('its refusal', () => coordinator.submitted.length > 0);
+    expect(coordinator.submitted).toMatchObject([{ type: 'refuse-round', payload: { code: 'LINEAGE' } }]);
+    expect(coordinator.asked.filter((request) => request.startsWith('PUT'))).toEqual([]);
+  });
+
+  test('refuses a question in another shape than the plan leads to', async () => {
+    const { coordinator, speaker } = await falseCoordinator();
+    speaker.charter();
+    await startAgent(coordinator.url);
+    const { run, started, asked } = await speaker.start();
+    openRound(speaker, run, started, asked, { length: asked.length + 1 });
+    await eventually('its refusal', () => coordinator.submitted.length > 0);
+    expect(coordinator.submitted).toMatchObject([{ type: 'refuse-round', payload: { code: 'LINEAGE' } }]);
+  });
+
+  test('does not keep a model that does not follow from the sums', async () => {
+    const { coordinator, speaker } = await falseCoordinator();
+    speaker.charter();
+    const { folder, models } = await startAgent(coordinator.url);
+    const { run, started } = await speaker.start();
+    const forged = new TextEncoder().encode('{"weights":[0]}');
+    coordinator.bodies.set('d'.repeat(64), forged);
+    speaker.say('run-finished', {
+      ...{ run: runId.parse(run), parent: started, outcome: 'completed', reason: 'trust me' },
+      ...{ artefact: 'd'.repeat(64), metrics: {} },
+    });
+    const state = await AgentState.open(folder);
+    await eventually(
+      'the end of the run',
+      async () => (await state.status())?.runs[0]?.detail === 'completed',
+    );
+    expect(await models()).toEqual([]);
+  });
+
+  const lies: [what: string, tell: (speaker: Speaker) => void][] = [
+    [
+      'is signed with another key',
+      (speaker) =>
+        void speaker.say(
+          'run-proposed',
+          { charter, plan: plan.parse({ ...tinyPlan(['a', 'b']), contract: '0'.repeat(64) }) },
+          strangerSeed,
+        ),
+    ],
+    [
+      'is a second charter',
+      (speaker) => void speaker.say('charter', { ...charterPayload, consortium: 'another' }),
+    ],
+    [
+      'starts a run nobody has proposed',
+      (speaker) =>
+        void speaker.say('run-started', {
+          run: runId.parse('1'.repeat(64)),
+          roster: [participantId.parse('a')],
+        }),
+    ],
+    [
+      'does not follow what was said before',
+      (speaker) => {
+        const { run } = speaker.propose(['b', 'c']); // none of our business until then
+        speaker.say('run-finished', {
+          ...{ run: runId.parse(run), parent: 'c'.repeat(64), outcome: 'failed', reason: '' },
+          metrics: {},
+        });
+      },
+    ],
+  ];
+
+  test.each(lies)('does nothing more for a coordinator whose word %s', async (_what, tell) => {
+    for (const when of ['from the start', 'later']) {
+      const { coordinator, speaker } = await falseCoordinator();
+      speaker.charter();
+      if (when === 'later') {
+        await startAgent(coordinator.url);
+        await eventually('the agent to follow', () => coordinator.asked.includes('follow'));
+      }
+      tell(speaker);
+      speaker.propose(); // and goes on as if nothing were the matter
+      if (when === 'from the start') {
+        await startAgent(coordinator.url);
+        await eventually('the agent to follow', () => coordinator.asked.includes('follow'));
+      }
+      await eventually('the agent to hang up', () => coordinator.asked.includes('disconnect'));
+      expect([when, coordinator.submitted]).toEqual([when, []]);
+      expect([when, coordinator.asked]).toEqual([
+        when,
+        ['connection', 'authenticate', 'follow', 'disconnect'],
+      ]);
+    }
+  });
+
+  test('that is closed stays away, also from a coordinator that it has just hung up on', async () => {
+    const [one, other] = [await falseCoordinator('0'.repeat(64)), await falseCoordinator('0'.repeat(64))];
+    const { close } = await startAgent(one.coordinator.url);
+    await eventually('the agent to hang up', () => one.coordinator.asked.includes('disconnect'));
+    await close();
+    // another one that is not closed dials again, and later than this one would have
+    await startAgent(other.coordinator.url);
+    await eventually('the other to come again', () => other.coordinator.asked.length > 2);
+    expect(one.coordinator.asked).toEqual(['connection', 'disconnect']);
+  });
+});
+
+function openRound(
+  speaker: Speaker,
+  run: string,
+  parent: string,
+  asked: NonNullable<RunMachine['asked']>,
+  changes: Partial<Payload<'open-round'>['question']> = {},
+): void {
+  const { question, hash, length } = asked;
+  speaker.say('open-round', {
+    ...{ run: runId.parse(run), parent, round: 0, attempt: 0, metrics: {} },
+    question: { kind: question.kind, hash, ring: question.ring, length, ...changes },
+    deadlineAt: clock.now() + 60_000,
+  });
+}

@@ -17,10 +17,14 @@ import {
 import { counterBlock } from '#shared/crypto/counter-block.ts';
 import type { CryptoBackend } from '#shared/crypto/crypto-backend.ts';
 
-const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex'); // RFC 8410, then the seed
-const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex'); // RFC 8410, then the public key
-const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
-const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex');
+/** RFC 8410: what comes before the 32 bytes of a private key. */
+const PKCS8 = {
+  Ed25519: Buffer.from('302e020100300506032b657004220420', 'hex'),
+  X25519: Buffer.from('302e020100300506032b656e04220420', 'hex'),
+} as const;
+type Curve = keyof typeof PKCS8;
+/** And of a public key. */
+const SPKI_PREFIX_BYTES = 12;
 const KEYS_KEPT_MAX = 4096;
 const TAG_BYTES = 16;
 /** OpenSSL allocates its output: larger pieces than this are slower, not faster. */
@@ -30,52 +34,48 @@ const ZEROS = new Uint8Array(STREAM_BYTES);
 const publicKeys = new Map<string, KeyObject>();
 const privateKeys = new WeakMap<Uint8Array, KeyObject>();
 
-function publicKeyObject(publicKey: Uint8Array): KeyObject {
-  const id = Buffer.from(publicKey).toString('latin1');
+/** As a JWK (RFC 8037): ten times faster to import than DER. */
+function publicKeyObject(curve: Curve, publicKey: Uint8Array): KeyObject {
+  const x = Buffer.from(publicKey).toString('base64url');
+  const id = `${curve} ${x}`;
   let key = publicKeys.get(id);
   if (key === undefined) {
-    key = createPublicKey({ key: Buffer.concat([SPKI_ED25519, publicKey]), format: 'der', type: 'spki' });
+    key = createPublicKey({ key: { kty: 'OKP', crv: curve, x }, format: 'jwk' });
     if (publicKeys.size >= KEYS_KEPT_MAX) publicKeys.clear();
     publicKeys.set(id, key);
   }
   return key;
 }
 
-function privateKeyObject(seed: Uint8Array): KeyObject {
-  let key = privateKeys.get(seed);
-  if (key === undefined) {
-    key = createPrivateKey({ key: Buffer.concat([PKCS8_ED25519, seed]), format: 'der', type: 'pkcs8' });
-    privateKeys.set(seed, key);
+function privateKeyObject(curve: Curve, secret: Uint8Array): KeyObject {
+  let key = privateKeys.get(secret);
+  if (key?.asymmetricKeyType !== curve.toLowerCase()) {
+    key = createPrivateKey({ key: Buffer.concat([PKCS8[curve], secret]), format: 'der', type: 'pkcs8' });
+    privateKeys.set(secret, key);
   }
-  return key;
+  return key!;
 }
 
-function agreementSecret(secret: Uint8Array): KeyObject {
-  return createPrivateKey({ key: Buffer.concat([PKCS8_X25519, secret]), format: 'der', type: 'pkcs8' });
+function rawPublicKey(curve: Curve, secret: Uint8Array): Uint8Array {
+  const spki = createPublicKey(privateKeyObject(curve, secret)).export({ format: 'der', type: 'spki' });
+  return new Uint8Array(spki.subarray(SPKI_PREFIX_BYTES));
 }
 
 export const backend: CryptoBackend = {
   name: 'node',
   createSha256: () => createHash('sha256'),
-  ed25519PublicKey(seed) {
-    const spki = createPublicKey(privateKeyObject(seed)).export({ format: 'der', type: 'spki' });
-    return new Uint8Array(spki.subarray(SPKI_ED25519.length));
-  },
-  ed25519Sign: (seed, message) => sign(null, message, privateKeyObject(seed)),
+  ed25519PublicKey: (seed) => rawPublicKey('Ed25519', seed),
+  ed25519Sign: (seed, message) => sign(null, message, privateKeyObject('Ed25519', seed)),
   ed25519Verify: (publicKey, message, signature) =>
-    verify(null, message, publicKeyObject(publicKey), signature),
-  x25519PublicKey(secret) {
-    const spki = createPublicKey(agreementSecret(secret)).export({ format: 'der', type: 'spki' });
-    return new Uint8Array(spki.subarray(SPKI_X25519.length));
-  },
-  x25519(secret, publicKey) {
-    const key = createPublicKey({
-      key: Buffer.concat([SPKI_X25519, publicKey]),
-      format: 'der',
-      type: 'spki',
-    });
-    return new Uint8Array(diffieHellman({ privateKey: agreementSecret(secret), publicKey: key }));
-  },
+    verify(null, message, publicKeyObject('Ed25519', publicKey), signature),
+  x25519PublicKey: (secret) => rawPublicKey('X25519', secret),
+  x25519: (secret, publicKey) =>
+    new Uint8Array(
+      diffieHellman({
+        privateKey: privateKeyObject('X25519', secret),
+        publicKey: publicKeyObject('X25519', publicKey),
+      }),
+    ),
   hkdf: (secret, salt, info, length) => new Uint8Array(hkdfSync('sha256', secret, salt, info, length)),
   keyStream(key, fromByte) {
     const cipher = createCipheriv('aes-256-ctr', key, counterBlock(fromByte));

@@ -19,6 +19,7 @@ export const backend: CryptoBackend = {
   x25519: (secret, publicKey) => nacl.scalarMult(secret, publicKey),
   hkdf: (secret, salt, info, length) => hkdf(sha256, secret, salt, info, length),
   keyStream(key, fromByte) {
+    counterBlock(fromByte); // throws unless it is the start of a block
     let position = fromByte;
     return {
       next(length) {

@@ -8,8 +8,11 @@
 import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
 
 // powers and logarithms of the generator 3 in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1
-const EXP = new Uint8Array(510);
-const LOG = new Uint8Array(256);
+// the logarithm of 0 points beyond all sums of two others, where EXP is 0: products need no branch
+const LOG_OF_ZERO = 512;
+const EXP = new Uint8Array(2 * LOG_OF_ZERO + 1);
+const LOG = new Uint16Array(256);
+LOG[0] = LOG_OF_ZERO;
 for (let i = 0, value = 1; i < 255; i++) {
   EXP[i] = value;
   EXP[i + 255] = value;
@@ -19,7 +22,7 @@ for (let i = 0, value = 1; i < 255; i++) {
 }
 
 function multiply(a: number, b: number): number {
-  return a === 0 || b === 0 ? 0 : EXP[LOG[a]! + LOG[b]!]!;
+  return EXP[LOG[a]! + LOG[b]!]!;
 }
 
 /** @param b not 0 */
@@ -46,11 +49,12 @@ export function splitSecret(
   const coefficients = random(length * (threshold - 1));
   return Array.from({ length: count }, (_, i) => {
     const x = i + 1;
+    const logX = LOG[x]!;
     const share = new Uint8Array(length + 1);
     // Horner, from the highest degree down to the secret itself
     for (let degree = threshold - 1; degree >= 1; degree--) {
       const offset = (degree - 1) * length;
-      for (let b = 0; b < length; b++) share[b] = multiply(share[b]! ^ coefficients[offset + b]!, x);
+      for (let b = 0; b < length; b++) share[b] = EXP[LOG[share[b]! ^ coefficients[offset + b]!]! + logX]!;
     }
     for (let b = 0; b < length; b++) share[b] = share[b]! ^ secret[b]!;
     share[length] = x;

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { openCoordinatorKeys } from '#coordinator/keys.ts';
 import { enrolAgent } from '#participant-agent/enrol.ts';
 import { openIdentity } from '#participant-agent/identity.ts';
-import { POLICY_YAML } from '#participant-agent/policy/policy.ts';
+import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { toHex } from '#shared/crypto/hash.ts';
@@ -48,10 +48,7 @@ test('the logs of a whole run contain no secret, and no row', async () => {
     await operator.post(`/v1/participants/${id}/admission`, { fingerprint });
     await writeFile(
       join(folder, 'policy.yaml'),
-      POLICY_YAML.replace('consent: ask', 'consent: automatic').replace(
-        'minimumCohort: 3',
-        'minimumCohort: 2',
-      ),
+      policyYaml({ consent: 'automatic', aggregation: ['masked', 'plain'], minimumCohort: 2 }),
     );
     secrets.push(
       code,

@@ -7,7 +7,7 @@ import { createAgent } from '#participant-agent/agent.ts';
 import { agentYaml } from '#participant-agent/config.ts';
 import { createIdentity } from '#participant-agent/identity.ts';
 import { createLogger } from '#participant-agent/logger.ts';
-import { POLICY_YAML } from '#participant-agent/policy/policy.ts';
+import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { LocalComputer } from '#participant-agent/training/run-computer.ts';
 import { RunMachine } from '#models/run-machine.ts';
@@ -48,7 +48,7 @@ async function startAgent(
   await writeFile(join(folder, 'agent.yaml'), yaml);
   await writeFile(
     join(folder, 'policy.yaml'),
-    POLICY_YAML.replace('consent: ask', 'consent: automatic').replace('minimumCohort: 3', 'minimumCohort: 2'),
+    policyYaml({ consent: 'automatic', aggregation: ['masked', 'plain'], minimumCohort: 2 }),
   );
   const agent = await createAgent(folder, seed, {
     clock,

@@ -1,0 +1,98 @@
+/** A real agent, with its own folder and socket, whose log a test can read and which can be started again. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pino from 'pino';
+import { createAgent, type Agent } from '#participant-agent/agent.ts';
+import { agentYaml } from '#participant-agent/config.ts';
+import { policyYaml } from '#participant-agent/policy/policy.ts';
+import { LocalComputer } from '#participant-agent/training/run-computer.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
+import { sha256, utf8 } from '#shared/crypto/hash.ts';
+import { publicKeyOf } from '#shared/crypto/signatures.ts';
+import { Arrivals, type MaliciousCoordinator } from '../support/malicious-coordinator.ts';
+import { closeLater, temporaryFolder } from '../support/opened.ts';
+import { stubAnswerer } from '../support/stub-answers.ts';
+import { tinyApplicants, writeApplicants } from '../support/tiny-bank-data.ts';
+
+interface LogRecord {
+  readonly level: number;
+  readonly msg: string;
+  readonly code?: string;
+  readonly err?: { readonly code?: string; readonly message?: string };
+}
+
+const FATAL = 60;
+
+export interface AgentOptions {
+  /** Fingerprints of other banks in its policy. */
+  readonly peers?: Readonly<Record<string, string>>;
+  readonly minimumCohort?: number;
+}
+
+export class AgentUnderAttack {
+  readonly id: string;
+  readonly seed: Uint8Array;
+  readonly log = new Arrivals<LogRecord>();
+  private readonly folder: string;
+  private running: Agent | undefined;
+
+  private constructor(id: string, folder: string) {
+    this.id = id;
+    this.folder = folder;
+    this.seed = sha256(utf8(`attacks/identity/${id}`));
+  }
+
+  static async start(
+    coordinator: MaliciousCoordinator,
+    id: string,
+    { peers = {}, minimumCohort = 3 }: AgentOptions,
+  ): Promise<AgentUnderAttack> {
+    const folder = await temporaryFolder(`agent-${id}`);
+    await writeApplicants(join(folder, 'applicants.csv'), tinyApplicants(60, id));
+    const { url, charterHash: charter } = coordinator;
+    const yaml = agentYaml({ url, charter, participant: id, dataFile: 'applicants.csv' });
+    await writeFile(join(folder, 'agent.yaml'), yaml);
+    const policy = policyYaml({ consent: 'automatic', minimumCohort }).replace(
+      'peers: {}',
+      `peers: ${JSON.stringify(peers)}`,
+    );
+    await writeFile(join(folder, 'policy.yaml'), policy);
+    const agent = new AgentUnderAttack(id, folder);
+    await agent.start();
+    closeLater(() => agent.stop());
+    return agent;
+  }
+
+  get identityKey(): string {
+    return toBase64Url(publicKeyOf(this.seed));
+  }
+
+  async start(): Promise<void> {
+    const log = pino(
+      { level: 'debug' },
+      { write: (line: string) => this.log.push(JSON.parse(line) as LogRecord) },
+    );
+    this.running = await createAgent(this.folder, this.seed, {
+      clock: { now: () => Date.now() },
+      log,
+      createComputer: (dataFile) => new LocalComputer(dataFile, () => stubAnswerer(this.id)),
+    });
+  }
+
+  async stop(): Promise<void> {
+    const { running } = this;
+    this.running = undefined;
+    await running?.close();
+  }
+
+  /** The code with which it stops following the coordinator. */
+  async brokenOff(): Promise<string | undefined> {
+    return (await this.log.until('the agent to break off', ({ level }) => level === FATAL)).code;
+  }
+
+  /** The code with which it leaves the run. */
+  async leftRun(): Promise<string | undefined> {
+    const left = ({ msg }: LogRecord): boolean => msg === 'this agent leaves the run';
+    return (await this.log.until('the agent to leave the run', left)).err?.code;
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Whatever the coordinator and up to c colluding banks do, over everything the honest banks ever send: nobody
+ * can open one bank's vector, and no bank signs two things of which one excludes the other.
+ */
+import { beforeAll, describe, expect, test } from 'vitest';
+import { toBase64Url } from '#shared/crypto/base64.ts';
+import type { Payload } from '#shared/protocol/messages.ts';
+import { SEED_KINDS, type SeedKind } from '#shared/secure-sum/session-context.ts';
+import { shareIn } from '#shared/secure-sum/share-table.ts';
+import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
+import { SimulatedConsortium, type SimulatedLedger } from '../support/secure-sum-simulation.ts';
+import { ActiveCoordinator, type HonestBank, type KnownRound } from './active-coordinator.ts';
+
+const STEPS = 220;
+
+/** Values by key. */
+class Values<T> {
+  private readonly byKey = new Map<string, Set<T>>();
+
+  add(key: string, value: T): void {
+    this.byKey.set(key, (this.byKey.get(key) ?? new Set()).add(value));
+  }
+
+  count(key: string): number {
+    return this.byKey.get(key)?.size ?? 0;
+  }
+
+  get keys(): string[] {
+    return [...this.byKey.keys()];
+  }
+
+  /** The keys under which there is more than one. */
+  get ambiguous(): string[] {
+    return this.keys.filter((key) => this.count(key) > 1);
+  }
+}
+
+/** Which seed of a dealer this is a share of, as the bank received it. */
+function kindOf(bank: HonestBank, { session, slot }: KnownRound, dealer: number, share: string): SeedKind {
+  const held = bank.received.get(session.hash)!.shares.get(dealer)!;
+  return SEED_KINDS.find((kind) => toBase64Url(shareIn(held, slot, kind)) === share)!;
+}
+
+/** What the coordinator and the colluders have in their hands, and what of it must not be. */
+function judge(world: ActiveCoordinator): { violations: string[]; sumsOpened: number } {
+  const said = new Values<string>();
+  const verdicts = new Values<string>();
+  const revealed = new Values<SeedKind>();
+  const openedBy = new Values<string>();
+  const holders = new Values<number>();
+  const slots = new Map<string, KnownRound>();
+  for (const { bank, message } of world.sent) {
+    const { type, payload } = message;
+    if ('session' in payload && type !== 'complain')
+      said.add(`${type} of ${bank.id} in ${payload.session}`, message.sig);
+    if (!('slot' in payload)) continue;
+    const round = world.rounds.get(payload.ctx)!;
+    const place = `${round.session.hash}/${round.slot}`;
+    said.add(`${type} of ${bank.id} in ${place}`, message.sig);
+    if (type === 'unmask' || type === 'abort-round') verdicts.add(`verdict of ${bank.id} in ${place}`, type);
+    if (type !== 'unmask') continue;
+    slots.set(place, round);
+    openedBy.add(`${round.question} opened by ${bank.id}`, payload.ctx);
+    countShares(bank, round, payload, revealed, holders);
+  }
+  const leaks = [...slots].flatMap(([place, round]) => leakOf(world, place, round, holders));
+  const violations = [said, verdicts, revealed, openedBy].flatMap((values) => values.ambiguous);
+  for (const { place, both, sum } of leaks) {
+    if (both.length > 0) violations.push(`both seeds of ${both.join()} in ${place}`);
+    if (sum !== undefined && sum.banks.length < 2) violations.push(`sum of one honest bank in ${place}`);
+  }
+  const sums = leaks.flatMap(({ sum }) => sum ?? []);
+  sums.forEach(({ question, banks }, i) => {
+    const twice = sums
+      .slice(0, i)
+      .filter((other) => other.question === question && other.banks.some((id) => banks.includes(id)));
+    if (twice.length > 0) violations.push(`two sums of one answer to ${question}`);
+  });
+  return { violations, sumsOpened: sums.length };
+}
+
+function countShares(
+  bank: HonestBank,
+  round: KnownRound,
+  { shares }: Payload<'unmask'>,
+  revealed: Values<SeedKind>,
+  holders: Values<number>,
+): void {
+  const { session, slot, dealers } = round;
+  const revealer = session.participants.indexOf(bank.id);
+  for (const [position, dealer] of dealers.entries()) {
+    const kind = kindOf(bank, round, dealer, shares[position]!);
+    const place = `${session.hash}/${slot}, dealer ${dealer}`;
+    revealed.add(`seeds that ${bank.id} revealed in ${place}`, kind);
+    holders.add(`${kind} in ${place}`, revealer);
+  }
+}
+
+/** What can be combined in one slot, if no more banks collude than the session tolerates. */
+function leakOf(
+  world: ActiveCoordinator,
+  place: string,
+  { session, dealers, question }: KnownRound,
+  holders: Values<number>,
+) {
+  const colluding = world.colluders.filter((bank) => session.participants.includes(bank.id)).length;
+  if (colluding > session.thresholds.colluders) return [];
+  const honest = dealers.filter((dealer) =>
+    world.honest.some(({ id }) => id === session.participants[dealer]),
+  );
+  const isOpen = (dealer: number, kind: SeedKind): boolean =>
+    holders.count(`${kind} in ${place}, dealer ${dealer}`) + colluding >= session.thresholds.threshold;
+  const both = honest.filter((dealer) => isOpen(dealer, 'mask') && isOpen(dealer, 'self'));
+  const isSum = honest.every((dealer) => isOpen(dealer, 'mask') || isOpen(dealer, 'self'));
+  const banks = honest
+    .filter((dealer) => isOpen(dealer, 'self'))
+    .map((dealer) => session.participants[dealer]!);
+  return [{ place, both, sum: isSum ? { question, banks } : undefined }];
+}
+
+describe.each([3, 4, 5, 7])('of %i banks,', (count) => {
+  const consortium = new SimulatedConsortium(count);
+  let sealed: SimulatedLedger;
+  beforeAll(async () => {
+    sealed = await consortium.sealed(4);
+  });
+
+  async function play(seed: number, change: (world: ActiveCoordinator) => void = () => {}) {
+    const start = seed % 5 === 0 ? consortium.founded : sealed;
+    const { colluders } = thresholdsFor(count);
+    const world = new ActiveCoordinator(consortium, start, colluders, `${count} banks, schedule ${seed}`);
+    change(world);
+    await world.play(STEPS);
+    return world;
+  }
+
+  test('whatever history each is shown, no vector of an honest bank can be opened', async () => {
+    const tally = new Map<string, number>();
+    let sumsOpened = 0;
+    for (let seed = 0; seed < 100; seed++) {
+      const world = await play(seed);
+      const verdict = judge(world);
+      expect(verdict.violations, `schedule ${seed}`).toEqual([]);
+      sumsOpened += verdict.sumsOpened;
+      for (const [what, times] of world.tally) tally.set(what, (tally.get(what) ?? 0) + times);
+    }
+    console.log(count, sumsOpened, Object.fromEntries(tally));
+  });
+
+  test.each([/./, /input$/, /certificate$/, /verdict$/, /^question/])(
+    'a bank that would forget its promises %s is found out by this very test',
+    async (forgotten) => {
+      let found = 0;
+      for (let seed = 0; seed < 40; seed++) {
+        const world = await play(seed, ({ honest }) => {
+          for (const bank of honest) {
+            const restart = bank.forgetHistory.bind(bank);
+            bank.forgetHistory = () => {
+              bank.promises.forget(forgotten);
+              restart();
+            };
+          }
+        });
+        const { violations } = judge(world);
+        if (violations.length > 0 && found++ === 0)
+          console.log(count, forgotten, seed, violations.slice(0, 4));
+      }
+      console.log(count, forgotten, found);
+    },
+  );
+});

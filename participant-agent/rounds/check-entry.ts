@@ -14,6 +14,7 @@ import { lastHash } from '#shared/ledger/run-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { RunId } from '#shared/protocol/ids.ts';
 import { parseMessage, type Message } from '#shared/protocol/messages.ts';
+import { FEED_TYPES } from '#shared/protocol/socket-events.ts';
 
 /**
  * @returns the entry, or undefined when it came before
@@ -38,13 +39,18 @@ export function checkEntry(raw: unknown, context: AgentContext): RecordedEntry |
   }
   if (charter === undefined)
     throw new FederationError('STATE', `expected the charter first, got "${message.type}"`);
+  // above all no membership: peers are who the plan names, with keys this bank has pinned
+  if (!(FEED_TYPES as readonly string[]).includes(message.type))
+    throw new FederationError('STATE', `"${message.type}" is not for banks`);
   if (isWhollyVisible(message, federation)) {
     assertAuthentic(federation, message);
     assertAdmissible(federation, message, time);
   } else {
     assertSignedBy(message, charter.payload.coordinatorKey);
     assertFollows(federation.runs, message);
-    if (message.type === 'run-started') pinPeers(message.payload, context);
+    if (message.type === 'run-started') {
+      pinPeers(federation.runs.get(message.payload.run)!, message.payload, context);
+    }
   }
   return recorded;
 }

@@ -7,14 +7,30 @@ import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { publicKeyOf, assertSafePublicKey } from '#shared/crypto/signatures.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { Run } from '#shared/ledger/federation-state.ts';
 import type { Payload } from '#shared/protocol/messages.ts';
 
-/** @throws FederationError FORBIDDEN | SHAPE | WEAK_KEY */
-export function pinPeers({ roster, identityKeys }: Payload<'run-started'>, context: AgentContext): void {
-  if (identityKeys === undefined) return;
+/**
+ * @throws FederationError STATE when the roster is not made of banks of the plan, SHAPE when keys are missing,
+ *   WEAK_KEY, FORBIDDEN when a key is another one than this bank knows
+ */
+export function pinPeers(
+  run: Run,
+  { roster, identityKeys }: Payload<'run-started'>,
+  context: AgentContext,
+): void {
+  const { participants, cohort, aggregation } = run.plan;
+  const sorted = roster.every((id, i) => i === 0 || roster[i - 1]! < id);
+  if (!sorted || roster.length < cohort.minimum || roster.some((id) => !participants.includes(id))) {
+    throw new FederationError(
+      'STATE',
+      'expected a roster of banks that the plan names, sorted, and enough of them',
+    );
+  }
+  if (aggregation === 'plain') return;
   const { config, policy, seed, federation, state } = context;
-  if (identityKeys.length !== roster.length)
-    throw new FederationError('SHAPE', 'expected one identity key for each bank of the roster');
+  if (identityKeys?.length !== roster.length)
+    throw new FederationError('SHAPE', 'expected one identity key for each bank of a masked run');
   roster.forEach((id, i) => {
     const key = identityKeys[i]!;
     assertSafePublicKey(fromBase64Url(key));

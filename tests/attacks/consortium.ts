@@ -95,9 +95,9 @@ export class Consortium {
     await this.agent.start();
   }
 
-  propose(): void {
+  propose(minimum = 3): void {
     const proposal = plan.parse({
-      ...tinyPlan(NAMES, { minimum: 3 }),
+      ...tinyPlan(NAMES, { minimum }),
       ...{ aggregation: 'masked', contract: contractHash(tinyContract) },
     });
     this.history.say('run-proposed', { charter: this.coordinator.charterHash, plan: proposal });
@@ -108,9 +108,9 @@ export class Consortium {
     return { run: this.history.run.id, roster, identityKeys, ...changes };
   }
 
-  async startRun(): Promise<void> {
-    const before = this.coordinator.submitted.all.length;
-    this.propose();
+  async startRun(minimum?: number): Promise<void> {
+    const before = this.mark;
+    this.propose(minimum);
     const consent = await this.coordinator.until('consent', before);
     if (consent.payload.decision !== 'granted') throw new Error(consent.payload.reason);
     this.history.say('run-started', this.runStarted());

@@ -186,7 +186,9 @@ export class ActiveCoordinator {
   /** Everything that was ever signed, by what it is about. */
   private readonly heard = new Map<string, Map<string, Message>>();
   private readonly histories: (readonly Message[])[] = [];
-  private crashes: number;
+  private readonly crashes: number;
+  /** How much alike the histories are. */
+  private readonly coherence: number;
   private made = 0;
 
   /** @param start where everybody is when it begins; the banks have their keys of it */
@@ -196,7 +198,8 @@ export class ActiveCoordinator {
     const { banks } = consortium;
     this.colluders = banks.slice(0, colluding).map((bank) => new Colluder(consortium, bank.id));
     this.honest = banks.slice(colluding).map((bank) => new HonestBank(this, bank, start));
-    this.crashes = this.chance(0.7) ? 0.08 : 0;
+    this.crashes = this.chance(0.7) ? 0.05 : 0;
+    this.coherence = this.pick([0.2, 0.6, 0.9]);
     for (const { entry } of start.entries) this.learn(entry.message);
     for (const bank of this.honest) this.watchPromises(bank);
   }
@@ -214,9 +217,9 @@ export class ActiveCoordinator {
   async play(steps: number): Promise<void> {
     for (let step = 0; step < steps; step++) {
       const bank = this.pick(this.honest);
-      if (this.chance(0.02)) await this.restart(bank);
+      if (this.chance(0.01)) await this.restart(bank);
       else {
-        const next = await this.choose(bank.ledger).catch((error: unknown) => {
+        const next = await this.next(bank.ledger).catch((error: unknown) => {
           if (error instanceof FederationError) return undefined; // not even a colluder can sign that
           throw error;
         });
@@ -258,6 +261,17 @@ export class ActiveCoordinator {
     bank.promises.onPut = () => {}; // it would crash again, and be shown the same again
     for (const message of shown.slice(from, this.chance(0.5) ? shown.length : upTo)) await bank.take(message);
     bank.promises.onPut = onPut;
+  }
+
+  /** What another bank was shown at this point, or something new. */
+  private async next(ledger: SimulatedLedger): Promise<Message | undefined> {
+    const { length } = ledger.entries;
+    const ahead = this.honest.filter(
+      ({ ledger: { entries } }) =>
+        entries.length > length && entries[length - 1]!.hash === ledger.entries[length - 1]!.hash,
+    );
+    if (ahead.length === 0 || !this.chance(this.coherence)) return this.choose(ledger);
+    return this.pick(ahead).ledger.entries[length]!.entry.message;
   }
 
   /** One of the messages that may come next in this history, the likelier the more of the attack it is. */

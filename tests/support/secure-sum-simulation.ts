@@ -45,6 +45,7 @@ export class Crash extends Error {}
 /** Promises that survive a crash, which may come just before or just after one is kept. */
 export class MemoryPromises implements Promises {
   private readonly kept: Map<string, BankMessage>;
+  private hasForgotten = false;
   /** Throws a `Crash` where one is wanted. */
   onPut: (when: 'before' | 'after', message: BankMessage) => void = () => {};
 
@@ -59,7 +60,7 @@ export class MemoryPromises implements Promises {
   async put(all: readonly string[], message: BankMessage): Promise<void> {
     await Promise.resolve();
     for (const purpose of all) {
-      if (this.kept.has(purpose)) throw new Error(`"${purpose}" was promised before`);
+      if (this.kept.has(purpose) && !this.hasForgotten) throw new Error(`"${purpose}" was promised before`);
     }
     this.onPut('before', message);
     for (const purpose of all) this.kept.set(purpose, message);
@@ -72,6 +73,7 @@ export class MemoryPromises implements Promises {
 
   /** What no honest bank ever does. */
   forget(purpose: RegExp): void {
+    this.hasForgotten = true;
     for (const kept of this.kept.keys()) if (purpose.test(kept)) this.kept.delete(kept);
   }
 }

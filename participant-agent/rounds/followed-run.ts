@@ -57,6 +57,8 @@ export class FollowedRun {
     this.turn = this.turn.then(async () => {
       if (this.context.signal.aborted) return;
       try {
+        // what happened while the agent was away is history: it is seen whole before anything is done
+        await this.context.connection.untilReady(this.context.signal);
         if (this.left === undefined) await this.step(message, moment);
         else if (message.type === 'open-round') await this.refuse(moment.open!, this.left);
       } catch (error) {

@@ -62,13 +62,13 @@ export class MaskedPart {
   async advertise(session: Session): Promise<void> {
     const bank = this.indexIn(session);
     if (bank === undefined || !this.isDealing(session) || session.advertised.has(bank)) return;
-    const seed = await this.context.vault.seedOf(session.hash);
-    if (seed === undefined) return;
+    const isNew = this.promises.get(purposes.advertise(session.hash)) === undefined;
+    const seed = isNew ? await this.context.vault.makeSeed(session.hash) : undefined;
     const message = await promise(
       this.promises,
       purposes.advertise(session.hash),
       () => {
-        const secrets = drawSecrets(session.payload.slots, seededBytes(seed));
+        const secrets = drawSecrets(session.payload.slots, seededBytes(seed!));
         return this.sign('advertise-keys', advertisement(session, bank, secrets));
       },
       (earlier): earlier is Message<'advertise-keys'> => earlier.type === 'advertise-keys',
@@ -104,7 +104,8 @@ export class MaskedPart {
   /** seal-session: what the dealers sent must open and fit, or is complained about. */
   async receive(session: Session): Promise<void> {
     const bank = this.indexIn(session);
-    if (bank === undefined || session.isVoid || !session.sealed!.dealers.includes(bank)) return;
+    if (bank === undefined || session !== this.run.session || session.isVoid) return;
+    if (!session.sealed!.dealers.includes(bank)) return;
     const seed = await this.context.vault.seedOf(session.hash);
     if (seed === undefined) return; // received before this process began
     const bytes = await this.context.bodies.downloadShares(session.hash, this.context.signal);

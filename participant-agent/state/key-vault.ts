@@ -41,14 +41,20 @@ export class KeyVault {
     this.random = random;
   }
 
-  /** The seed of a session that is being dealt: made and synced at the first call, or undefined when it is past. */
-  async seedOf(session: string): Promise<Uint8Array | undefined> {
-    const kept = await this.read(session);
-    if (kept !== undefined) return 'seed' in kept ? fromBase64Url(kept.seed) : undefined;
+  /** Makes the seed of a session, once. */
+  async makeSeed(session: string): Promise<Uint8Array> {
+    const kept = await this.seedOf(session);
+    if (kept !== undefined) return kept;
     const seed = this.random(32);
     // A crash before this line: nothing was advertised. After it: the same keys are advertised again.
     await this.write(session, { seed: toBase64Url(seed) }, true);
     return seed;
+  }
+
+  /** The seed of a session until its keys are complete; undefined after that. */
+  async seedOf(session: string): Promise<Uint8Array | undefined> {
+    const kept = await this.read(session);
+    return kept !== undefined && 'seed' in kept ? fromBase64Url(kept.seed) : undefined;
   }
 
   /** Replaces the seed by what is needed in the session's rounds. */

@@ -146,8 +146,8 @@ export class Connection {
       );
       const reply = await this.socket.timeout(REPLY_MS_MAX).emitWithAck('authenticate', message);
       if (!reply.ok) throw new FederationError(reply.code as ErrorCode, reply.message);
-      this.token = reply.token;
       await this.follow();
+      this.token = reply.token;
       if (this.closed) return;
       log.info({ url: this.options.url }, 'connected to the coordinator');
       this.lastRefusal = '';
@@ -179,7 +179,8 @@ export class Connection {
     this.held = undefined;
   }
 
-  private async untilReady(signal: AbortSignal): Promise<void> {
+  /** Resolves when the agent is let in and knows the ledger up to now. @throws FederationError STOPPED */
+  async untilReady(signal: AbortSignal): Promise<void> {
     while (this.token === undefined) {
       if (signal.aborted) throw new FederationError('STOPPED', 'the agent is stopping');
       await new Promise<void>((resolve) => {

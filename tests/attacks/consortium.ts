@@ -317,6 +317,17 @@ export class Consortium {
     return this.relay(mark, 'abort-round');
   }
 
+  /**
+   * Gives the round up and asks again, with the votes of the others. That the agent answers, if only by a
+   * refusal, proves that it has seen all that was told before.
+   */
+  async askAnew(): Promise<OpenRound> {
+    const { open } = this.history;
+    this.giveUp();
+    for (const bank of this.played) this.history.tell(await bank.vote(open));
+    return this.ask();
+  }
+
   /** Types of what the agent has submitted. */
   get sent(): string[] {
     return this.coordinator.submitted.all.map(({ type }) => type);

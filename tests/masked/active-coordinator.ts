@@ -11,20 +11,24 @@ import { dealersNeeded } from '#shared/ledger/session-rules.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { assertMayAnswer } from '#shared/secure-sum/bank-round.ts';
-import { withoutSlot, type HeldKeys } from '#shared/secure-sum/bank-session.ts';
 import { seededBytes } from '#shared/secure-sum/deal-secrets.ts';
 import {
   Crash,
   ctxOf,
   MemoryPromises,
   SimulatedBank,
-  SimulatedConsortium,
-  SimulatedLedger,
+  type SimulatedConsortium,
+  type SimulatedLedger,
 } from '../support/secure-sum-simulation.ts';
+import { WORDS, HonestBank } from './honest-bank.ts';
 
-const QUESTIONS = ['first question', 'second question'];
-const WORDS = 4;
+export interface Habits {
+  /** What it may ask in any round. */
+  readonly questions?: readonly string[];
+  /** How likely a bank is restarted at each step, besides its crashes. */
+  readonly restarts?: number;
+}
+
 /** A share nobody has dealt; the ledger's rules do not look inside. */
 const JUNK_SHARE = 'A'.repeat(44);
 
@@ -39,121 +43,6 @@ export interface KnownRound {
 export interface Sent {
   readonly bank: HonestBank;
   readonly message: BankMessage;
-}
-
-/** An honest bank: it follows the history it is shown like an agent does, and never forgets a promise. */
-export class HonestBank extends SimulatedBank {
-  ledger: SimulatedLedger;
-  /** Everything it ever received in a sealed session, though it forgets slots that are over. */
-  readonly received = new Map<string, HeldKeys>();
-  private left = false;
-  private readonly world: ActiveCoordinator;
-
-  constructor(world: ActiveCoordinator, like: SimulatedBank, ledger: SimulatedLedger) {
-    super(world.consortium, like.id);
-    this.world = world;
-    this.promises = like.promises.copy();
-    for (const [session, keys] of like.held) {
-      this.held.set(session, keys);
-      this.received.set(session, keys);
-    }
-    this.ledger = ledger.fork();
-  }
-
-  /** The next entry of the history it is shown. @throws Crash */
-  async take(message: Message): Promise<void> {
-    try {
-      this.ledger.append(message);
-    } catch (error) {
-      if (error instanceof FederationError) return; // it does not believe it
-      throw error;
-    }
-    if (this.left) return;
-    try {
-      await this.step(message);
-    } catch (error) {
-      if (!(error instanceof FederationError)) throw error;
-      this.world.count(`refused ${error.code}`);
-      this.left = message.type !== 'open-round'; // a round may be refused, else it leaves the run
-    }
-  }
-
-  /** A new process: nothing is left but what is on disk. */
-  forgetHistory(): void {
-    this.ledger = this.consortium.founded.fork();
-    this.left = false;
-  }
-
-  private async step(message: Message): Promise<void> {
-    const { run } = this.ledger;
-    const session = run.session!;
-    const isDealing = (): boolean => session.sealed === undefined && !session.isVoid;
-    const mine = session === undefined ? -1 : this.indexIn(session);
-    if (mine < 0) return;
-    switch (message.type) {
-      case 'open-session':
-        if (!this.held.has(session.hash)) this.send(await this.advertise(session));
-        return;
-      case 'advertise-keys':
-        if (session.rosterHash === undefined || this.held.has(session.hash) || !isDealing()) return;
-        this.send(await this.deal(session));
-        return;
-      case 'seal-session':
-        if (this.held.has(session.hash) || !session.sealed!.dealers.includes(mine)) return;
-        for (const { against, code, reason } of this.receive(session)) {
-          this.send(this.sign('complain', { session: session.hash, from: this.id, against, code, reason }));
-        }
-        if (this.held.has(session.hash)) this.received.set(session.hash, this.held.get(session.hash)!);
-        return;
-      case 'void-round': {
-        const { open } = run.past.at(-1)!;
-        const verdict = this.promises.get(`${open.masked!.session.hash}/${open.masked!.slot}/verdict`);
-        if (this.isDealer(open) && verdict?.type !== 'unmask') this.send(await this.vote(open));
-        return;
-      }
-      case 'close-round': {
-        const { session: old, slot } = run.past.at(-1)!.open.masked!;
-        const keys = this.held.get(old.hash);
-        if (keys !== undefined) this.held.set(old.hash, withoutSlot(keys, slot));
-        return;
-      }
-      default:
-        if (run.phase.name === 'collecting' && this.isDealer(run.phase.open)) {
-          await this.roundStep(message, run.phase.open);
-        }
-    }
-  }
-
-  private async roundStep(message: Message, open: OpenRound): Promise<void> {
-    const { certificates, unmasks, fixed, session } = open.masked!;
-    const mine = this.indexIn(session);
-    if (message.type === 'open-round') {
-      const { hash } = open.payload.question;
-      const earlier = this.ledger.run.past.map((past) => past.open);
-      assertMayAnswer(
-        open,
-        earlier.filter(({ payload }) => payload.question.hash === hash),
-        this.promises,
-      );
-      if (!this.held.has(session.hash)) return;
-      // the same rows give the same answer to a question, in whatever round it is asked
-      const words = new Uint32Array(sha256(utf8(`${hash} ${this.id}`)).buffer).slice(0, WORDS);
-      this.send(await this.input(open, words));
-      return;
-    }
-    if (message.type === 'fix-survivors' && !certificates.has(mine)) this.send(await this.certify(open));
-    const mayReveal = certificates.size >= session.payload.thresholds.quorum && this.held.has(session.hash);
-    if (fixed !== undefined && mayReveal && !unmasks.has(mine)) this.send(await this.reveal(open));
-  }
-
-  private isDealer(open: OpenRound): boolean {
-    const { session } = open.masked!;
-    return session.sealed!.dealers.includes(this.indexIn(session));
-  }
-
-  private send(message: BankMessage): void {
-    this.world.hear(this, message);
-  }
 }
 
 /** A bank that signs anything, with one of two sets of keys. */
@@ -186,18 +75,28 @@ export class ActiveCoordinator {
   /** Everything that was ever signed, by what it is about. */
   private readonly heard = new Map<string, Map<string, Message>>();
   private readonly histories: (readonly Message[])[] = [];
+  private readonly questions: readonly string[];
+  private readonly restarts: number;
   private readonly crashes: number;
   /** How much alike the histories are. */
   private readonly coherence: number;
   private made = 0;
 
   /** @param start where everybody is when it begins; the banks have their keys of it */
-  constructor(consortium: SimulatedConsortium, start: SimulatedLedger, colluding: number, seed: string) {
+  constructor(
+    consortium: SimulatedConsortium,
+    start: SimulatedLedger,
+    colluding: number,
+    seed: string,
+    { questions = ['first question', 'second question'], restarts = 0.01 }: Habits = {},
+  ) {
+    this.questions = questions;
+    this.restarts = restarts;
     this.consortium = consortium;
     this.random = new SeededGenerator('active coordinator', seed);
     const { banks } = consortium;
     this.colluders = banks.slice(0, colluding).map((bank) => new Colluder(consortium, bank.id));
-    this.honest = banks.slice(colluding).map((bank) => new HonestBank(this, bank, start));
+    this.honest = banks.slice(colluding).map((bank) => new HonestBank(consortium, bank, start, this));
     this.crashes = this.chance(0.7) ? 0.05 : 0;
     this.coherence = this.pick([0.2, 0.6, 0.9]);
     for (const { entry } of start.entries) this.learn(entry.message);
@@ -217,7 +116,7 @@ export class ActiveCoordinator {
   async play(steps: number): Promise<void> {
     for (let step = 0; step < steps; step++) {
       const bank = this.pick(this.honest);
-      if (this.chance(0.01)) await this.restart(bank);
+      if (this.chance(this.restarts)) await this.restart(bank);
       else {
         const next = await this.next(bank.ledger).catch((error: unknown) => {
           if (error instanceof FederationError) return undefined; // not even a colluder can sign that
@@ -304,7 +203,7 @@ export class ActiveCoordinator {
         if (session?.sealed !== undefined && session.nextSlot < session.payload.slots && !session.isVoid) {
           const rounds = offerHeard(12, `open-round after ${lastHash(run)}`);
           offer(rounds > 0 ? 0.6 : 6, () =>
-            this.consortium.openRound(run, this.pick(QUESTIONS), 'u32', WORDS),
+            this.consortium.openRound(run, this.pick(this.questions), 'u32', WORDS),
           );
         }
       }

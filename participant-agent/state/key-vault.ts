@@ -20,6 +20,7 @@ import type { HeldKeys } from '#shared/secure-sum/bank-session.ts';
 const content = z.union([
   z.strictObject({ seed: z.string() }),
   z.strictObject({
+    seal: z.string(),
     /** By slot; null once it is over. */
     slots: z.array(z.tuple([z.string(), z.string()]).nullable()),
     shares: z.array(z.tuple([z.int(), z.string()])),
@@ -66,6 +67,7 @@ export class KeyVault {
     const kept = await this.read(session);
     if (kept === undefined || 'seed' in kept) return undefined;
     return {
+      seal: kept.seal,
       slots: kept.slots.map((slot) =>
         slot === null ? undefined : { maskSeed: fromBase64Url(slot[0]), selfSeed: fromBase64Url(slot[1]) },
       ),
@@ -131,6 +133,7 @@ export class KeyVault {
 
 function contentOf(held: HeldKeys): Content {
   return {
+    seal: held.seal,
     slots: held.slots.map((slot) =>
       slot === undefined ? null : [toBase64Url(slot.maskSeed), toBase64Url(slot.selfSeed)],
     ),

@@ -6,7 +6,7 @@
 import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
 import { fromHex } from '#shared/crypto/hash.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
-import type { MaskedRound, OpenRound } from '#shared/ledger/federation-state.ts';
+import type { MaskedRound, OpenRound, Session } from '#shared/ledger/federation-state.ts';
 import { assertCertified } from '#shared/ledger/masked-rules.ts';
 import { survivorsHash } from '#shared/ledger/round-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -45,6 +45,7 @@ export function assertMayAnswer(open: OpenRound, earlier: readonly OpenRound[], 
 /** The masks of this bank's vector. */
 export function masksFor(open: OpenRound, bank: number, held: HeldKeys): Mask[] {
   const { session, slot } = maskedOf(open);
+  assertSealed(session, held);
   const secrets = held.slots[slot];
   if (secrets === undefined) throw new FederationError('STATE', `the keys of slot ${slot} are gone`);
   return inputMasks(
@@ -123,6 +124,7 @@ export function unmask(
   const { session, slot, fixed } = masked;
   assertNotOpened(open, promises);
   const survivors = assertOwnSurvivors(open, signer, promises);
+  assertSealed(session, held);
   assertCertified(masked, signer.bank);
   const certified = promises.get(purposes.certificate(session.hash, slot));
   if (certified?.type === 'consistency-check' && certified.payload.survivors !== survivors) {
@@ -190,6 +192,15 @@ export function revealedShares(open: OpenRound): Map<number, Uint8Array[]> {
 export function maskedOf(open: OpenRound): MaskedRound {
   if (open.masked === undefined) throw new FederationError('STATE', `round ${open.hash} is not masked`);
   return open.masked;
+}
+
+/**
+ * What this bank holds belongs to one seal: one set of dealers and of dealt shares.
+ * @throws FederationError EQUIVOCATION
+ */
+function assertSealed(session: Session, held: HeldKeys): void {
+  if (session.sealed?.hash !== held.seal)
+    throw new FederationError('EQUIVOCATION', 'the session was sealed differently when this bank checked it');
 }
 
 /**

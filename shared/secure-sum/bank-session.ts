@@ -68,6 +68,8 @@ export function dealing(
 
 /** What one bank holds when a session is sealed: its own seeds and one share of each seed of each dealer. */
 export interface HeldKeys {
+  /** Hash of the seal-session that these keys were checked against. */
+  readonly seal: string;
   /** By slot; undefined once it is over. */
   readonly slots: readonly (SlotSecrets | undefined)[];
   /** By dealer: a text of shares, see `shareIn`; zeros where a slot is over. */
@@ -77,6 +79,7 @@ export interface HeldKeys {
 /** Without the secrets of one slot: nobody can open it any more with what is left. */
 export function withoutSlot(held: HeldKeys, slot: number): HeldKeys {
   return {
+    seal: held.seal,
     slots: held.slots.map((secrets, i) => (i === slot ? undefined : secrets)),
     shares: new Map(
       [...held.shares].map(([dealer, text]) => {
@@ -123,7 +126,7 @@ export function receiveShares(
       faults.push({ against: dealer, code: 'SHARE_CT', reason: describeError(error).slice(0, 500) });
     }
   }
-  return { held: { slots: secrets.slots, shares }, faults };
+  return { held: { seal: session.sealed!.hash, slots: secrets.slots, shares }, faults };
 }
 
 /** X25519 public keys of one slot, by bank. */

@@ -62,9 +62,18 @@ export class RunMachine {
    * @throws FederationError CANARY | RANGE | SHAPE for an impossible sum; the machine is then unchanged
    */
   next(words: RingWords, banks: number, sumRoot: string): void {
+    this.advance(this.read(words, banks), sumRoot);
+  }
+
+  /** The first half of `next`: whether this can be the sum. With ten million weights each half takes a while. */
+  read(words: RingWords, banks: number): RingSum {
     if (this.asked === undefined)
       throw new FederationError('STATE', 'the program is done; there is no question open');
-    const sum = new RingSum(words, this.asked.question.fields, banks);
+    return new RingSum(words, this.asked.question.fields, banks);
+  }
+
+  /** The second half: the program's step. */
+  advance(sum: RingSum, sumRoot: string): void {
     const step = this.program.next(this.state, sum);
     this.lineage = messageHash('lineage', { before: this.lineage, sumRoot });
     this.take(step);
@@ -81,9 +90,13 @@ export class RunMachine {
     const { question } = step;
     assertNoOverflow(question.fields, question.ring, this.participants);
     this.state = step.state;
+    const { lineage } = this;
+    let hash: string | undefined;
     this.asked = {
       question,
-      hash: questionHash(question, this.lineage),
+      get hash() {
+        return (hash ??= questionHash(question, lineage)); // when it is first needed: it reads all tensors
+      },
       length: vectorLength(question.fields),
     };
   }

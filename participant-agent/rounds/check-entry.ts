@@ -47,6 +47,8 @@ export function checkEntry(raw: unknown, context: AgentContext): RecordedEntry |
     assertAdmissible(federation, message, time);
   } else {
     assertSignedBy(message, charter.payload.coordinatorKey);
+    if (message.type === 'run-proposed' && federation.runs.has(recorded.hash as RunId))
+      throw new FederationError('REPLAY', 'this very plan was proposed before');
     assertFollows(federation.runs, message);
     if (message.type === 'run-started') {
       pinPeers(federation.runs.get(message.payload.run)!, message.payload, context);

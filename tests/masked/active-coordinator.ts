@@ -95,7 +95,7 @@ export class ActiveCoordinator {
     this.consortium = consortium;
     this.random = new SeededGenerator('active coordinator', seed);
     const { banks } = consortium;
-    this.colluders = banks.slice(0, colluding).map((bank) => new Colluder(consortium, bank.id));
+    this.colluders = banks.slice(0, colluding).map((bank) => new Colluder(bank.id, consortium.tables));
     this.honest = banks.slice(colluding).map((bank) => new HonestBank(consortium, bank, start, this));
     this.crashes = this.chance(0.7) ? 0.05 : 0;
     this.coherence = this.pick([0.2, 0.6, 0.9]);

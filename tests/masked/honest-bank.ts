@@ -27,6 +27,7 @@ export class HonestBank extends SimulatedBank {
   /** Everything it ever received in a sealed session, though it forgets slots that are over. */
   readonly received = new Map<string, HeldKeys>();
   private left = false;
+  private readonly consortium: SimulatedConsortium;
   private readonly world: Listener;
 
   constructor(
@@ -35,7 +36,8 @@ export class HonestBank extends SimulatedBank {
     ledger: SimulatedLedger,
     world: Listener,
   ) {
-    super(consortium, like.id);
+    super(like.id, consortium.tables);
+    this.consortium = consortium;
     this.world = world;
     this.promises = like.promises.copy();
     for (const [session, keys] of like.held) {

@@ -19,7 +19,13 @@ import type { RingWords } from '#shared/ring/encode.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
 import { abortVote, certificate, maskedInput, masksFor, unmask } from '#shared/secure-sum/bank-round.ts';
-import { advertisement, dealing, receiveShares, type HeldKeys } from '#shared/secure-sum/bank-session.ts';
+import {
+  advertisement,
+  dealing,
+  receiveShares,
+  type DealerFault,
+  type HeldKeys,
+} from '#shared/secure-sum/bank-session.ts';
 import { drawSecrets, seededBytes } from '#shared/secure-sum/deal-secrets.ts';
 import { promise, purposes, type Promises } from '#shared/secure-sum/promises.ts';
 import { packageFor } from '#shared/secure-sum/share-table.ts';
@@ -135,7 +141,7 @@ export class SimulatedConsortium {
   private readonly seed = sha256(utf8('simulated coordinator'));
 
   constructor(count: number) {
-    this.banks = range(count).map((index) => new SimulatedBank(this, bankName(index)));
+    this.banks = range(count).map((index) => new SimulatedBank(bankName(index), this.tables));
     this.found();
   }
 
@@ -260,16 +266,18 @@ export class SimulatedConsortium {
 /** A bank's durable part: identity, promises and sealed keys. */
 export class SimulatedBank {
   readonly id: ParticipantId;
+  /** Its identity key. */
   readonly seed: Uint8Array;
   promises = new MemoryPromises();
   /** Keys of sealed sessions by session. */
   readonly held = new Map<string, HeldKeys>();
-  protected readonly consortium: SimulatedConsortium;
+  protected readonly tables: Map<string, Uint8Array>;
 
-  constructor(consortium: SimulatedConsortium, id: ParticipantId) {
-    this.consortium = consortium;
+  /** @param tables where share tables go to and come from, by their root */
+  constructor(id: ParticipantId, tables: Map<string, Uint8Array>, seed = sha256(utf8(`simulated ${id}`))) {
     this.id = id;
-    this.seed = sha256(utf8(`simulated ${id}`));
+    this.tables = tables;
+    this.seed = seed;
   }
 
   get identityKey(): string {
@@ -304,20 +312,25 @@ export class SimulatedBank {
       (earlier): earlier is Message<'share-keys'> =>
         earlier.type === 'share-keys' && earlier.payload.table === payload.table,
     );
-    this.consortium.tables.set(payload.table, table);
+    this.tables.set(payload.table, table);
     return message;
   }
 
-  receive(session: Session): ReturnType<typeof receiveShares>['faults'] {
+  receive(session: Session): DealerFault[] {
     const bank = this.indexIn(session);
     const { participants, slots } = session.payload;
     const layout = { banks: participants.length, slots };
     const packages = new Map(
       session.sealed!.dealers.map((dealer) => {
-        const table = this.consortium.tables.get(session.dealt.get(dealer)!.table)!;
+        const table = this.tables.get(session.dealt.get(dealer)!.table)!;
         return [dealer, packageFor(table, layout, bank)];
       }),
     );
+    return this.receivePackages(session, packages);
+  }
+
+  receivePackages(session: Session, packages: ReadonlyMap<number, Uint8Array>): DealerFault[] {
+    const bank = this.indexIn(session);
     const { held, faults } = receiveShares(session, bank, () => this.randomOf(session.hash), packages);
     if (faults.length === 0) this.held.set(session.hash, held);
     return faults;

@@ -1,4 +1,5 @@
 /** collecting → ready: the sum is stored, recorded, and the program moves on. */
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
 import type { RunningSum } from '#coordinator/rounds/running-sum.ts';
@@ -7,7 +8,7 @@ import type { RunMachine } from '#models/run-machine.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
 import { survivorsHash, survivorsOf } from '#shared/ledger/round-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { RingSum } from '#shared/ring/ring-sum.ts';
+import type { RingSum } from '#shared/ring/ring-sum.ts';
 import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
 import { fixedSlot, revealedShares } from '#shared/secure-sum/bank-round.ts';
 import { BankFault, masksOfSum } from '#shared/secure-sum/open-sum.ts';
@@ -25,9 +26,15 @@ export async function closeRound(
   // an update accepted a moment ago may still be on its way into the sum; `add` is idempotent
   const survivors = survivorsOf(open);
   for (const index of survivors) await sum.add(index, open.inputs.get(index)!.vectorRoot);
-  if (open.masked !== undefined) {
-    const fault = await openSum(open, sum, machine, threads);
-    if (fault !== undefined) return giveUp(run, open, fault, journal);
+  let read: RingSum;
+  try {
+    if (open.masked !== undefined) {
+      await sum.open(() => threads.apply(sum.words, masksOfSum(fixedSlot(open), revealedShares(open))));
+    }
+    read = machine.read(sum.words, survivors.length);
+  } catch (error) {
+    if (open.masked === undefined || !(error instanceof FederationError)) throw error;
+    return giveUp(run, open, error, journal);
   }
   const sumRoot = vectorRoot(sum.words);
   await bodies.put(sumRoot, bytesOf(sum.words));
@@ -39,25 +46,9 @@ export async function closeRound(
     survivorsHash: survivorsHash(open),
     sumRoot,
   });
-  machine.next(sum.words, survivors.length, sumRoot);
-}
-
-/** Takes the masks out. @returns why there is no sum, though enough banks revealed their shares */
-async function openSum(
-  open: OpenRound,
-  sum: RunningSum,
-  machine: RunMachine,
-  threads: MaskThreads,
-): Promise<FederationError | undefined> {
-  const fixed = fixedSlot(open);
-  try {
-    await sum.open(() => threads.apply(sum.words, masksOfSum(fixed, revealedShares(open))));
-    void new RingSum(sum.words, machine.asked!.question.fields, fixed.survivors.length);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof FederationError)) throw error;
-    return error;
-  }
+  await breathe();
+  machine.advance(read, sumRoot);
+  await breathe();
 }
 
 /** The sum is lost for good: its shares are out, so the question is not asked again. */

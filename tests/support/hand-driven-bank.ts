@@ -1,0 +1,181 @@
+/**
+ * A bank in a real masked run that a test drives: it does what an agent would, over the wire, unless it is
+ * told to hold a message back or to cheat.
+ */
+import { recordEntry } from '#shared/ledger/entry.ts';
+import { apply } from '#shared/ledger/federation.ts';
+import { emptyFederation, type OpenRound, type Run, type Session } from '#shared/ledger/federation-state.ts';
+import type { Entry } from '#shared/ledger/entry.ts';
+import type { BankMessage, Message } from '#shared/protocol/messages.ts';
+import type { SubmitReply } from '#shared/protocol/socket-events.ts';
+import type { RingWords } from '#shared/ring/encode.ts';
+import { wordsOf } from '#shared/ring/ring-sum.ts';
+import { bytesOf } from '#shared/ring/vector-root.ts';
+import { stubBody } from './stub-answers.ts';
+import { SimulatedBank } from './secure-sum-simulation.ts';
+import { TestBank, type CoordinatorUnderTest, type Reply } from './test-bank.ts';
+import type { TestRun } from './test-run.ts';
+
+export interface Cheating {
+  /** Deals other shares than its own seeds', or seals them wrongly. */
+  deal?(bank: SimulatedBank, session: Session): { message: Message<'share-keys'>; table: Uint8Array };
+  /** Changes its vector before it is masked. */
+  words?(words: RingWords): void;
+  /** Reveals something else. */
+  reveal?(message: Message<'unmask'>): Message<'unmask'>;
+}
+
+export class HandDrivenBank {
+  readonly bank: TestBank;
+  /** What became of each message, by its type, the newest last. */
+  readonly replies: (Reply<SubmitReply> & { readonly type: BankMessage['type'] })[] = [];
+  cheating: Cheating = {};
+  /** Messages of these types are not sent. */
+  readonly silent = new Set<BankMessage['type']>();
+  private readonly own: SimulatedBank;
+  private readonly tables = new Map<string, Uint8Array>();
+  private readonly federation = emptyFederation();
+  private run: TestRun | undefined;
+  private turn: Promise<void> = Promise.resolve();
+
+  private constructor(bank: TestBank) {
+    this.bank = bank;
+    this.own = new SimulatedBank(bank.id, this.tables, bank.seed);
+  }
+
+  static async join(coordinator: CoordinatorUnderTest, id: string): Promise<HandDrivenBank> {
+    return new HandDrivenBank(await TestBank.join(coordinator, id));
+  }
+
+  get id(): string {
+    return this.bank.id;
+  }
+
+  /** Consents, and takes its part from then on. */
+  async takePartIn(run: TestRun): Promise<void> {
+    this.run = run;
+    this.follow();
+    await run.consent(this.bank);
+  }
+
+  /** After the coordinator was started again. */
+  async reconnect(): Promise<void> {
+    await this.bank.connect();
+    this.follow();
+  }
+
+  /** What it was told to hold back. */
+  async sendAfterAll(type: BankMessage['type']): Promise<void> {
+    this.silent.delete(type);
+    const { run } = this;
+    const state = this.federation.runs.get(run!.id as Run['id'])!;
+    this.turn = this.turn.then(() => this.catchUp(state));
+    await this.turn;
+  }
+
+  private follow(): void {
+    const take = (entry: Entry): void => {
+      this.turn = this.turn.then(() => this.take(entry));
+      this.turn.catch(() => {});
+    };
+    const known = [...this.bank.entries].sort((a, b) => a.seq - b.seq);
+    this.bank.wire.on('entry', take);
+    for (const entry of known) take(entry);
+  }
+
+  private async take({ seq, time, message }: Entry): Promise<void> {
+    if (seq < this.federation.size) return;
+    apply(this.federation, recordEntry({ seq, time, message }));
+    const run = this.federation.runs.get(this.run!.id as Run['id']);
+    if (run !== undefined) await this.step(message, run);
+  }
+
+  private async step(message: Message, run: Run): Promise<void> {
+    const { session, phase } = run;
+    if (session === undefined || this.own.indexIn(session) < 0) return;
+    switch (message.type) {
+      case 'open-session':
+        return this.submit(await this.own.advertise(session));
+      case 'advertise-keys':
+        return session.rosterHash === undefined ? undefined : this.deal(session);
+      case 'seal-session':
+        return this.receive(session);
+      case 'void-round': {
+        const { open } = run.past.at(-1)!;
+        const { unmasks } = open.masked!;
+        return unmasks.has(this.own.indexIn(session)) ? undefined : this.submit(await this.own.vote(open));
+      }
+      default:
+        if (phase.name === 'collecting') await this.roundStep(message, phase.open);
+    }
+  }
+
+  private async roundStep(message: Message, open: OpenRound): Promise<void> {
+    const { session, certificates, unmasks, fixed } = open.masked!;
+    const index = this.own.indexIn(session);
+    if (message.type === 'open-round') return this.answer(open);
+    if (fixed === undefined) return;
+    if (message.type === 'fix-survivors') await this.submit(await this.own.certify(open));
+    if (certificates.size < session.payload.thresholds.quorum || unmasks.has(index)) return;
+    if (!certificates.has(index)) return; // it waits for its own certificate to be recorded
+    const honest = await this.own.reveal(open);
+    await this.submit(this.cheating.reveal?.(honest) ?? honest);
+  }
+
+  /** Does what has been held back in the state things are in. */
+  private async catchUp({ session, phase }: Run): Promise<void> {
+    if (session === undefined) return;
+    const index = this.own.indexIn(session);
+    if (session.sealed === undefined) {
+      if (!session.advertised.has(index)) await this.submit(await this.own.advertise(session));
+      else if (session.rosterHash !== undefined && !session.dealt.has(index)) await this.deal(session);
+    } else if (phase.name === 'collecting') {
+      const { fixed, certificates } = phase.open.masked!;
+      if (fixed === undefined && !phase.open.inputs.has(index)) await this.answer(phase.open);
+      else if (fixed !== undefined && !certificates.has(index))
+        await this.submit(await this.own.certify(phase.open));
+    }
+  }
+
+  private async deal(session: Session): Promise<void> {
+    if (this.silent.has('share-keys')) return;
+    const honest = await this.own.deal(session);
+    const dealt = this.cheating.deal?.(this.own, session) ?? {
+      message: honest,
+      table: this.tables.get(honest.payload.table)!,
+    };
+    await this.bank.put(dealt.message.payload.table, dealt.table);
+    await this.submit(dealt.message);
+  }
+
+  private async receive(session: Session): Promise<void> {
+    const url = new URL(`/v1/sessions/${session.hash}/shares`, this.bank.coordinator.url);
+    const response = await fetch(url, { headers: { authorization: `Bearer ${this.bank.token}` } });
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const { dealers } = session.sealed!;
+    const length = bytes.length / dealers.length;
+    const packages = dealers.map(
+      (dealer, i) => [dealer, bytes.subarray(i * length, (i + 1) * length)] as const,
+    );
+    for (const { against, code, reason } of this.own.receivePackages(session, new Map(packages))) {
+      const complaint = { session: session.hash, from: this.own.id, against, code, reason };
+      await this.submit(this.own.sign('complain', complaint) as BankMessage);
+    }
+  }
+
+  private async answer(open: OpenRound): Promise<void> {
+    if (this.silent.has('masked-input')) return;
+    const { round, attempt } = open.payload;
+    const { asked } = await this.run!.round(round, attempt);
+    const words = wordsOf(asked.question.ring, stubBody(asked.question, this.id).bytes.slice());
+    this.cheating.words?.(words);
+    const message = await this.own.input(open, words);
+    await this.bank.put(message.payload.vectorRoot, bytesOf(words));
+    await this.submit(message);
+  }
+
+  private async submit(message: BankMessage): Promise<void> {
+    if (this.silent.has(message.type)) return;
+    this.replies.push({ type: message.type, ...(await this.bank.submit(message)) });
+  }
+}

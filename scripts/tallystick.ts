@@ -56,6 +56,7 @@ program
   .option('--rounds <n>', 'rounds of training', '40')
   .option('--seed <text>', 'seed of data and plan', '2026')
   .option('--keep <folder>', 'keep everything in this folder')
+  .option('--chaos', 'kill and restart processes while they train')
   .addOption(json())
   .action(run(async () => (await import('#scripts/demo/demo.ts')).demo));
 

@@ -13,11 +13,9 @@ import {
   type WatchToCoordinator,
 } from '#shared/protocol/socket-events.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
 
 export type WatchNamespace = Namespace<WatchToCoordinator, CoordinatorToWatch>;
-
-/** Old entries sent at once to somebody who begins to watch; the whole run is in the REST API. */
-const PAST_ENTRIES_MAX = 2000;
 
 export interface WatchDependencies {
   readonly journal: Journal;
@@ -48,13 +46,14 @@ export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies)
     socket.on('watch', (raw, acknowledge) =>
       acknowledging(acknowledge, deps.events, async () => {
         const parsed = watchRequest.safeParse(raw);
-        if (!parsed.success) throw new FederationError('SCHEMA', 'expected {run}');
-        const { run } = parsed.data;
+        if (!parsed.success) throw new FederationError('SCHEMA', 'expected {run, from?}');
+        const { run, from } = parsed.data;
         if (!journal.state.runs.has(run)) throw new FederationError('NOT_FOUND', `no run ${run}`);
         await socket.join(run);
-        const rows = await deps.entries.page(0, PAST_ENTRIES_MAX, { run });
+        const rows = await deps.entries.page(from, LIMITS.pageEntriesMax, { run });
         const entries = rows.map(({ text }) => JSON.parse(text) as Entry);
-        return { ok: true, entries, connected: presence.connected() } as const;
+        const whole = rows.length < LIMITS.pageEntriesMax;
+        return { ok: true, entries, whole, connected: presence.connected() } as const;
       }),
     );
   });

@@ -127,7 +127,11 @@ export class KeyVault {
     await rename(fresh, target);
     if (!sync) return;
     const folder = await open(dirname(target), 'r');
-    await folder.sync().finally(() => folder.close());
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
   }
 }
 

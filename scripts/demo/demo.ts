@@ -12,6 +12,7 @@ import { exactMetrics } from '#models/metrics/exact-metrics.ts';
 import { exitCodeOf } from '#scripts/commands/audit.ts';
 import { bytes, EXIT, paint, print, printJson, say, table as textTable } from '#scripts/commands/output.ts';
 import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
+import { Chaos } from '#scripts/demo/chaos.ts';
 import { DEMO_BANKS, demoContract, writeApplicantsCsv } from '#scripts/demo/applicants.ts';
 import { fedavgPlan, type ModelName } from '#scripts/operator/plan-file.ts';
 import {
@@ -29,6 +30,7 @@ export interface DemoOptions {
   readonly rounds: string;
   readonly seed: string;
   readonly keep?: string;
+  readonly chaos?: boolean;
   readonly json?: boolean;
 }
 
@@ -58,11 +60,25 @@ export async function demo(options: DemoOptions): Promise<number> {
       minimum: 3,
       seed: options.seed,
     });
-    const result = await trainFederated(consortium, demoContract, plan, options.json === true);
+    const chaos = new Chaos(
+      consortium,
+      data.banks.map(({ id }) => id),
+      options.seed,
+    );
+    const disturb = options.chaos === true ? (until: AbortSignal) => chaos.reign(until) : undefined;
+    const result = await trainFederated(consortium, demoContract, plan, options.json === true, disturb);
     const sent = await bytesSent(consortium, data);
     await consortium.stop();
     const comparison = await compare(result, demoContract, data.banks, data.test);
-    report(options, folder, data, result, comparison, sent, (performance.now() - started) / 1000);
+    report(
+      options,
+      folder,
+      data,
+      result,
+      comparison,
+      { sent, kills: chaos.kills },
+      (performance.now() - started) / 1000,
+    );
     return exitCodeOf(result.audit);
   } catch (error) {
     if (interrupted()) return EXIT.interrupted;
@@ -116,7 +132,7 @@ function report(
   data: DemoData,
   { view, audit, trainingSeconds }: FederatedResult,
   { federated, pooled, local }: Comparison,
-  sent: ReadonlyMap<string, number>,
+  { sent, kills }: { sent: ReadonlyMap<string, number>; kills: ReadonlyMap<string, number> },
   totalSeconds: number,
 ): void {
   const verified = audit.passed && audit.complete;
@@ -135,6 +151,7 @@ function report(
       local,
       ceiling: data.ceiling,
       sent: Object.fromEntries(sent),
+      kills: Object.fromEntries(kills),
       modelHash: view.result!.artefact,
       ledger: { entries: audit.entries, root: audit.root, verified },
       seconds: { total: totalSeconds, training: trainingSeconds },
@@ -175,8 +192,12 @@ function report(
     ),
   );
   print(
-    `\nSigned sums and weight updates in ${view.rounds.length} rounds; not one row. A bank lists every item with "tallystick agent egress".`,
+    `\nMasked and signed, in ${view.rounds.length} rounds; not one row, and no update that anybody else could read. A bank lists every item with "tallystick agent egress".`,
   );
+  if (kills.size > 0) {
+    const times = [...kills].map(([name, count]) => `${name} ${count}×`).join(', ');
+    print(`\nKilled (-9) and started again while they trained: ${times}.`);
+  }
   print(`\n${paint('bold', 'Proof')}\n`);
   print(
     `${verified ? paint('green', '✓ ledger verified offline') : paint('red', '✗ LEDGER NOT VERIFIED')}: ${audit.entries} entries, every signature, every sum and the model recomputed`,

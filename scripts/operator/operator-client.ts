@@ -96,24 +96,50 @@ export class OperatorClient {
       forceNew: true,
     });
     await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('connect_error', (cause) => {
+      const fail = (cause: Error): void => {
         socket.disconnect();
         reject(
           new FederationError('UNREACHABLE', `cannot watch at ${this.url}: ${cause.message}`, { cause }),
         );
+      };
+      socket.once('connect_error', fail);
+      // later failures are for socket.io to try again
+      socket.once('connect', () => {
+        socket.off('connect_error', fail);
+        resolve();
       });
     });
-    // a socket that reconnects has to say again what it watches; entries that come twice are harmless
-    const begin = async (): Promise<readonly string[]> => {
-      const reply = await socket.timeout(30_000).emitWithAck('watch', { run });
-      if (!reply.ok) throw new FederationError(reply.code as ErrorCode, reply.message);
-      for (const entry of reply.entries) onEntry(entry);
-      return reply.connected;
+    // A socket that reconnects has to say again what it watches. Entries may come twice, which is harmless, but
+    // never out of order: what comes live waits for what was missed.
+    let held: Entry[] | undefined = [];
+    let from = 0;
+    const tell = (entry: Entry): void => {
+      from = Math.max(from, entry.seq + 1);
+      onEntry(entry);
     };
-    socket.on('entry', onEntry);
+    const begin = async (): Promise<readonly string[]> => {
+      held = [];
+      for (;;) {
+        const reply = await socket.timeout(30_000).emitWithAck('watch', { run, from });
+        if (!reply.ok) throw new FederationError(reply.code as ErrorCode, reply.message);
+        for (const entry of reply.entries) tell(entry);
+        if (!reply.whole) continue;
+        for (const entry of held) tell(entry);
+        held = undefined;
+        return reply.connected;
+      }
+    };
+    socket.on('entry', (entry) => {
+      if (held === undefined) tell(entry);
+      else held.push(entry);
+    });
     const connected = await begin();
-    socket.io.on('reconnect', () => void begin().catch(() => {}));
+    socket.on('connect', () => {
+      begin().catch(() => {
+        // it went away again in the middle: the next connection begins anew
+        if (socket.connected) socket.disconnect().connect();
+      });
+    });
     return { socket, connected };
   }
 

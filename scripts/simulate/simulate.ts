@@ -202,17 +202,25 @@ export async function startConsortium(
   );
 }
 
-/** Proposes the plan, watches it to the end, fetches the model and verifies the ledger offline. */
+/**
+ * Proposes the plan, watches it to the end, fetches the model and verifies the ledger offline.
+ * @param disturb runs beside the training, until its signal aborts
+ */
 export async function trainFederated(
   consortium: LocalConsortium,
   contract: DataContract,
   plan: ReturnType<typeof fedavgPlan>,
   quiet: boolean,
+  disturb: (until: AbortSignal) => Promise<void> = () => Promise.resolve(),
 ): Promise<FederatedResult> {
   const { client } = consortium;
   const started = performance.now();
   const proposed = await client.post<RunView>('/v1/runs', { contract, plan });
+  const over = new AbortController();
+  const disturbed = disturb(AbortSignal.any([over.signal, consortium.ended]));
   const run = await watchRun(client, proposed.run, { quiet, signal: consortium.ended });
+  over.abort();
+  await disturbed;
   consortium.ended.throwIfAborted();
   const trainingSeconds = (performance.now() - started) / 1000;
   if (run.phase.name !== 'finished' || run.phase.result.outcome !== 'completed') {

@@ -53,7 +53,7 @@ function privateKeyObject(curve: Curve, secret: Uint8Array): KeyObject {
     key = createPrivateKey({ key: Buffer.concat([PKCS8[curve], secret]), format: 'der', type: 'pkcs8' });
     privateKeys.set(secret, key);
   }
-  return key!;
+  return key;
 }
 
 function rawPublicKey(curve: Curve, secret: Uint8Array): Uint8Array {

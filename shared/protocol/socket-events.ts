@@ -83,7 +83,8 @@ export const progress = z.strictObject({
 });
 export type Progress = z.infer<typeof progress>;
 
-export const watchRequest = z.strictObject({ run: runId });
+/** `from`: the position after the last entry the watcher has. */
+export const watchRequest = z.strictObject({ run: runId, from: z.int().min(0).default(0) });
 
 export interface Refusal {
   readonly ok: false;
@@ -105,11 +106,16 @@ export interface CoordinatorToAgent {
   entry(entry: Entry): void;
 }
 
+export interface WatchReply {
+  readonly ok: true;
+  readonly entries: readonly Entry[];
+  /** Whether these are all there are: else ask again from where they end. */
+  readonly whole: boolean;
+  readonly connected: readonly string[];
+}
+
 export interface WatchToCoordinator {
-  watch(
-    request: unknown,
-    acknowledge: Acknowledge<{ ok: true; entries: readonly Entry[]; connected: readonly string[] }>,
-  ): void;
+  watch(request: unknown, acknowledge: Acknowledge<WatchReply>): void;
 }
 
 export interface CoordinatorToWatch {

@@ -35,6 +35,8 @@ export class AgentUnderAttack {
   readonly log = new Arrivals<LogRecord>();
   private readonly folder: string;
   private running: Agent | undefined;
+  /** Where its log stood when it was last started. */
+  private startedAt = 0;
 
   private constructor(id: string, folder: string) {
     this.id = id;
@@ -68,6 +70,7 @@ export class AgentUnderAttack {
   }
 
   async start(): Promise<void> {
+    this.startedAt = this.log.all.length;
     const log = pino(
       { level: 'debug' },
       { write: (line: string) => this.log.push(JSON.parse(line) as LogRecord) },
@@ -92,7 +95,16 @@ export class AgentUnderAttack {
 
   /** The code with which it leaves the run. */
   async leftRun(): Promise<string | undefined> {
-    const left = ({ msg }: LogRecord): boolean => msg === 'this agent leaves the run';
-    return (await this.log.until('the agent to leave the run', left)).err?.code;
+    return (await this.log.until('the agent to leave the run', isLeaving)).err?.code;
   }
+
+  /** Resolves when it has left the run or broken off since it was last started. */
+  async gone(): Promise<void> {
+    const isOver = (record: LogRecord): boolean => record.level === FATAL || isLeaving(record);
+    await this.log.until('the agent to go', isOver, this.startedAt);
+  }
+}
+
+function isLeaving({ msg }: LogRecord): boolean {
+  return msg === 'this agent leaves the run';
 }

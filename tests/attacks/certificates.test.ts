@@ -134,6 +134,23 @@ test('a bank that has voted to ask again reveals nothing for that slot, in whate
   expect(consortium.sent.slice(mark)).not.toContain('unmask');
 });
 
+test('a bank that has voted to ask again certifies nothing for that slot, in whatever history', async () => {
+  const consortium = await Consortium.dealt();
+  await consortium.askAndCollect();
+  const before = consortium.history.fork();
+  await consortium.voteAgain();
+  await consortium.restart(before);
+  const { mark } = consortium;
+  consortium.fix();
+  expect(await consortium.agent.leftRun()).toBe('EQUIVOCATION');
+  await consortium.certify('a', 'c', 'd');
+  await consortium.askAnew();
+  expect(await consortium.refusal()).toBe('EQUIVOCATION');
+  await consortium.settle();
+  expect(consortium.sent.slice(mark)).not.toContain('consistency-check');
+  expect(consortium.sent).not.toContain('unmask');
+});
+
 test('a bank that has revealed shares does not vote to ask again', async () => {
   const consortium = await Consortium.dealt();
   await oneMissing(consortium);

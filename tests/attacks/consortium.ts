@@ -245,6 +245,25 @@ export class Consortium {
     return open;
   }
 
+  /** The agent's own message of this type for the open round, if it has sent one. */
+  own(type: BankMessage['type']): Message | undefined {
+    const { hash } = this.history.open;
+    return this.coordinator.submitted.all.find(
+      (m) => m.type === type && 'ctx' in m.payload && m.payload.ctx === hash,
+    );
+  }
+
+  /** The agent has sent one of these for the newest round, or has done with this coordinator since its start. */
+  async reaction(...types: BankMessage['type'][]): Promise<void> {
+    const { phase, past } = this.history.run;
+    const ctx = phase.name === 'collecting' ? phase.open.hash : past.at(-1)!.open.hash;
+    const sent = this.coordinator.submitted.until(
+      types.join(' or '),
+      ({ type, payload }) => types.includes(type) && 'ctx' in payload && payload.ctx === ctx,
+    );
+    await Promise.race([sent, this.agent.gone()]);
+  }
+
   survivors(history = this.history): Payload<'fix-survivors'> {
     const { open } = history;
     const { slot } = maskedOf(open);

@@ -23,3 +23,66 @@ test.fails('a bank does not answer the same questions among other banks', async 
   await consortium.settle();
   expect(reaction).toBe('EQUIVOCATION');
 });
+
+test('a bank that is told another seal of the same session uses none of its keys', async () => {
+  const consortium = await Consortium.running();
+  const session = await consortium.advertiseKeys(2);
+  await consortium.dealShares(session);
+  const other = consortium.history.before('share-keys', 'last');
+  consortium.seal(session);
+  await consortium.round();
+  await consortium.restart(other);
+  consortium.seal(other.session); // without the last dealer
+  consortium.ask({ deadlineAt: 4_100_000_000_000 });
+  expect(await consortium.refusal()).toBe('EQUIVOCATION');
+  await consortium.settle();
+  expect(consortium.sent.filter((type) => type === 'masked-input')).toHaveLength(1);
+});
+
+test('a bank that has used no keys yet uses none under another seal of the same session', async () => {
+  const consortium = await Consortium.running();
+  const session = await consortium.advertiseKeys(2);
+  await consortium.dealShares(session);
+  const other = consortium.history.before('share-keys', 'last');
+  consortium.seal(session);
+  const { mark } = consortium;
+  consortium.ask(); // its answer shows that it holds the keys under the first seal
+  await consortium.coordinator.until('masked-input', mark);
+  await consortium.restart(other);
+  consortium.seal(other.session);
+  consortium.ask();
+  expect(await consortium.refusal()).toBe('EQUIVOCATION');
+  consortium.input('a', 'c');
+  await consortium.settle();
+  expect(consortium.sent.filter((type) => type === 'masked-input')).toHaveLength(1);
+});
+
+test('a bank that only lost its connection is told no other history', async () => {
+  const consortium = await Consortium.dealt();
+  const { coordinator, mark } = consortium;
+  const before = consortium.history.fork();
+  consortium.ask();
+  await coordinator.until('masked-input', mark);
+  consortium.show(before);
+  const other = consortium.ask({ deadlineAt: 4_100_000_000_000 });
+  consortium.input('a', 'c', 'd');
+  before.lie('fix-survivors', consortium.survivors());
+  coordinator.hangUp();
+  expect(await consortium.agent.brokenOff()).toBe('STALE');
+  await consortium.settle();
+  const contexts = coordinator.submitted.all.map(({ payload }) => 'ctx' in payload && payload.ctx);
+  expect(contexts).not.toContain(other.hash);
+});
+
+test('a bank believes nothing that comes after a lie, though it is true', async () => {
+  const consortium = await Consortium.dealt();
+  await consortium.agent.stop();
+  const { history, mark } = consortium;
+  history.lie('void-round', { ctx: 'e'.repeat(64), code: 'COHORT', reason: 'a lie' });
+  consortium.ask();
+  consortium.input('a', 'c', 'd');
+  await consortium.agent.start();
+  expect(await consortium.agent.brokenOff()).toBe('STALE');
+  await consortium.settle();
+  expect(consortium.sent.slice(mark)).toEqual([]);
+});

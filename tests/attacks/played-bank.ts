@@ -23,7 +23,8 @@ import {
 import { advertisement, dealing, receiveShares, type HeldKeys } from '#shared/secure-sum/bank-session.ts';
 import { drawSecrets, seededBytes } from '#shared/secure-sum/deal-secrets.ts';
 import type { Promises } from '#shared/secure-sum/promises.ts';
-import { packageFor } from '#shared/secure-sum/share-table.ts';
+import type { SeedKind } from '#shared/secure-sum/session-context.ts';
+import { packageFor, shareIn } from '#shared/secure-sum/share-table.ts';
 import { bodyOf, stubAnswer, type StubBody } from '../support/stub-answers.ts';
 
 const forgetful: Promises = { get: () => undefined, put: () => Promise.resolve() };
@@ -89,6 +90,13 @@ export class PlayedBank {
   unmask(open: OpenRound, bodies: Bodies): Promise<Message<'unmask'>> {
     const held = this.heldOf(maskedOf(open).session, bodies);
     return unmask(open, this.signer(open), held, this.inputOnly(open));
+  }
+
+  /** Its shares of this kind of each dealer's seeds, whatever it may reveal. */
+  sharesOf(open: OpenRound, kind: SeedKind, bodies: Bodies): string[] {
+    const { session, slot } = maskedOf(open);
+    const { shares } = this.heldOf(session, bodies);
+    return [...shares.values()].map((text) => toBase64Url(shareIn(text, slot, kind)));
   }
 
   vote(open: OpenRound): Promise<Message<'abort-round'>> {

@@ -8,9 +8,9 @@ import type { BankMessage } from '#shared/protocol/messages.ts';
 import { Consortium } from './consortium.ts';
 
 /** The agent's message of this type is lost; after a restart it sends it again. */
-async function sentAgain<Type extends BankMessage['type']>(
+async function sentAgain(
   consortium: Consortium,
-  type: Type,
+  type: BankMessage['type'],
   provoke: () => void | Promise<void>,
 ): Promise<[string, string]> {
   const { coordinator } = consortium;

@@ -9,6 +9,7 @@ import { SEED_KINDS, type SeedKind } from '#shared/secure-sum/session-context.ts
 import { shareIn } from '#shared/secure-sum/share-table.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
 import { SimulatedConsortium, type SimulatedLedger } from '../support/secure-sum-simulation.ts';
+import type { SimulatedBank } from '../support/simulated-bank.ts';
 import { ActiveCoordinator, type Habits, type KnownRound } from './active-coordinator.ts';
 import type { HonestBank } from './honest-bank.ts';
 
@@ -211,3 +212,28 @@ describe('a bank that would forget at a restart', () => {
     throw new Error('no schedule found it out');
   });
 });
+
+test.fails(
+  'a bank that is shown another seal of a session than it has checked refuses by a code',
+  async () => {
+    const consortium = new SimulatedConsortium(4);
+    const [bank, ...others] = consortium.banks as [SimulatedBank, ...SimulatedBank[]];
+    const dealt = consortium.founded.fork();
+    const ids = consortium.banks.map(({ id }) => id);
+    dealt.append(consortium.openSession(dealt.run, ids, 1, 'two seals'));
+    for (const one of consortium.banks) dealt.append(await one.advertise(dealt.session));
+    for (const one of consortium.banks.slice(0, 3)) dealt.append(await one.deal(dealt.session));
+    const other = dealt.fork();
+    dealt.append(consortium.sealSession(dealt.session)); // of three dealers
+    expect(bank.receive(dealt.session)).toEqual([]);
+
+    other.append(await others[2]!.deal(other.session));
+    other.append(consortium.sealSession(other.session)); // of four
+    for (const one of others) expect(one.receive(other.session)).toEqual([]);
+    other.append(consortium.openRound(other.run, 'a question', 'u32', 1));
+    for (const one of others) other.append(await one.input(other.open, Uint32Array.of(1)));
+    other.append(consortium.fixSurvivors(other.open));
+    for (const one of others) other.append(await one.certify(other.open));
+    await expect(bank.reveal(other.open)).rejects.toMatchObject({ code: 'EQUIVOCATION' });
+  },
+);

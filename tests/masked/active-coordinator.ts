@@ -12,14 +12,8 @@ import { lastHash } from '#shared/ledger/run-rules.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { seededBytes } from '#shared/secure-sum/deal-secrets.ts';
-import {
-  Crash,
-  ctxOf,
-  MemoryPromises,
-  SimulatedBank,
-  type SimulatedConsortium,
-  type SimulatedLedger,
-} from '../support/secure-sum-simulation.ts';
+import { ctxOf, type SimulatedConsortium, type SimulatedLedger } from '../support/secure-sum-simulation.ts';
+import { Crash, MemoryPromises, SimulatedBank } from '../support/simulated-bank.ts';
 import { WORDS, HonestBank } from './honest-bank.ts';
 
 export interface Habits {

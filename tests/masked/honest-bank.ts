@@ -5,12 +5,8 @@ import type { BankMessage, Message } from '#shared/protocol/messages.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { assertMayAnswer } from '#shared/secure-sum/bank-round.ts';
 import { withoutSlot, type HeldKeys } from '#shared/secure-sum/bank-session.ts';
-import {
-  Crash,
-  SimulatedBank,
-  type SimulatedConsortium,
-  type SimulatedLedger,
-} from '../support/secure-sum-simulation.ts';
+import type { SimulatedConsortium, SimulatedLedger } from '../support/secure-sum-simulation.ts';
+import { Crash, SimulatedBank } from '../support/simulated-bank.ts';
 
 /** Words of a vector. */
 export const WORDS = 4;

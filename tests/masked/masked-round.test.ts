@@ -7,7 +7,6 @@ import { auditBundle } from '#scripts/commands/audit.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 import { stubSumRoot } from '../support/stub-answers.ts';
 import { TestAgent } from '../support/test-agent.ts';
-import { TestBank } from '../support/test-bank.ts';
 import { DATABASES, TestCoordinator } from '../support/test-coordinator.ts';
 import { TestRun } from '../support/test-run.ts';
 import { tinyApplicants, tinyPlan } from '../support/tiny-bank-data.ts';
@@ -81,17 +80,9 @@ describe.each(DATABASES)('on %s', (database) => {
 
 describe('in a masked run', () => {
   let coordinator: TestCoordinator;
-  let passerBy: TestBank;
   beforeAll(async () => {
     coordinator = await TestCoordinator.start({ database: 'postgres' });
-    passerBy = await TestBank.join(coordinator, 'passer-by');
   });
-
-  /** Time goes by, and the coordinator looks up because somebody comes in. */
-  async function later(ms: number): Promise<void> {
-    coordinator.clock.advance(ms);
-    await passerBy.connect();
-  }
 
   /** Four agents and a last one, all with turnstiles. */
   async function fiveAgents(first: Turnstile, last: Turnstile) {
@@ -171,54 +162,5 @@ describe('in a masked run', () => {
     expect(closed.payload.sumRoot).toBe(stubSumRoot(asked, ids));
     await run.until('open-session', (payload) => payload.participants.length === 4);
     expect((await run.finished()).outcome).toBe('completed');
-  });
-
-  /** Two of five leave when their vectors are in: too few are left to certify. */
-  async function withoutQuorum() {
-    const first = new Turnstile(0);
-    const { ids, agents, last } = await fiveAgents(first, new Turnstile());
-    const fourth = agents[3]!;
-    const run = await TestRun.propose(coordinator, maskedPlan(ids, { minimum: 3, retries: 2 }));
-    for (const agent of [fourth, last]) {
-      await run.until('masked-input', ({ from }) => from === agent.id);
-      await agent.stop();
-    }
-    first.let(Infinity);
-    const { ctx } = await run.round(0);
-    for (const id of ids.slice(0, 3)) await run.until('consistency-check', ({ from }) => from === id);
-    await later(60_001);
-    const end = await run.until('void-round', (payload) => payload.ctx === ctx);
-    expect(end.payload.code).toBe('QUORUM');
-    for (const id of ids.slice(0, 3)) await run.until('abort-round', ({ from }) => from === id);
-    return { run, ids, fourth, last };
-  }
-
-  test('a round below the quorum is void, and asked again once enough banks are back to vote for it', async () => {
-    const { run, ids, fourth } = await withoutQuorum();
-    await fourth.start();
-    await run.until('abort-round', ({ from }) => from === fourth.id);
-    const again = await run.round(0, 1);
-    const closed = await run.until('close-round', (payload) => payload.ctx === again.ctx);
-    expect(closed.payload.sumRoot).toBe(stubSumRoot(again.asked, ids.slice(0, 4)));
-    expect((await run.finished()).outcome).toBe('completed');
-    const revealed = run.entries.filter(
-      ({ message }) => message.type === 'unmask' && message.payload.ctx !== again.ctx,
-    );
-    const first = await run.round(0);
-    expect(revealed.every(({ message }) => (message as Message<'unmask'>).payload.ctx !== first.ctx)).toBe(
-      true,
-    );
-    await expect(auditBundle(await coordinator.bundle(), coordinator.charter)).resolves.toMatchObject({
-      passed: true,
-    });
-  });
-
-  test('without the votes of a quorum the question is never asked again: the run fails and says so', async () => {
-    const { run } = await withoutQuorum();
-    await later(60_001);
-    const end = await run.finished();
-    expect(end).toMatchObject({ outcome: 'failed', code: 'VOTES' });
-    expect(end.reason).toContain('3 banks voted to ask again, 4 votes are needed');
-    expect((await run.view()).rounds).toHaveLength(1);
   });
 });

@@ -16,9 +16,9 @@ import {
   range,
   SIMULATED_DEADLINE,
   SimulatedConsortium,
-  type SimulatedBank,
   type SimulatedLedger,
 } from '../support/secure-sum-simulation.ts';
+import type { SimulatedBank } from '../support/simulated-bank.ts';
 
 /** Nobody is known to be away. */
 const HERE = (): undefined => undefined;

@@ -100,6 +100,11 @@ export class MaliciousCoordinator {
     this.shown.set(participant, history);
   }
 
+  /** Cuts all connections, as a broken network would. */
+  hangUp(): void {
+    for (const socket of this.io!.of('/agents').sockets.values()) socket.conn.close();
+  }
+
   /** The first message of this type after the first `from` messages. */
   async until<Type extends BankMessage['type']>(type: Type, from = 0): Promise<Message<Type>> {
     return (await this.submitted.until(`"${type}"`, (m) => m.type === type, from)) as Message<Type>;

@@ -12,24 +12,11 @@ import { emptyFederation, type OpenRound, type Run, type Session } from '#shared
 import { survivorsHash, survivorsOf } from '#shared/ledger/round-rules.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
 import { participantId, runId, type ParticipantId } from '#shared/protocol/ids.ts';
-import type { BankMessage, Message, MessageType, Payload } from '#shared/protocol/messages.ts';
+import type { Message, MessageType, Payload } from '#shared/protocol/messages.ts';
 import { plan } from '#shared/protocol/plan.ts';
 import type { Ring } from '#shared/ring/field.ts';
-import type { RingWords } from '#shared/ring/encode.ts';
-import { vectorRoot } from '#shared/ring/vector-root.ts';
-import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
-import { abortVote, certificate, maskedInput, masksFor, unmask } from '#shared/secure-sum/bank-round.ts';
-import {
-  advertisement,
-  dealing,
-  receiveShares,
-  type DealerFault,
-  type HeldKeys,
-} from '#shared/secure-sum/bank-session.ts';
-import { drawSecrets, seededBytes } from '#shared/secure-sum/deal-secrets.ts';
-import { promise, purposes, type Promises } from '#shared/secure-sum/promises.ts';
-import { packageFor } from '#shared/secure-sum/share-table.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
+import { SimulatedBank } from './simulated-bank.ts';
 import { tinyPlan } from './tiny-bank-data.ts';
 
 /** When everything happens, and when it should have happened. */
@@ -43,45 +30,6 @@ export function range(count: number): number[] {
 /** Bank `i` of any consortium, by its sorted name. */
 export function bankName(index: number): ParticipantId {
   return participantId.parse(`bank-${String(index).padStart(3, '0')}`);
-}
-
-/** The process is gone: what it was about to do, it has not done. */
-export class Crash extends Error {}
-
-/** Promises that survive a crash, which may come just before or just after one is kept. */
-export class MemoryPromises implements Promises {
-  private readonly kept: Map<string, BankMessage>;
-  private hasForgotten = false;
-  /** Throws a `Crash` where one is wanted. */
-  onPut: (when: 'before' | 'after', message: BankMessage) => void = () => {};
-
-  constructor(kept: ReadonlyMap<string, BankMessage> = new Map()) {
-    this.kept = new Map(kept);
-  }
-
-  get(purpose: string): BankMessage | undefined {
-    return this.kept.get(purpose);
-  }
-
-  async put(all: readonly string[], message: BankMessage): Promise<void> {
-    await Promise.resolve();
-    for (const purpose of all) {
-      if (this.kept.has(purpose) && !this.hasForgotten) throw new Error(`"${purpose}" was promised before`);
-    }
-    this.onPut('before', message);
-    for (const purpose of all) this.kept.set(purpose, message);
-    this.onPut('after', message);
-  }
-
-  copy(): MemoryPromises {
-    return new MemoryPromises(this.kept);
-  }
-
-  /** What no honest bank ever does. */
-  forget(purpose: RegExp): void {
-    this.hasForgotten = true;
-    for (const kept of this.kept.keys()) if (purpose.test(kept)) this.kept.delete(kept);
-  }
 }
 
 /** Signatures that were verified once; the same message comes in many histories. */
@@ -260,115 +208,6 @@ export class SimulatedConsortium {
     }
     const identityKeys = banks.map((bank) => bank.identityKey);
     ledger.append(this.sign('run-started', { run, roster: ids, identityKeys }));
-  }
-}
-
-/** A bank's durable part: identity, promises and sealed keys. */
-export class SimulatedBank {
-  readonly id: ParticipantId;
-  /** Its identity key. */
-  readonly seed: Uint8Array;
-  promises = new MemoryPromises();
-  /** Keys of sealed sessions by session. */
-  readonly held = new Map<string, HeldKeys>();
-  protected readonly tables: Map<string, Uint8Array>;
-
-  /** @param tables where share tables go to and come from, by their root */
-  constructor(id: ParticipantId, tables: Map<string, Uint8Array>, seed = sha256(utf8(`simulated ${id}`))) {
-    this.id = id;
-    this.tables = tables;
-    this.seed = seed;
-  }
-
-  get identityKey(): string {
-    return toBase64Url(publicKeyOf(this.seed));
-  }
-
-  sign<Type extends MessageType>(type: Type, payload: Payload<Type>): Message<Type> {
-    return signMessage(type, payload, this.seed) as Message<Type>;
-  }
-
-  indexIn(session: Session): number {
-    return session.payload.participants.indexOf(this.id);
-  }
-
-  advertise(session: Session): Promise<Message<'advertise-keys'>> {
-    const secrets = drawSecrets(session.payload.slots, this.randomOf(session.hash));
-    return promise(
-      this.promises,
-      purposes.advertise(session.hash),
-      () => this.sign('advertise-keys', advertisement(session, this.indexIn(session), secrets)),
-      (earlier): earlier is Message<'advertise-keys'> => earlier.type === 'advertise-keys',
-    );
-  }
-
-  async deal(session: Session): Promise<Message<'share-keys'>> {
-    const bank = this.indexIn(session);
-    const { payload, table } = dealing(session, bank, () => this.randomOf(session.hash));
-    const message = await promise(
-      this.promises,
-      purposes.deal(session.hash),
-      () => this.sign('share-keys', payload),
-      (earlier): earlier is Message<'share-keys'> =>
-        earlier.type === 'share-keys' && earlier.payload.table === payload.table,
-    );
-    this.tables.set(payload.table, table);
-    return message;
-  }
-
-  receive(session: Session): DealerFault[] {
-    const bank = this.indexIn(session);
-    const { participants, slots } = session.payload;
-    const layout = { banks: participants.length, slots };
-    const packages = new Map(
-      session.sealed!.dealers.map((dealer) => {
-        const table = this.tables.get(session.dealt.get(dealer)!.table)!;
-        return [dealer, packageFor(table, layout, bank)];
-      }),
-    );
-    return this.receivePackages(session, packages);
-  }
-
-  receivePackages(session: Session, packages: ReadonlyMap<number, Uint8Array>): DealerFault[] {
-    const bank = this.indexIn(session);
-    const { held, faults } = receiveShares(session, bank, () => this.randomOf(session.hash), packages);
-    if (faults.length === 0) this.held.set(session.hash, held);
-    return faults;
-  }
-
-  /** @param words the plain vector; masked in place */
-  async input(open: OpenRound, words: RingWords): Promise<Message<'masked-input'>> {
-    const { session } = open.masked!;
-    applyMasks(words, masksFor(open, this.indexIn(session), this.keysOf(session)));
-    return maskedInput(open, this.signerIn(session), vectorRoot(words), this.promises);
-  }
-
-  certify(open: OpenRound): Promise<Message<'consistency-check'>> {
-    return certificate(open, this.signerIn(open.masked!.session), this.promises);
-  }
-
-  reveal(open: OpenRound): Promise<Message<'unmask'>> {
-    const { session } = open.masked!;
-    return unmask(open, this.signerIn(session), this.keysOf(session), this.promises);
-  }
-
-  vote(open: OpenRound): Promise<Message<'abort-round'>> {
-    return abortVote(open, this.signerIn(open.masked!.session), this.promises);
-  }
-
-  /** The generator from which all secrets of a session come, always from its beginning. */
-  randomOf(session: string) {
-    return seededBytes(sha256(utf8(`${session} of ${this.id}`)));
-  }
-
-  keysOf(session: Session): HeldKeys {
-    const keys = this.held.get(session.hash);
-    if (keys === undefined) throw new Error(`${this.id} has no keys of this session`);
-    return keys;
-  }
-
-  private signerIn(session: Session) {
-    return { bank: this.indexIn(session), seed: this.seed };
   }
 }
 

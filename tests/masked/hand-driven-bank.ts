@@ -11,10 +11,10 @@ import type { SubmitReply } from '#shared/protocol/socket-events.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 import { wordsOf } from '#shared/ring/ring-sum.ts';
 import { bytesOf } from '#shared/ring/vector-root.ts';
-import { stubBody } from './stub-answers.ts';
-import { SimulatedBank } from './secure-sum-simulation.ts';
-import { TestBank, type CoordinatorUnderTest, type Reply } from './test-bank.ts';
-import type { TestRun } from './test-run.ts';
+import { stubBody } from '../support/stub-answers.ts';
+import { SimulatedBank } from '../support/simulated-bank.ts';
+import { TestBank, type CoordinatorUnderTest, type Reply } from '../support/test-bank.ts';
+import type { TestRun } from '../support/test-run.ts';
 
 export interface Cheating {
   /** Deals other shares than its own seeds', or seals them wrongly. */
@@ -116,8 +116,13 @@ export class HandDrivenBank {
     if (message.type === 'open-round') return this.answer(open);
     if (fixed === undefined) return;
     if (message.type === 'fix-survivors') await this.submit(await this.own.certify(open));
-    if (certificates.size < session.payload.thresholds.quorum || unmasks.has(index)) return;
-    if (!certificates.has(index)) return; // it waits for its own certificate to be recorded
+    // it waits for its own certificate to be recorded
+    if (certificates.has(index) && !unmasks.has(index)) await this.reveal(open);
+  }
+
+  private async reveal(open: OpenRound): Promise<void> {
+    const { session, certificates } = open.masked!;
+    if (this.silent.has('unmask') || certificates.size < session.payload.thresholds.quorum) return;
     const honest = await this.own.reveal(open);
     await this.submit(this.cheating.reveal?.(honest) ?? honest);
   }
@@ -130,10 +135,12 @@ export class HandDrivenBank {
       if (!session.advertised.has(index)) await this.submit(await this.own.advertise(session));
       else if (session.rosterHash !== undefined && !session.dealt.has(index)) await this.deal(session);
     } else if (phase.name === 'collecting') {
-      const { fixed, certificates } = phase.open.masked!;
-      if (fixed === undefined && !phase.open.inputs.has(index)) await this.answer(phase.open);
-      else if (fixed !== undefined && !certificates.has(index))
-        await this.submit(await this.own.certify(phase.open));
+      const { open } = phase;
+      const { fixed, certificates } = open.masked!;
+      if (fixed === undefined) {
+        if (!open.inputs.has(index)) await this.answer(open);
+      } else if (certificates.has(index)) await this.reveal(open);
+      else await this.submit(await this.own.certify(open));
     }
   }
 

@@ -78,7 +78,8 @@ function decideRound(run: Run, open: OpenRound, now: number, awaySince: AwaySinc
   const { masked } = open;
   if (masked !== undefined) {
     const { session, fixed } = masked;
-    if (session.complaints.length > 0) {
+    // once shares may be out the round goes on: they are held against their commitments anyway
+    if (session.complaints.length > 0 && fixed === undefined) {
       return { kind: 'void', code: 'SHARE_CT', reason: 'a bank cannot open the shares it was dealt' };
     }
     if (fixed !== undefined) return decideOpening(run, open, now);

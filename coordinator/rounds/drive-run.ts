@@ -98,7 +98,7 @@ export class RunDriver {
     const running = this.startSum(open.hash, machine);
     for (const [index, { vectorRoot: root }] of open.inputs) {
       if (await running.isIntact(root)) await running.add(index, root);
-      else this.lost = { code: 'STORAGE', reason: `the update of "${run.roster[index]}" was lost on disk` };
+      else this.lost = { code: 'STORAGE', reason: `the update of "${open.roster[index]}" was lost on disk` };
     }
   }
 

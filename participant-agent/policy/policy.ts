@@ -81,8 +81,8 @@ programs: [fedavg]
 # masked: the coordinator learns sums only. plain: it sees this bank's updates (never its rows).
 aggregation: [${aggregation.join(', ')}]
 
-# Large sums (over 16 MiB of vectors a round): delegate trusts two banks, drawn anew each round, to have added
-# them up; full checks every sum here. Small sums are always checked here.
+# Large sums (over 16 MiB of vectors a round): delegate trusts a few banks, drawn anew each round so that one of them is
+# honest, to have added them up; full checks every sum here. Small sums are always checked here.
 verify: delegate
 
 # Keys of other banks, by fingerprint, compared over another channel ("tallystick agent status" shows this

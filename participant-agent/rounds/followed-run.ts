@@ -16,6 +16,7 @@ import { answerRound, refuseRound, type Masking } from '#participant-agent/round
 import { keepModel, lacksModel } from '#participant-agent/rounds/phases/run-finished.ts';
 import { considerRun } from '#participant-agent/rounds/phases/run-proposed.ts';
 import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
+import { messageHash } from '#shared/crypto/signed-message.ts';
 import type { OpenRound, PastRound, Run, Session } from '#shared/ledger/federation-state.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { Message } from '#shared/protocol/messages.ts';
@@ -107,6 +108,8 @@ export class FollowedRun {
       case 'run-started':
         if (!this.takesPart || !message.payload.roster.includes(context.config.participant))
           return this.release();
+        // one course of the run for ever, whatever history is shown after a restart
+        await context.state.bindRun(run.id, messageHash('run-started', message.payload));
         if (run.plan.aggregation === 'masked') this.masked = await MaskedPart.open(run, context);
         this.position = await this.computer!.begin(run.plan, message.payload.roster.length);
         return undefined;
@@ -119,6 +122,7 @@ export class FollowedRun {
         await this.checking;
         if (this.position !== undefined) await keepModel(run, this.position, context);
         this.say(message.payload.outcome);
+        await this.masked?.forgetAll();
         return this.release();
       default:
         if (this.masked !== undefined) await this.maskedStep(this.masked, message, moment);
@@ -173,10 +177,12 @@ export class FollowedRun {
     this.position = (await takeSum(past, this.computer!, this.context)) ?? this.position;
     const { masked } = this;
     if (masked === undefined || !past.open.roster.includes(this.context.config.participant)) return;
-    if (past.end.outcome === 'void') return masked.vote(past.open);
+    if (past.end.outcome === 'void') {
+      await masked.vote(past.open);
+      return masked.forget(past.open); // nothing of this slot will be revealed any more
+    }
     await this.checking;
-    // sums that were closed long ago have been built upon by everybody
-    if (this.run.past.at(-1) === past) {
+    if (!masked.hasBuiltUpon(past)) {
       this.checking = checkSum(this.run, past, this.context, (ms) => this.untilChanged(ms));
       this.checking.catch(() => {}); // it is awaited before anything is signed
     }

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { PromiseFile } from '#participant-agent/state/promise-file.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
-import type { OpenRound, Run, Session } from '#shared/ledger/federation-state.ts';
+import type { OpenRound, PastRound, Run, Session } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
 import {
@@ -43,6 +43,9 @@ export class MaskedPart {
   /** Keys of the newest sealed session. */
   private held: { session: string; keys: HeldKeys } | undefined;
 
+  /** All sessions of this run so far. */
+  private readonly sessions = new Set<string>();
+
   private constructor(run: Run, context: AgentContext, promises: PromiseFile) {
     this.run = run;
     this.context = context;
@@ -60,6 +63,7 @@ export class MaskedPart {
 
   /** open-session: this bank's keys for it. */
   async advertise(session: Session): Promise<void> {
+    this.sessions.add(session.hash);
     const bank = this.indexIn(session);
     if (bank === undefined || !this.isDealing(session) || session.advertised.has(bank)) return;
     const isNew = this.promises.get(purposes.advertise(session.hash)) === undefined;
@@ -121,7 +125,9 @@ export class MaskedPart {
       const complaint = this.sign('complain', { session: session.hash, from, against, code, reason });
       await this.submit(complaint, reason);
     }
-    if (faults.length === 0) await this.context.vault.keep(session.hash, held);
+    if (faults.length > 0) return;
+    await this.context.vault.keep(session.hash, held);
+    for (const other of this.sessions) if (other !== session.hash) await this.context.vault.forget(other);
   }
 
   /**
@@ -178,13 +184,36 @@ export class MaskedPart {
     await this.submit(message, 'nothing was revealed', open);
   }
 
-  /** close-round: the slot's secrets are of no more use to anybody honest. */
+  /**
+   * Whether this bank has signed a vector for a later question: then it has found this sum right before. After
+   * a restart every sum since then is checked, whatever came after it.
+   */
+  hasBuiltUpon(past: PastRound): boolean {
+    const { past: rounds, phase } = this.run;
+    const opens = rounds.map(({ open }) => open);
+    if (phase.name === 'collecting') opens.push(phase.open);
+    return opens.some(({ hash, payload, masked }) => {
+      if (payload.round <= past.open.payload.round || masked === undefined) return false;
+      const input = this.promises.get(purposes.input(masked.session.hash, masked.slot));
+      return input?.type === 'masked-input' && input.payload.ctx === hash;
+    });
+  }
+
+  /** The round is over: the slot's secrets are of no more use to anybody honest. */
   async forget(open: OpenRound): Promise<void> {
     const { session, slot } = maskedOf(open);
-    if (this.held?.session !== session.hash) return;
-    const keys = withoutSlot(this.held.keys, slot);
-    this.held = { session: session.hash, keys };
-    await this.context.vault.update(session.hash, keys);
+    const { vault } = this.context;
+    const keys = this.held?.session === session.hash ? this.held.keys : await vault.heldOf(session.hash);
+    if (keys?.slots[slot] === undefined) return;
+    const left = withoutSlot(keys, slot);
+    if (this.held?.session === session.hash) this.held = { session: session.hash, keys: left };
+    await vault.update(session.hash, left);
+  }
+
+  /** The run is over: no secret of it stays. */
+  async forgetAll(): Promise<void> {
+    this.held = undefined;
+    for (const session of this.sessions) await this.context.vault.forget(session);
   }
 
   /** @throws FederationError STATE when the keys are gone, or were never complete */
@@ -193,7 +222,6 @@ export class MaskedPart {
     const keys = await this.context.vault.heldOf(session.hash);
     if (keys === undefined)
       throw new FederationError('STATE', `this bank has no complete keys of session ${session.hash}`);
-    if (this.held !== undefined) await this.context.vault.forget(this.held.session);
     this.held = { session: session.hash, keys };
     return keys;
   }

@@ -3,7 +3,7 @@
  *
  *   state/outbox/<ctx>.json     the answer it signed for a round, and state/bodies/<root> its vector: sent
  *                               again, byte for byte, if a reply was lost or the process died
- *   state/consents/<run>.json   the consent it signed
+ *   state/consents/<run>.json   the consent it signed; <run>.started: the run-started it follows
  *   state/decisions/<run>.json  what a person decided, for the agent to sign
  *   state/egress.jsonl          every message and body that left the bank
  *   state/peers.json              the first identity key seen of each other bank
@@ -18,6 +18,7 @@ import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'nod
 import { join } from 'node:path';
 import { z } from 'zod';
 import { key32 } from '#shared/protocol/ids.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import { parseMessage } from '#shared/protocol/messages.ts';
 
@@ -97,6 +98,23 @@ export class AgentState {
     if ('vectorRoot' in message.payload) {
       await rm(join(this.folder, 'state/bodies', message.payload.vectorRoot), { force: true });
     }
+  }
+
+  /**
+   * Remembers how a run started, before anything is signed in it.
+   * @throws FederationError EQUIVOCATION when it started otherwise in the history this bank saw before
+   */
+  async bindRun(run: string, started: string): Promise<void> {
+    const path = join('state/consents', `${run}.started`);
+    const bytes = await readIfThere(join(this.folder, path));
+    if (bytes === undefined) return this.write(path, started, true);
+    if (new TextDecoder().decode(bytes) !== started) {
+      throw new FederationError(
+        'EQUIVOCATION',
+        'the coordinator shows another start of this run than before: other banks, or other keys',
+      );
+    }
+    return undefined;
   }
 
   /** The identity key this bank has seen of another one. */
@@ -182,10 +200,10 @@ export class AgentState {
       : (parseMessage(JSON.parse(new TextDecoder().decode(bytes))) as BankMessage);
   }
 
-  private async write(path: string, content: string | Uint8Array): Promise<void> {
+  private async write(path: string, content: string | Uint8Array, flush = false): Promise<void> {
     const target = join(this.folder, path);
     const fresh = `${target}.${process.pid}-${this.fresh++}.new`;
-    await writeFile(fresh, content, { mode: 0o600 });
+    await writeFile(fresh, content, { mode: 0o600, flush });
     await rename(fresh, target);
   }
 }

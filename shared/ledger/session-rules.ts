@@ -158,6 +158,8 @@ export const sessionRules: Rules<SessionMessage> = {
         ({ from: who, against }) => sessionIndex(session, who) === from && against === payload.against,
       );
       if (other) throw new FederationError('REPLAY', 'this complaint is already recorded');
+      if (hasUsed(runOf(state, session.payload.run), session, from))
+        throw new FederationError('LATE', `"${payload.from}" has used the keys it complains about`);
     },
     apply(state, payload) {
       sessionOf(state, payload.session).complaints.push(payload);
@@ -244,6 +246,17 @@ function assertFreshKeys(session: Session, payload: Payload<'advertise-keys'>): 
       throw new FederationError('REPLAY', `"${payload.from}" advertises a key that is already in use`);
     seen.add(key);
   }
+}
+
+/** Whether a bank has taken part in a round under these keys, which it does only after checking them. */
+function hasUsed({ past, phase }: Run, session: Session, index: number): boolean {
+  const opens = past.map(({ open }) => open);
+  if (phase.name === 'collecting') opens.push(phase.open);
+  return opens.some(
+    ({ masked, inputs }) =>
+      masked?.session === session &&
+      (inputs.has(index) || masked.certificates.has(index) || masked.unmasks.has(index)),
+  );
 }
 
 /** The banks for which a session waited in vain. */

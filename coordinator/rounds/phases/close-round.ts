@@ -53,8 +53,8 @@ export async function closeRound(
 
 /** The sum is lost for good: its shares are out, so the question is not asked again. */
 async function giveUp(run: Run, open: OpenRound, fault: FederationError, journal: Journal): Promise<void> {
-  if (fault instanceof BankFault) {
-    const culprit = open.roster[fault.culprit]!;
+  const culprit = fault instanceof BankFault ? open.roster[fault.culprit]! : undefined;
+  if (fault instanceof BankFault && culprit !== undefined && !run.culprits.has(culprit)) {
     const { session, slot, unmasks } = open.masked!;
     const advertised = session.advertised.get(fault.culprit)!.payload;
     const position = session.sealed!.dealers.indexOf(fault.culprit);

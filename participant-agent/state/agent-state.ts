@@ -14,8 +14,8 @@
  * Files are written beside their name and renamed, so that none is ever half there.
  */
 import { writeFileSync } from 'node:fs';
-import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { key32 } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -205,6 +205,13 @@ export class AgentState {
     const fresh = `${target}.${process.pid}-${this.fresh++}.new`;
     await writeFile(fresh, content, { mode: 0o600, flush });
     await rename(fresh, target);
+    if (!flush) return;
+    const folder = await open(dirname(target), 'r'); // the name itself must outlive a power loss too
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
   }
 }
 

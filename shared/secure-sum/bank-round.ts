@@ -254,6 +254,7 @@ function assertOwnSurvivors(open: OpenRound, signer: Signer, promises: Promises)
   const shown = open.inputs.get(signer.bank);
   if (
     hash !== fixed.hash ||
+    (own !== undefined && ctxOf(own) !== open.hash) ||
     (shown !== undefined &&
       (own?.type !== 'masked-input' ||
         own.payload.ctx !== open.hash ||

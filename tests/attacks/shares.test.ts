@@ -184,3 +184,14 @@ test('a bank that was left out when a session was sealed answers nothing with it
   expect(consortium.sent.slice(0, 3)).toEqual(['consent', 'advertise-keys', 'share-keys']);
   expect(new Set(consortium.sent.slice(3))).toEqual(new Set(['refuse-round']));
 });
+
+test('a bank breaks off when another complains about keys that it has used', async () => {
+  const consortium = await Consortium.dealt();
+  await consortium.round();
+  const { session } = consortium.history;
+  const bank = consortium.bank('c');
+  const complaint = { session: session.hash, from: bank.id, against: 1, code: 'SHARE_CT', reason: 'a lie' };
+  consortium.history.forge(bank.sign('complain', complaint));
+  expect(await consortium.agent.brokenOff()).toBe('LATE');
+  await consortium.settle();
+});

@@ -1,0 +1,193 @@
+/**
+ * Four banks: `b` is a real agent, `a`, `c` and `d` are played by the test. With four banks a quorum is three,
+ * three shares open a seed, three banks are the fewest in a sum, and one may collude. Here: a run that starts,
+ * and keys that are dealt, each step as an honest coordinator takes it.
+ */
+import { randomBytes } from 'node:crypto';
+import { contractHash } from '#shared/contract/contract.ts';
+import type { Session } from '#shared/ledger/federation-state.ts';
+import { lastHash } from '#shared/ledger/run-rules.ts';
+import { participantId, type ParticipantId } from '#shared/protocol/ids.ts';
+import type { BankMessage, Message, Payload } from '#shared/protocol/messages.ts';
+import { plan } from '#shared/protocol/plan.ts';
+import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
+import type { MaliciousCoordinator } from '../support/malicious-coordinator.ts';
+import { tinyContract, tinyPlan } from '../support/tiny-bank-data.ts';
+import type { AgentUnderAttack } from './agent-under-attack.ts';
+import type { History } from './history.ts';
+import { PlayedBank, packageOf } from './played-bank.ts';
+import { assertPromisesKept } from './promises-kept.ts';
+
+const NAMES = ['a', 'b', 'c', 'd'];
+/** The bank under attack. */
+export const VICTIM = 'b';
+/** A time that does not come. */
+export const LONG = 4_000_000_000_000;
+
+export class BanksWithKeys {
+  readonly coordinator: MaliciousCoordinator;
+  readonly agent: AgentUnderAttack;
+  readonly played = NAMES.filter((name) => name !== VICTIM).map((name) => new PlayedBank(name));
+  /** What the agent is told now. */
+  history: History;
+  private readonly histories: History[] = [];
+
+  protected constructor(coordinator: MaliciousCoordinator, agent: AgentUnderAttack, history: History) {
+    this.coordinator = coordinator;
+    this.agent = agent;
+    this.history = history;
+    this.histories.push(history);
+  }
+
+  get names(): ParticipantId[] {
+    return NAMES.map((name) => participantId.parse(name));
+  }
+
+  bank(name: string): PlayedBank {
+    return this.played.find(({ id }) => id === name)!;
+  }
+
+  get identityKeys(): string[] {
+    return NAMES.map((name) => (name === VICTIM ? this.agent.identityKey : this.bank(name).identityKey));
+  }
+
+  /** From the agent's next start on it is told another history. */
+  show(history: History): void {
+    this.history = history;
+    this.histories.push(history);
+    this.coordinator.show(VICTIM, history);
+  }
+
+  /** The agent is stopped, and started again to be told another history (or the same). */
+  async restart(history = this.history): Promise<void> {
+    await this.agent.stop();
+    if (history !== this.history) this.show(history);
+    await this.agent.start();
+  }
+
+  propose(minimum = 3): void {
+    const proposal = plan.parse({
+      ...tinyPlan(NAMES, { minimum }),
+      ...{ aggregation: 'masked', contract: contractHash(tinyContract) },
+    });
+    this.history.say('run-proposed', { charter: this.coordinator.charterHash, plan: proposal });
+  }
+
+  runStarted(changes: Partial<Payload<'run-started'>> = {}): Payload<'run-started'> {
+    const { names: roster, identityKeys } = this;
+    return { run: this.history.run.id, roster, identityKeys, ...changes };
+  }
+
+  async startRun(minimum?: number): Promise<void> {
+    const before = this.mark;
+    this.propose(minimum);
+    const consent = await this.coordinator.until('consent', before);
+    if (consent.payload.decision !== 'granted') throw new Error(consent.payload.reason);
+    this.history.say('run-started', this.runStarted());
+  }
+
+  openSession(slots: number, changes: Partial<Payload<'open-session'>> = {}): Payload<'open-session'> {
+    const { run } = this.history;
+    const participants = changes.participants ?? this.names;
+    return {
+      ...{ run: run.id, parent: lastHash(run), suite: 'x25519-hkdf256-aes256ctr-gf256' },
+      nonce: randomBytes(16).toString('base64url'),
+      thresholds: thresholdsFor(Math.max(3, participants.length)),
+      ...{ slots, deadlineAt: LONG, ...changes, participants },
+    };
+  }
+
+  /** What the agent submits from now on. */
+  next<Type extends BankMessage['type']>(type: Type): Promise<Message<Type>> {
+    return this.coordinator.until(type, this.coordinator.submitted.all.length);
+  }
+
+  /** Tells the agent's own message of this type, once it has come. */
+  async relay<Type extends BankMessage['type']>(from: number, type: Type): Promise<Message<Type>> {
+    const message = await this.coordinator.until(type, from);
+    this.history.tell(message as Message);
+    return message;
+  }
+
+  get mark(): number {
+    return this.coordinator.submitted.all.length;
+  }
+
+  /** All keys of a session are advertised. */
+  async advertiseKeys(slots: number, participants = this.names): Promise<Session> {
+    const { mark, history } = this;
+    history.say('open-session', this.openSession(slots, { participants }));
+    for (const bank of this.playedIn(history.session)) history.tell(bank.advertise(history.session));
+    await this.relay(mark, 'advertise-keys');
+    return history.session;
+  }
+
+  /** Deals keys and serves the agent what it was dealt. */
+  async dealKeys(slots = 4, names: readonly string[] = NAMES): Promise<Session> {
+    const session = await this.advertiseKeys(
+      slots,
+      names.map((name) => participantId.parse(name)),
+    );
+    await this.dealShares(session);
+    this.seal(session);
+    return session;
+  }
+
+  async dealShares(session: Session): Promise<void> {
+    this.history.tell(await this.coordinator.until('share-keys', this.placeOf(session)));
+    for (const bank of this.playedIn(session)) this.tellDealing(bank, session);
+  }
+
+  tellDealing(bank: PlayedBank, session: Session): void {
+    const { message, table } = bank.deal(session);
+    this.coordinator.bodies.set(message.payload.table, table);
+    this.history.tell(message);
+  }
+
+  sealSession(session: Session): Payload<'seal-session'> {
+    const dealers = [...session.dealt.keys()].sort((x, y) => x - y);
+    const shareRoots = dealers.map((dealer) => session.dealt.get(dealer)!.shareRoot);
+    return { session: session.hash, roster: session.rosterHash!, dealers, shareRoots };
+  }
+
+  /** @param change what becomes of a package on its way to the agent */
+  seal(session: Session, change: (bytes: Uint8Array, dealer: string) => Uint8Array = (bytes) => bytes): void {
+    const seal = this.sealSession(session);
+    const to = NAMES.indexOf(VICTIM);
+    const packages = seal.dealers.map((dealer) =>
+      change(packageOf(session, dealer, to, this.coordinator.bodies), session.payload.participants[dealer]!),
+    );
+    this.coordinator.shares.set(`${VICTIM}/${session.hash}`, new Uint8Array(Buffer.concat(packages)));
+    this.history.say('seal-session', seal);
+  }
+
+  /** Types of what the agent has submitted. */
+  get sent(): string[] {
+    return this.coordinator.submitted.all.map(({ type }) => type);
+  }
+
+  /** The refusal of the newest round. */
+  async refusal(ctx = this.history.open.hash): Promise<string> {
+    const refusal = await this.coordinator.submitted.until(
+      'a refusal',
+      ({ type, payload }) => type === 'refuse-round' && payload.ctx === ctx,
+    );
+    return (refusal as Message<'refuse-round'>).payload.code;
+  }
+
+  /** Ends what is going on: nothing is submitted after this. */
+  async settle(): Promise<void> {
+    await this.agent.stop();
+    assertPromisesKept(this.coordinator.submitted.all, this.histories, this.coordinator.bodies);
+  }
+
+  private playedIn({ payload }: Session): PlayedBank[] {
+    return this.played.filter(({ id }) => payload.participants.includes(id));
+  }
+
+  private placeOf(session: Session): number {
+    const isOf = (m: BankMessage): boolean =>
+      m.type === 'advertise-keys' && m.payload.session === session.hash;
+    return Math.max(0, this.coordinator.submitted.all.findIndex(isOf));
+  }
+}

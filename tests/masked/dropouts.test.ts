@@ -37,23 +37,26 @@ describe.each([3, 4, 5, 6])('of %i banks', (count) => {
       }[count],
     );
   });
+});
 
-  test.runIf(count <= 4)('who certifies and who reveals need not be the same', async () => {
-    const outcomes = new Set<string>();
-    for (const input of count === 3 ? subsets(3) : [[], [1]]) {
-      for (const certificate of subsets(count)) {
-        for (const unmask of subsets(count)) {
-          const silent = { input, certificate, unmask };
-          const outcome = await round.outcome(silent, consortium.banks);
-          expect(outcome, JSON.stringify(silent)).toBe(expectedOutcome(count, silent));
-          outcomes.add(outcome);
-        }
+test.each([3, 4])('of %i banks, who certifies and who reveals need not be the same', async (count) => {
+  const consortium = new SimulatedConsortium(count);
+  const round = await OpenedRound.of(consortium, await consortium.sealed(1), 'u32', 5);
+
+  const outcomes = new Set<string>();
+  for (const input of count === 3 ? subsets(3) : [[], [1]]) {
+    for (const certificate of subsets(count)) {
+      for (const unmask of subsets(count)) {
+        const silent = { input, certificate, unmask };
+        const outcome = await round.outcome(silent, consortium.banks);
+        expect(outcome, JSON.stringify(silent)).toBe(expectedOutcome(count, silent));
+        outcomes.add(outcome);
       }
     }
-    expect(outcomes).toContain('sum');
-    expect(outcomes).toContain('CERTIFICATE void QUORUM');
-    expect(outcomes).toContain('- void SHARES');
-  });
+  }
+  expect(outcomes).toContain('sum');
+  expect(outcomes).toContain('CERTIFICATE void QUORUM');
+  expect(outcomes).toContain('- void SHARES');
 });
 
 test.each([7, 16])(

@@ -206,7 +206,12 @@ export class RunDriver {
   }
 
   private startSum(hash: string, machine: RunMachine): RunningSum {
-    this.sum = new RunningSum(machine.asked!, this.deps.bodies, this.sum?.retire());
+    this.sum = new RunningSum(
+      machine.asked!,
+      this.deps.bodies,
+      this.run.plan.aggregation === 'masked',
+      this.sum?.retire(),
+    );
     this.deps.sums.set(hash, this.sum);
     return this.sum;
   }

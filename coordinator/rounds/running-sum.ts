@@ -20,9 +20,12 @@ export class RunningSum {
   private turn: Promise<void> = Promise.resolve();
   private underWay = 0;
   private isRetired = false;
+  /** Whether bodies are read once only; masked ones are fetched again by the banks that check the sum. */
+  private readonly once: boolean;
 
   /** @param reuse the vector of an earlier round, to be overwritten if it fits */
-  constructor(asked: AskedQuestion, bodies: BodyStore, reuse?: RingWords) {
+  constructor(asked: AskedQuestion, bodies: BodyStore, masked: boolean, reuse?: RingWords) {
+    this.once = !masked;
     const { ring } = asked.question;
     const fits = reuse?.length === asked.length && reuse.BYTES_PER_ELEMENT === wordBytes(ring);
     this.words = fits ? reuse : createWords(ring, asked.length);
@@ -64,7 +67,7 @@ export class RunningSum {
       if (this.isRetired || this.added.has(index)) return;
       await this.eachSlice(root, undefined, (words, offset) => addInto(this.words, words, offset));
       this.added.add(index);
-      this.bodies.release(root);
+      if (this.once) this.bodies.release(root);
     } catch (error) {
       this.clear();
       throw error;

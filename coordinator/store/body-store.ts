@@ -11,7 +11,7 @@
  */
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RecentBodies } from '#coordinator/store/recent-bodies.ts';
+import { RecentBodies, type Lent } from '#coordinator/store/recent-bodies.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { fileSize, Uploads } from '#coordinator/store/uploads.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -47,7 +47,7 @@ export class BodyStore {
   }
 
   /** A body that is still in memory, to be sent from there. */
-  inMemory(root: string): Uint8Array | undefined {
+  inMemory(root: string): Lent | undefined {
     return this.recent.lend(root);
   }
 
@@ -63,7 +63,11 @@ export class BodyStore {
 
   /** Writes a body of our own: a sum, a contract, an artefact. */
   async put(root: string, bytes: Uint8Array): Promise<void> {
-    if (this.recent.fits(bytes.length)) this.recent.add(root, bytes.slice());
+    if (this.recent.fits(bytes.length)) {
+      const copy = this.recent.buffer(bytes.length);
+      copy.set(bytes);
+      this.recent.add(root, copy);
+    }
     if ((await this.size(root)) === bytes.length) return;
     await mkdir(join(this.folder, root.slice(0, 2)), { recursive: true });
     const fresh = `${this.path(root)}.new`;

@@ -3,14 +3,22 @@
  * an update is checked and added, a sum is fetched by every bank. Bounded; what does not fit is read from disk.
  */
 const BODY_BYTES_MAX = 8 * 1_048_576;
-const ALL_BYTES_MAX = 64 * 1_048_576;
+const ALL_BYTES_MAX = 96 * 1_048_576;
 /** Buffers kept for the next uploads: memory that is fresh from the system costs a page fault for each 4 kB. */
-const SPARE_MAX = 8;
+const SPARE_MAX = 16;
 
 interface Kept {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Somebody outside may still be reading it. */
-  lent: boolean;
+  /** How many are sending it at this moment. */
+  readers: number;
+  forgotten: boolean;
+}
+
+/** A body that is being sent. */
+export interface Lent {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** To be called once, when it is sent: its buffer may then be written over. */
+  giveBack(): void;
 }
 
 export class RecentBodies {
@@ -32,7 +40,7 @@ export class RecentBodies {
   /** Keeps `bytes`, which are ours from now on; the oldest make room. */
   add(root: string, bytes: Uint8Array<ArrayBuffer>): void {
     if (!this.fits(bytes.length) || this.bodies.has(root)) return;
-    this.bodies.set(root, { bytes, lent: false });
+    this.bodies.set(root, { bytes, readers: 0, forgotten: false });
     this.total += bytes.length;
     for (const oldest of this.bodies.keys()) {
       if (this.total <= ALL_BYTES_MAX) return;
@@ -45,11 +53,21 @@ export class RecentBodies {
     return this.bodies.get(root)?.bytes;
   }
 
-  /** For sending: its buffer is then never written over. */
-  lend(root: string): Uint8Array<ArrayBuffer> | undefined {
+  /** For sending. */
+  lend(root: string): Lent | undefined {
     const kept = this.bodies.get(root);
-    if (kept !== undefined) kept.lent = true;
-    return kept?.bytes;
+    if (kept === undefined) return undefined;
+    kept.readers++;
+    let isBack = false;
+    return {
+      bytes: kept.bytes,
+      giveBack: () => {
+        if (isBack) return;
+        isBack = true;
+        kept.readers--;
+        if (kept.forgotten) this.recycle(kept);
+      },
+    };
   }
 
   forget(root: string): void {
@@ -57,6 +75,11 @@ export class RecentBodies {
     if (kept === undefined) return;
     this.bodies.delete(root);
     this.total -= kept.bytes.length;
-    if (!kept.lent && this.spare.length < SPARE_MAX) this.spare.push(kept.bytes);
+    kept.forgotten = true;
+    this.recycle(kept);
+  }
+
+  private recycle({ bytes, readers }: Kept): void {
+    if (readers === 0 && this.spare.length < SPARE_MAX) this.spare.push(bytes);
   }
 }

@@ -64,11 +64,15 @@ export class BodyClient {
   }
 
   /** @throws FederationError NOT_FOUND, or when the coordinator refuses it for good */
-  async download(root: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  async download(
+    root: string,
+    signal: AbortSignal,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     for await (const _attempt of backOff(signal)) {
       try {
         const hasher = new RootHasher();
-        const { status, text, bytes } = await this.send('GET', root, {}, undefined, signal, hasher);
+        const { status, text, bytes } = await this.send('GET', root, {}, undefined, signal, { hasher, into });
         if (status !== 200) throw problemOf(status, text);
         const found = hasher.root();
         if (found !== root)
@@ -109,7 +113,7 @@ export class BodyClient {
     headers: Record<string, string>,
     body: Uint8Array | undefined,
     signal: AbortSignal,
-    hasher?: RootHasher,
+    sink: Sink = {},
   ): Promise<Reply> {
     const token = await this.options.token();
     const request = this.base.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -128,7 +132,7 @@ export class BodyClient {
       sending.on('timeout', () => sending.destroy(new Error('no answer')));
       sending.on('error', reject);
       sending.on('response', (response) => {
-        readReply(response, method === 'HEAD', hasher).then(resolve, reject);
+        readReply(response, method === 'HEAD', sink).then(resolve, reject);
       });
       sending.end(body);
     });
@@ -142,11 +146,17 @@ interface Reply {
   readonly text: string;
 }
 
-/** @param hasher takes the bytes as they come, while they are still in the processor's cache */
+interface Sink {
+  /** Takes the bytes as they come, while they are still in the processor's cache. */
+  readonly hasher?: RootHasher;
+  /** Written over if the reply is exactly as long: fresh memory costs a page fault for each 4 kB. */
+  readonly into?: Uint8Array<ArrayBuffer> | undefined;
+}
+
 async function readReply(
   response: IncomingMessage,
   headersOnly: boolean,
-  hasher?: RootHasher,
+  { hasher, into }: Sink,
 ): Promise<Reply> {
   const status = response.statusCode ?? 0;
   if (headersOnly) {
@@ -155,7 +165,7 @@ async function readReply(
   }
   const declared = Number(response.headers['content-length'] ?? 0);
   if (declared > LIMITS.bodyBytesMax) throw tooLarge(response);
-  let bytes = new Uint8Array(declared);
+  let bytes = into?.length === declared && response.statusCode === 200 ? into : new Uint8Array(declared);
   let total = 0;
   for await (const piece of response as AsyncIterable<Uint8Array>) {
     if (total + piece.length > LIMITS.bodyBytesMax) throw tooLarge(response);

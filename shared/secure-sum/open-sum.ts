@@ -68,15 +68,18 @@ export function assertShareFits(
 }
 
 /**
- * The masks to apply to the sum of the survivors' vectors.
+ * The seeds that the revealed shares open: of each dealer one, see `openedSeed`.
  * @param revealed by revealing bank: one share for each dealer, in the dealers' order. The first `threshold`
  *   in roster order are used
  * @throws FederationError SHARES when there are too few
  * @throws BankFault DEALER_MASK | DEALER_SELF, the dealer's, when shares that fit their commitments do not
  *   give what the dealer published
  */
-export function masksOfSum(fixed: FixedSlot, revealed: ReadonlyMap<number, readonly Uint8Array[]>): Mask[] {
-  const { roundHash, slot, threshold, dealers, survivors, slotKeys } = fixed;
+export function openSeeds(
+  fixed: FixedSlot,
+  revealed: ReadonlyMap<number, readonly Uint8Array[]>,
+): Map<number, Uint8Array> {
+  const { threshold, dealers, survivors } = fixed;
   const revealers = [...revealed.keys()].sort((a, b) => a - b).slice(0, threshold);
   if (revealers.length < threshold) {
     throw new FederationError(
@@ -84,20 +87,29 @@ export function masksOfSum(fixed: FixedSlot, revealed: ReadonlyMap<number, reado
       `${revealers.length} banks revealed their shares, ${threshold} are needed`,
     );
   }
+  return new Map(
+    dealers.map((dealer, position) => {
+      const seed = combineShares(revealers.map((revealer) => revealed.get(revealer)![position]!));
+      assertSeed(fixed, dealer, openedSeed(dealer, survivors), seed);
+      return [dealer, seed];
+    }),
+  );
+}
+
+/** The masks to apply to the sum of the survivors' vectors. @throws as `openSeeds` */
+export function masksOfSum(fixed: FixedSlot, revealed: ReadonlyMap<number, readonly Uint8Array[]>): Mask[] {
+  const { roundHash, slot, survivors, slotKeys } = fixed;
   const masks: Mask[] = [];
-  dealers.forEach((dealer, position) => {
-    const seed = combineShares(revealers.map((revealer) => revealed.get(revealer)![position]!));
-    const kind = openedSeed(dealer, survivors);
-    assertSeed(fixed, dealer, kind, seed);
-    if (kind === 'self') {
+  for (const [dealer, seed] of openSeeds(fixed, revealed)) {
+    if (openedSeed(dealer, survivors) === 'self') {
       masks.push({ key: selfMaskKey(roundHash, slot, dealer, seed), sign: 'subtract' });
-      return;
+      continue;
     }
     for (const survivor of survivors) {
       const key = pairMaskKey(roundHash, slot, [dealer, survivor], seed, slotKeys.get(survivor)!);
       masks.push({ key, sign: dealer > survivor ? 'subtract' : 'add' });
     }
-  });
+  }
   return masks;
 }
 

@@ -3,34 +3,42 @@
  * has certified, and takes the masks out with the revealed shares.
  *
  *   full       every bank does so in every round
- *   delegate   c + 1 banks, drawn by the hash of the survivors, do so and sign the result; the others wait for
- *              all of them, one of whom is honest. For large vectors, where everybody fetching everybody's vector costs more than the round.
+ *   delegate   some of the survivors do so and sign the result, and the others wait for all of them. For large
+ *              vectors, where everybody fetching everybody's vector costs more than the round.
+ *
+ * The delegates are drawn by the self seeds that the round has opened. Those of honest banks are secret until
+ * the survivors are certified, so nobody can choose a vector that makes colluders the delegates. One more than
+ * may collude are drawn, so that one is honest; in large consortia at most eight, all of whom are colluders in
+ * one round of (N/c)^8 ≥ 6500.
  */
-import { fromHex } from '#shared/crypto/hash.ts';
+import { sha256 } from '#shared/crypto/hash.ts';
 import type { OpenRound } from '#shared/ledger/federation-state.ts';
+import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/bank-round.ts';
+import { label } from '#shared/secure-sum/binary-labels.ts';
 import { seededBytes } from '#shared/secure-sum/deal-secrets.ts';
-import { maskedOf } from '#shared/secure-sum/bank-round.ts';
+import { openSeeds } from '#shared/secure-sum/open-sum.ts';
 
 /** Up to so many bytes of vectors in a round every bank checks for itself. */
 const FULL_BYTES_MAX = 16 * 1_048_576;
+const DELEGATES_MAX = 8;
 
 export function checkedByAll(open: OpenRound): boolean {
   const { ring, length } = open.payload.question;
   return open.inputs.size * length * (ring === 'u32' ? 4 : 8) <= FULL_BYTES_MAX;
 }
 
-/** Indices of the survivors whose turn it is, as everybody computes them: one more than may collude. */
+/** Indices of the survivors whose turn it is, as everybody computes them. @throws as `openSeeds` */
 export function delegatesOf(open: OpenRound): number[] {
-  const { fixed, session } = maskedOf(open);
-  const { survivors, hash } = fixed!;
-  const count = Math.min(session.payload.thresholds.colluders + 1, survivors.length);
-  const left = [...survivors];
-  const random = seededBytes(fromHex(hash));
-  const delegates: number[] = [];
-  for (let i = 0; i < count; i++) {
+  const fixed = fixedSlot(open);
+  const seeds = openSeeds(fixed, revealedShares(open));
+  const { colluders } = maskedOf(open).session.payload.thresholds;
+  const left = [...fixed.survivors];
+  const count = Math.min(colluders + 1, DELEGATES_MAX, left.length);
+  const opened = left.map((survivor) => seeds.get(survivor)!);
+  const random = seededBytes(sha256(label('delegates'), fixed.roundHash, ...opened));
+  return Array.from({ length: count }, () => {
     // 32 random bits over at most 128 banks: the bias is below one in ten million
     const draw = new DataView(random(4).buffer).getUint32(0);
-    delegates.push(...left.splice(draw % left.length, 1));
-  }
-  return delegates;
+    return left.splice(draw % left.length, 1)[0]!;
+  });
 }

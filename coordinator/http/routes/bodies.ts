@@ -7,6 +7,7 @@
  *   PUT  /v1/bodies/:root   Upload-Offset, Upload-Length, bytes → 201 complete, or 202 with Upload-Offset
  *   GET  /v1/bodies/:root   → the bytes
  */
+import { open } from 'node:fs/promises';
 import { Router, type Request, type Response } from 'express';
 import { authorised } from '#coordinator/http/route.ts';
 import type { Access, Caller } from '#coordinator/participants/access.ts';
@@ -17,6 +18,9 @@ import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash, type ParticipantId } from '#shared/protocol/ids.ts';
+
+/** Read and sent at once. */
+const SEND_BYTES = 524_288;
 
 export interface BodyRouteDependencies {
   readonly access: Access;
@@ -81,9 +85,13 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
     metrics.updateBytes.inc({ direction: 'sent' }, size);
     // ranges and preconditions are left to express
     const plain = !Object.keys(request.headers).some((name) => name === 'range' || name.startsWith('if-'));
-    const kept = plain ? bodies.inMemory(root) : undefined;
-    if (kept === undefined) await send(bodies.path(root), request, response);
-    else response.type('application/octet-stream').setHeader('content-length', kept.length).end(kept);
+    if (!plain) return sendPart(bodies.path(root), request, response);
+    response.type('application/octet-stream').setHeader('content-length', size);
+    const kept = bodies.inMemory(root);
+    if (kept === undefined) return sendWhole(bodies.path(root), response);
+    response.once('close', () => kept.giveBack());
+    response.end(kept.bytes);
+    return undefined;
   });
 
   return router;
@@ -98,8 +106,34 @@ async function* untilGone(request: Request): AsyncGenerator<Uint8Array> {
   }
 }
 
+/**
+ * A whole file through one buffer. A stream would allocate each piece anew, and collecting that garbage costs
+ * more than sending.
+ */
+async function sendWhole(path: string, response: Response): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafeSlow(SEND_BYTES);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length);
+      if (bytesRead === 0 || response.destroyed) break;
+      await new Promise<void>((resolve) => {
+        const gone = (): void => resolve(); // a reader that goes away is not our error
+        response.once('close', gone);
+        response.write(buffer.subarray(0, bytesRead), () => {
+          response.off('close', gone);
+          resolve();
+        });
+      });
+    }
+  } finally {
+    await file.close();
+    response.end();
+  }
+}
+
 /** Express serves the file, with ranges; it is immutable, being named by its content. */
-function send(path: string, request: Request, response: Response): Promise<void> {
+function sendPart(path: string, request: Request, response: Response): Promise<void> {
   return new Promise((resolve, reject) => {
     response.type('application/octet-stream');
     response.sendFile(

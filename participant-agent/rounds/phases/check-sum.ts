@@ -34,8 +34,8 @@ export async function checkSum(
   const masked = maskedOf(open);
   const bank = open.roster.indexOf(context.config.participant);
   const all = context.policy.verify === 'full' || checkedByAll(open);
-  const delegates = delegatesOf(open);
-  const isDelegate = !checkedByAll(open) && delegates.includes(bank);
+  const delegates = checkedByAll(open) ? [] : delegatesOf(open);
+  const isDelegate = delegates.includes(bank);
   if (!all && !isDelegate) {
     const until = context.clock.now() + DELEGATES_MS_MAX;
     const isConfirmed = (): boolean => delegates.every((index) => masked.confirmations.has(index));
@@ -61,8 +61,9 @@ async function recompute({ open, end }: PastRound, { bodies, signal }: AgentCont
   if (end.outcome !== 'closed') return;
   const { ring, length } = open.payload.question;
   const sum = createWords(ring, length);
+  const buffer = new Uint8Array(sum.byteLength);
   for (const index of maskedOf(open).fixed!.survivors) {
-    const body = await bodies.download(open.inputs.get(index)!.vectorRoot, signal);
+    const body = await bodies.download(open.inputs.get(index)!.vectorRoot, signal, buffer);
     const words = wordsOf(ring, body);
     if (words.length !== length)
       throw new FederationError('SHAPE', `a vector of round ${open.payload.round} has ${words.length} words`);

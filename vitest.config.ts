@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** `unit`: pure units beside their files. `promises`: two parties, a server, a database or a process. */
+/**
+ * `unit`: pure units beside their files. `promises`: two parties, a server, a database or a process. `soak`: the
+ * same promises for longer, by `npm run test:soak` only.
+ */
 export default defineConfig({
   test: {
     // half of the time is spent waiting for processes and disks
@@ -23,6 +26,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      { test: { name: 'soak', include: ['tests/soak/**/*.test.ts'], testTimeout: 3_600_000 } },
     ],
   },
 });

@@ -31,6 +31,21 @@ export interface AgentContext {
   readonly signal: AbortSignal;
 }
 
+/** Writes down that a body has left. */
+export async function recordBody(
+  { state, clock, config }: AgentContext,
+  body: Uint8Array,
+  about: { run: string; round?: number; detail: string },
+): Promise<void> {
+  await state.recordEgress({
+    time: new Date(clock.now()).toISOString(),
+    to: config.coordinator.url,
+    what: 'body',
+    bytes: body.length,
+    ...about,
+  });
+}
+
 /** Writes down that a message leaves, then submits it until it has an outcome. */
 export async function submitMessage(
   context: AgentContext,

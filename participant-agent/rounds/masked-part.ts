@@ -9,7 +9,7 @@
  * restart if the ledger does not show it.
  */
 import { join } from 'node:path';
-import { submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { recordBody, submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { PromiseFile } from '#participant-agent/state/promise-file.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { OpenRound, PastRound, Run, Session } from '#shared/ledger/federation-state.ts';
@@ -102,7 +102,9 @@ export class MaskedPart {
       if (error instanceof FederationError && error.code === 'STATE' && !this.isDealing(session)) return;
       throw error;
     }
-    await this.submit(message, `encrypted shares for ${session.payload.participants.length} banks`);
+    const detail = `encrypted shares for ${session.payload.participants.length} banks`;
+    await recordBody(this.context, table, { run: this.run.id, detail });
+    await this.submit(message, detail);
   }
 
   /** seal-session: what the dealers sent must open and fit, or is complained about. */

@@ -34,7 +34,7 @@ function formsOf(x: number): Buffer[] {
   return [...texts.map((text) => Buffer.from(text)), ...binary];
 }
 
-describe('the bytes an agent sends', () => {
+describe.each(['plain', 'masked'] as const)('the bytes an agent sends in a %s run', (aggregation) => {
   let coordinator: TestCoordinator;
   let proxy: RecordingProxy;
   let agent: TestAgent;
@@ -58,10 +58,8 @@ describe('the bytes an agent sends', () => {
     const wider = lines.map((line, i) => `${line},${i === 0 ? 'name,iban' : `${WORDS[0]},${WORDS[1]}`}`);
     await writeFile(file, `${wider.join('\n')}\n`);
 
-    run = await TestRun.propose(
-      coordinator,
-      tinyPlan(['other-a', 'other-b', 'watched'], { rounds: 2, hidden: [4] }),
-    );
+    const plan = tinyPlan(['other-a', 'other-b', 'watched'], { rounds: 2, hidden: [4] });
+    run = await TestRun.propose(coordinator, { ...plan, aggregation });
     const end = await run.finished();
     expect(end.outcome).toBe('completed');
     await agent.model(end.artefact!);
@@ -75,9 +73,12 @@ describe('the bytes an agent sends', () => {
     expect(answered).toContain('watched');
     expect(proxy.connections.length).toBeGreaterThanOrEqual(2);
     const mine = run.entries.flatMap(({ message }) =>
-      message.type === 'plain-input' && message.payload.from === 'watched' ? [message] : [],
+      (message.type === 'plain-input' || message.type === 'masked-input') &&
+      message.payload.from === 'watched'
+        ? [message]
+        : [],
     );
-    expect(mine).toHaveLength(5);
+    expect(mine.map(({ type }) => type)).toEqual(Array<string>(5).fill(`${aggregation}-input`));
     for (const { sig, payload } of mine) {
       expect(all.includes(sig)).toBe(true);
       expect(all.includes(Buffer.from(await coordinator.auditor.body(payload.vectorRoot)))).toBe(true);

@@ -2,7 +2,7 @@
  * A question: is it the one that follows from the last sum? Then answer, sign, upload, submit. The signed
  * answer is kept before it is sent, so that a restart sends the same bytes again.
  */
-import { submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { recordBody, submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
@@ -74,15 +74,8 @@ async function uploadBody(
     context.log.warn({ run: run.id, round }, 'the round ended before the update was uploaded');
     return false;
   }
-  await context.state.recordEgress({
-    time: new Date(context.clock.now()).toISOString(),
-    to: context.config.coordinator.url,
-    what: 'body',
-    run: run.id,
-    round,
-    bytes: body.length,
-    detail: `${question.kind} answer, ${run.plan.aggregation}, root ${root.slice(0, 16)}…`,
-  });
+  const detail = `${question.kind} answer, ${run.plan.aggregation}, root ${root.slice(0, 16)}…`;
+  await recordBody(context, body, { run: run.id, round, detail });
   return true;
 }
 

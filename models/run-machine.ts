@@ -82,6 +82,7 @@ export class RunMachine {
   private take(step: Step<unknown>): void {
     this.metrics = step.metrics;
     if (step.kind === 'done') {
+      this.state = undefined; // the weights of a large model are in memory often enough while it is written
       const artefact = utf8(canonicalJson(step.result.artefact));
       this.asked = undefined;
       this.finished = { artefact, root: vectorRoot(artefact), reason: step.result.reason };

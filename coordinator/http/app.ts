@@ -13,6 +13,7 @@ import {
   participantRoutes,
   type ParticipantRouteDependencies,
 } from '#coordinator/http/routes/participants.ts';
+import { roundRouter } from '#coordinator/http/routes/rounds.ts';
 import { runRoutes } from '#coordinator/http/routes/runs.ts';
 import { sessionRouter, type SessionRouteDependencies } from '#coordinator/http/routes/sessions.ts';
 import { tokenRoutes } from '#coordinator/http/routes/tokens.ts';
@@ -56,6 +57,7 @@ export function createHttpApp(deps: HttpDependencies): Express {
   // bodies have limits of their own: what a round expects
   app.use('/v1/bodies', bodyRouter(deps));
   app.use('/v1/sessions', sessionRouter(deps));
+  app.use('/v1/rounds', roundRouter(deps));
 
   app.use(
     rateLimit({

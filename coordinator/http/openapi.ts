@@ -19,6 +19,13 @@ const problem = z
 const requestParams = { path: z.object({ root: hash }) };
 
 const binaryPaths: ZodOpenApiPathsObject = {
+  '/v1/rounds/{ctx}/vectors': {
+    get: {
+      summary: 'The masked vectors in a closed sum, for banks that check it.',
+      requestParams: { path: z.object({ ctx: hash }) },
+      responses: { 200: { description: 'One vector after the other, in the order of the survivors.' } },
+    },
+  },
   '/v1/sessions/{session}/shares': {
     get: {
       summary: 'What the dealers of a session dealt to the bank that asks.',

@@ -16,6 +16,8 @@ export interface BodyClientOptions {
   readonly token: () => Promise<string>;
 }
 
+/** How often vectors that are not the signed ones are asked for again. */
+const WRONG_BYTES_MAX = 3;
 /** A request that hears nothing for so long is taken for dead. */
 const SILENCE_MS_MAX = 30_000;
 
@@ -64,15 +66,11 @@ export class BodyClient {
   }
 
   /** @throws FederationError NOT_FOUND, or when the coordinator refuses it for good */
-  async download(
-    root: string,
-    signal: AbortSignal,
-    into?: Uint8Array<ArrayBuffer>,
-  ): Promise<Uint8Array<ArrayBuffer>> {
+  async download(root: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     for await (const _attempt of backOff(signal)) {
       try {
         const hasher = new RootHasher();
-        const { status, text, bytes } = await this.send('GET', root, {}, undefined, signal, { hasher, into });
+        const { status, text, bytes } = await this.send('GET', root, {}, undefined, signal, { hasher });
         if (status !== 200) throw problemOf(status, text);
         const found = hasher.root();
         if (found !== root)
@@ -98,6 +96,31 @@ export class BodyClient {
         return bytes;
       } catch (error) {
         if (isFinal(error, signal)) throw error;
+      }
+    }
+    throw stopped();
+  }
+
+  /**
+   * The masked vectors of a closed round, in the order of the survivors.
+   * @param begin called at each attempt; gives what takes the bytes as they come
+   * @throws FederationError when the coordinator refuses it for good
+   */
+  async downloadVectors(
+    ctx: string,
+    signal: AbortSignal,
+    begin: () => (piece: Uint8Array) => void,
+  ): Promise<void> {
+    for await (const attempt of backOff(signal)) {
+      try {
+        const path = `../rounds/${ctx}/vectors`;
+        const { status, text } = await this.send('GET', path, {}, undefined, signal, { take: begin() });
+        if (status !== 200) throw problemOf(status, text);
+        return;
+      } catch (error) {
+        // wrong bytes may be an accident of the line, but not again and again
+        if (isFinal(error, signal) || (error instanceof FederationError && attempt >= WRONG_BYTES_MAX))
+          throw error;
       }
     }
     throw stopped();
@@ -149,23 +172,27 @@ interface Reply {
 interface Sink {
   /** Takes the bytes as they come, while they are still in the processor's cache. */
   readonly hasher?: RootHasher;
-  /** Written over if the reply is exactly as long: fresh memory costs a page fault for each 4 kB. */
-  readonly into?: Uint8Array<ArrayBuffer> | undefined;
+  /** Takes the bytes of a good reply instead of keeping them. */
+  readonly take?: (piece: Uint8Array) => void;
 }
 
 async function readReply(
   response: IncomingMessage,
   headersOnly: boolean,
-  { hasher, into }: Sink,
+  { hasher, take }: Sink,
 ): Promise<Reply> {
   const status = response.statusCode ?? 0;
   if (headersOnly) {
     response.resume();
     return { status, headers: response.headers, bytes: new Uint8Array(0), text: '' };
   }
+  if (take !== undefined && status === 200) {
+    for await (const piece of response as AsyncIterable<Uint8Array>) take(piece);
+    return { status, headers: response.headers, bytes: new Uint8Array(0), text: '' };
+  }
   const declared = Number(response.headers['content-length'] ?? 0);
   if (declared > LIMITS.bodyBytesMax) throw tooLarge(response);
-  let bytes = into?.length === declared && response.statusCode === 200 ? into : new Uint8Array(declared);
+  let bytes = new Uint8Array(declared);
   let total = 0;
   for await (const piece of response as AsyncIterable<Uint8Array>) {
     if (total + piece.length > LIMITS.bodyBytesMax) throw tooLarge(response);

@@ -143,8 +143,27 @@ export class MaliciousCoordinator {
       return;
     }
     await this.held.get(name);
-    const body = kind === 'sessions' ? this.shares.get(`${participant}/${name}`) : this.bodies.get(name);
+    const body =
+      kind === 'sessions'
+        ? this.shares.get(`${participant}/${name}`)
+        : kind === 'rounds'
+          ? this.vectorsOf(name, this.shown.get(participant)?.entries ?? [])
+          : this.bodies.get(name);
     response.writeHead(body === undefined ? 404 : 200, { 'content-type': 'application/octet-stream' });
     response.end(body);
+  }
+
+  /** The vectors of the survivors of a round, as this history names them. */
+  private vectorsOf(ctx: string, entries: readonly Entry[]): Uint8Array {
+    let participants: readonly string[] = [];
+    let survivors: readonly number[] = [];
+    const roots = new Map<string, string>();
+    for (const { message } of entries) {
+      if (message.type === 'open-session') participants = message.payload.participants;
+      if (!('ctx' in message.payload) || message.payload.ctx !== ctx) continue;
+      if (message.type === 'fix-survivors') survivors = message.payload.survivors;
+      if (message.type === 'masked-input') roots.set(message.payload.from, message.payload.vectorRoot);
+    }
+    return Buffer.concat(survivors.map((index) => this.bodies.get(roots.get(participants[index]!)!)!));
   }
 }

@@ -7,9 +7,9 @@
  *   PUT  /v1/bodies/:root   Upload-Offset, Upload-Length, bytes → 201 complete, or 202 with Upload-Offset
  *   GET  /v1/bodies/:root   → the bytes
  */
-import { open } from 'node:fs/promises';
 import { Router, type Request, type Response } from 'express';
 import { authorised } from '#coordinator/http/route.ts';
+import { sendFile } from '#coordinator/http/send-body.ts';
 import type { Access, Caller } from '#coordinator/participants/access.ts';
 import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
 import { layoutOf } from '#coordinator/rounds/accept-shares.ts';
@@ -18,9 +18,6 @@ import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash, type ParticipantId } from '#shared/protocol/ids.ts';
-
-/** Read and sent at once. */
-const SEND_BYTES = 524_288;
 
 export interface BodyRouteDependencies {
   readonly access: Access;
@@ -88,7 +85,11 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
     if (!plain) return sendPart(bodies.path(root), request, response);
     response.type('application/octet-stream').setHeader('content-length', size);
     const kept = bodies.inMemory(root);
-    if (kept === undefined) return sendWhole(bodies.path(root), response);
+    if (kept === undefined) {
+      await sendFile(bodies.path(root), response);
+      response.end();
+      return undefined;
+    }
     response.once('close', () => kept.giveBack());
     response.end(kept.bytes);
     return undefined;
@@ -103,32 +104,6 @@ async function* untilGone(request: Request): AsyncGenerator<Uint8Array> {
     for await (const piece of request) yield piece as Uint8Array;
   } catch (error) {
     if (!request.destroyed) throw error;
-  }
-}
-
-/**
- * A whole file through one buffer. A stream would allocate each piece anew, and collecting that garbage costs
- * more than sending.
- */
-async function sendWhole(path: string, response: Response): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    const buffer = Buffer.allocUnsafeSlow(SEND_BYTES);
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length);
-      if (bytesRead === 0 || response.destroyed) break;
-      await new Promise<void>((resolve) => {
-        const gone = (): void => resolve(); // a reader that goes away is not our error
-        response.once('close', gone);
-        response.write(buffer.subarray(0, bytesRead), () => {
-          response.off('close', gone);
-          resolve();
-        });
-      });
-    }
-  } finally {
-    await file.close();
-    response.end();
   }
 }
 
@@ -150,17 +125,14 @@ function sendPart(path: string, request: Request, response: Response): Promise<v
   });
 }
 
-/** Banks may read contracts, sums, models, and masked vectors to check sums; never a plain update. */
+/** Banks may read contracts, sums and models; never another bank's update. */
 function isForBanks(state: FederationState, root: string): boolean {
   for (const run of state.runs.values()) {
     if (run.plan.contract === root) return true;
     if (run.phase.name === 'finished' && run.phase.result.artefact === root) return true;
     for (let i = run.past.length - 1; i >= 0; i--) {
-      const { end, open } = run.past[i]!;
-      if (end.outcome !== 'closed') continue;
-      if (end.payload.sumRoot === root) return true;
-      if (open.masked === undefined) continue;
-      for (const { vectorRoot } of open.inputs.values()) if (vectorRoot === root) return true;
+      const { end } = run.past[i]!;
+      if (end.outcome === 'closed' && end.payload.sumRoot === root) return true;
     }
   }
   return false;

@@ -60,15 +60,29 @@ export async function checkSum(
 async function recompute({ open, end }: PastRound, { bodies, signal }: AgentContext): Promise<void> {
   if (end.outcome !== 'closed') return;
   const { ring, length } = open.payload.question;
+  const roots = maskedOf(open).fixed!.survivors.map((index) => open.inputs.get(index)!.vectorRoot);
   const sum = createWords(ring, length);
   const buffer = new Uint8Array(sum.byteLength);
-  for (const index of maskedOf(open).fixed!.survivors) {
-    const body = await bodies.download(open.inputs.get(index)!.vectorRoot, signal, buffer);
-    const words = wordsOf(ring, body);
-    if (words.length !== length)
-      throw new FederationError('SHAPE', `a vector of round ${open.payload.round} has ${words.length} words`);
-    addInto(sum, words);
-  }
+  let added = 0;
+  await bodies.downloadVectors(open.hash, signal, () => {
+    new Uint8Array(sum.buffer).fill(0);
+    added = 0;
+    return inVectors(buffer, (vector) => {
+      const found = vectorRoot(vector);
+      if (found !== roots[added])
+        throw new FederationError(
+          'VECROOT',
+          `expected the vector ${roots[added] ?? 'no more'}, got ${found}`,
+        );
+      added++;
+      addInto(sum, wordsOf(ring, vector));
+    });
+  });
+  if (added < roots.length)
+    throw new FederationError(
+      'SHAPE',
+      `expected ${roots.length} vectors of round ${open.payload.round}, got ${added}`,
+    );
   const masks = masksOfSum(fixedSlot(open), revealedShares(open));
   for (let from = 0; from < sum.length; from += SLICE_WORDS) {
     applyMasks(sum.subarray(from, from + SLICE_WORDS), masks, from);
@@ -80,4 +94,20 @@ async function recompute({ open, end }: PastRound, { bodies, signal }: AgentCont
     'VECROOT',
     `round ${open.payload.round}: the certified vectors sum to ${root}, the coordinator announced ${end.payload.sumRoot}`,
   );
+}
+
+/** Cuts a stream into vectors of the buffer's length; each is valid until the next piece. */
+function inVectors(buffer: Uint8Array, take: (vector: Uint8Array) => void): (piece: Uint8Array) => void {
+  let filled = 0;
+  return (piece) => {
+    for (let start = 0; start < piece.length;) {
+      const end = Math.min(piece.length, start + buffer.length - filled);
+      buffer.set(piece.subarray(start, end), filled);
+      filled += end - start;
+      start = end;
+      if (filled < buffer.length) continue;
+      take(buffer);
+      filled = 0;
+    }
+  };
 }

@@ -1,0 +1,49 @@
+/**
+ * The masked vectors in a closed sum, one after the other in the order of the survivors, for banks that check
+ * it. Masked vectors of a closed round say no more than the sum does.
+ *
+ *   GET /v1/rounds/:ctx/vectors
+ */
+import { Router } from 'express';
+import { authorised } from '#coordinator/http/route.ts';
+import { sendBytes, sendFile } from '#coordinator/http/send-body.ts';
+import type { Access } from '#coordinator/participants/access.ts';
+import type { BodyStore } from '#coordinator/store/body-store.ts';
+import type { FederationState } from '#shared/ledger/federation-state.ts';
+import { rosterIndex, roundOf } from '#shared/ledger/round-rules.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { hash } from '#shared/protocol/ids.ts';
+
+export interface RoundRouteDependencies {
+  readonly access: Access;
+  readonly state: FederationState;
+  readonly bodies: BodyStore;
+}
+
+export function roundRouter({ access, state, bodies }: RoundRouteDependencies): Router {
+  const router = Router();
+  router.get('/:ctx/vectors', async (request, response) => {
+    const caller = await authorised(request, access, ['bank']);
+    if (caller.kind !== 'bank') throw new FederationError('FORBIDDEN', 'only banks check sums');
+    const parsed = hash.safeParse(request.params['ctx']);
+    if (!parsed.success) throw new FederationError('SCHEMA', 'expected the hash of a round in the path');
+    const { open, past } = roundOf(state, parsed.data);
+    if (open.masked === undefined || past?.end.outcome !== 'closed')
+      throw new FederationError('NOT_FOUND', `${parsed.data} is not a closed masked round`);
+    rosterIndex(open, caller.participant);
+    const roots = past.end.payload.survivors.map((index) => open.inputs.get(index)!.vectorRoot);
+    const sizes = await Promise.all(roots.map((root) => bodies.size(root)));
+    if (sizes.includes(undefined)) throw new FederationError('NOT_FOUND', 'a vector of this round is gone');
+    response.type('application/octet-stream').setHeader(
+      'content-length',
+      sizes.reduce<number>((total, size) => total + size!, 0),
+    );
+    for (const root of roots) {
+      const kept = bodies.inMemory(root);
+      if (kept === undefined) await sendFile(bodies.path(root), response);
+      else await sendBytes(kept.bytes, response).finally(() => kept.giveBack());
+    }
+    response.end();
+  });
+  return router;
+}

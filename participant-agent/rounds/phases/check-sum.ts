@@ -14,8 +14,6 @@ import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/bank-rou
 import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
 import { checkedByAll, delegatesOf } from '#shared/secure-sum/sum-check.ts';
 
-/** How long the others wait for the delegates before they check for themselves. */
-const DELEGATES_MS_MAX = 30_000;
 /** Words whose masks are taken out at once: a few ms, then other work has its turn. */
 const SLICE_WORDS = 262_144;
 
@@ -37,7 +35,8 @@ export async function checkSum(
   const delegates = checkedByAll(open) ? [] : delegatesOf(open);
   const isDelegate = delegates.includes(bank);
   if (!all && !isDelegate) {
-    const until = context.clock.now() + DELEGATES_MS_MAX;
+    // half of the time for a round is theirs; then everybody checks for itself
+    const until = context.clock.now() + run.plan.deadlines.roundMs / 2;
     const isConfirmed = (): boolean => delegates.every((index) => masked.confirmations.has(index));
     while (!isConfirmed() && context.clock.now() < until && !context.signal.aborted) {
       await untilChanged(until - context.clock.now());

@@ -24,12 +24,13 @@ export async function trainHere(
   const create = answererNamed(plan.program.name);
   const answerers = await Promise.all(tables.map((table) => create(setup, table)));
   try {
-    while (machine.asked !== undefined) {
-      const { question, hash, length } = machine.asked;
+    for (let round = 0; machine.asked !== undefined; round++) {
+      const { question, length } = machine.asked;
       const sum = createWords(question.ring, length);
       for (const [index, answerer] of answerers.entries()) {
         const values = await answerer.answer(question, () => {});
-        addInto(sum, encodeFields(values, question.fields, question.ring, `${hash}/${index}`));
+        const roundingSeed = `${plan.seed}/${round}/${index}`; // as at a bank
+        addInto(sum, encodeFields(values, question.fields, question.ring, roundingSeed));
       }
       machine.next(sum, tables.length, vectorRoot(sum));
     }

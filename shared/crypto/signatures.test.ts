@@ -173,21 +173,24 @@ describe('keys of small order', () => {
     }
   });
 
-  test('anybody can forge a signature under each of them, which OpenSSL accepts and we refuse', () => {
+  test('anybody can forge a signature under each of them; we refuse it also where OpenSSL does not', () => {
     // S = 0 and R = −hA: A has at most eight multiples, so one of eight R fits most messages
     const points = [1n, 0n, P - 1n, ...ORDER_8_Y].flatMap((y) =>
       ([0, 1] as const).map((sign) => encodePoint(y, sign)),
     );
+    const knowsThem = Number.parseFloat(process.versions.openssl) >= 3.5; // refuses such keys itself
     for (const key of SMALL_ORDER) {
-      const forgery = Array.from({ length: 32 }, (_, i) => utf8(`pay ${i}`))
-        .flatMap((message) =>
-          points.map((r) => ({ message, signature: Uint8Array.of(...r, ...new Uint8Array(32)) })),
-        )
-        .find(({ message, signature }) => nodeBackend.ed25519Verify(key, message, signature));
-      expect(forgery, toHex(key)).toBeDefined();
-      for (const backend of BACKENDS) {
-        expect(isValidSignature(key, forgery!.message, forgery!.signature, backend)).toBe(false);
+      let forged = 0;
+      for (let i = 0; i < 32; i++) {
+        const message = utf8(`pay ${i}`);
+        for (const r of points) {
+          const signature = Uint8Array.of(...r, ...new Uint8Array(32));
+          if (nodeBackend.ed25519Verify(key, message, signature)) forged++;
+          for (const backend of BACKENDS)
+            expect(isValidSignature(key, message, signature, backend)).toBe(false);
+        }
       }
+      if (!knowsThem) expect(forged, toHex(key)).toBeGreaterThan(0);
     }
   });
 

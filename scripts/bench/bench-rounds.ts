@@ -27,6 +27,8 @@ export interface RoundCost {
   /** Resident memory of the coordinator with all banks connected, before the run. */
   readonly idleBytes: number;
   readonly peakBytes: number;
+  /** Longest time for which the coordinator's event loop was blocked during the run, its model's writing included. */
+  readonly worstLoopSeconds: number;
   /** What one bank sends in a round, by its own list. */
   readonly sentBytes: number;
 }
@@ -92,6 +94,7 @@ export async function benchRounds(one: {
     };
     const plan = { ...planned, program: { name: 'fedavg', settings } };
     const proposed = await client.post<RunView>('/v1/runs', { contract, plan });
+    await worstLoopSeconds(client.url, operatorToken); // each look starts anew
     const before = { coordinator: await cpuSecondsOf(coordinator), agents: await cpuSecondsOfAll(agents) };
     await watchRun(client, proposed.run, { quiet: true });
     const after = { coordinator: await cpuSecondsOf(coordinator), agents: await cpuSecondsOfAll(agents) };
@@ -120,6 +123,7 @@ export async function benchRounds(one: {
       agentCpuSeconds: agentsCpuSeconds / one.banks,
       idleBytes,
       peakBytes: (await memoryOf(coordinator)).peak,
+      worstLoopSeconds: await worstLoopSeconds(client.url, operatorToken),
       sentBytes: (await bytesSent(join(folder, 'banks', banks[0]!))) / view.rounds.length,
     };
   } finally {
@@ -170,6 +174,12 @@ class BenchAgents {
 async function cpuSecondsOfAll(agents: readonly BenchAgents[]): Promise<number> {
   const seconds = await Promise.all(agents.map((process) => process.cpuSeconds()));
   return seconds.reduce((a, b) => a + b, 0);
+}
+
+/** Since the last look, from the coordinator's own metrics. */
+async function worstLoopSeconds(url: string, token: string): Promise<number> {
+  const response = await fetch(new URL('/metrics', url), { headers: { authorization: `Bearer ${token}` } });
+  return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(await response.text())?.[1]);
 }
 
 async function bytesSent(folder: string): Promise<number> {

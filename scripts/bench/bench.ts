@@ -108,6 +108,7 @@ if (json) {
         'peak MB',
         'grown MB',
         'kB up a bank',
+        'loop ms',
       ],
       rounds.map((r) => [
         String(r.banks),
@@ -123,8 +124,9 @@ if (json) {
         (r.peakBytes / 1e6).toFixed(0),
         ((r.peakBytes - r.idleBytes) / 1e6).toFixed(0),
         (r.sentBytes / 1000).toFixed(0),
+        (r.worstLoopSeconds * 1000).toFixed(0),
       ]),
-      [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+      [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
     ),
   );
 }

@@ -1,6 +1,6 @@
 /** What banks deal and later reveal: share tables as bodies, and single shares held against them. */
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
-import type { Session } from '#shared/ledger/federation-state.ts';
+import { layoutOf } from '#coordinator/rounds/share-tables.ts';
 import { openRoundOf, rosterIndex } from '#shared/ledger/round-rules.ts';
 import { sessionIndex, sessionOf } from '#shared/ledger/session-rules.ts';
 import { fromBase64Url } from '#shared/crypto/base64.ts';
@@ -8,7 +8,7 @@ import { fromHex, toHex } from '#shared/crypto/hash.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 import { assertShareFits, BankFault, openedSeed } from '#shared/secure-sum/open-sum.ts';
-import { commitmentIn, rootsOfTable, ShareTableLayout } from '#shared/secure-sum/share-table.ts';
+import { commitmentIn, rootsOfTable } from '#shared/secure-sum/share-table.ts';
 
 /** @throws FederationError SHAPE | VECROOT when the table is not the one that the message signs */
 export async function acceptShareTable(message: Message<'share-keys'>, deps: RunDependencies): Promise<void> {
@@ -16,11 +16,13 @@ export async function acceptShareTable(message: Message<'share-keys'>, deps: Run
   const session = sessionOf(deps.journal.state, hash);
   const layout = layoutOf(session);
   await deps.bodies.assertUploaded(from, table, layout.bytes);
-  const bytes = await deps.bodies.read(table, from);
-  const roots = rootsOfTable(bytes, layout, sessionIndex(session, from));
-  if (roots.shareRoot !== shareRoot || roots.cipherRoot !== cipherRoot) {
+  try {
+    const roots = rootsOfTable(await deps.bodies.read(table, from), layout, sessionIndex(session, from));
+    if (roots.shareRoot !== shareRoot || roots.cipherRoot !== cipherRoot)
+      throw new FederationError('VECROOT', 'the share table does not hash to the roots that were signed');
+  } catch (error) {
     await deps.bodies.discard(from, table);
-    throw new FederationError('VECROOT', 'the share table does not hash to the roots that were signed');
+    throw error;
   }
   await deps.bodies.claim(from, table);
   // A crash before this line: the table is there and nobody knows; the agent sends again.
@@ -64,11 +66,4 @@ export async function assertRevealedShares(message: Message<'unmask'>, deps: Run
       throw error;
     }
   }
-}
-
-export function layoutOf(session: Session): ShareTableLayout {
-  return new ShareTableLayout({
-    banks: session.payload.participants.length,
-    slots: session.payload.slots,
-  });
 }

@@ -2,16 +2,18 @@
  * Between the rounds of a masked run: votes before a question is asked again, and keys for the next round. A
  * session lasts until its slots are used up, or its dealers are no longer exactly the banks that are there.
  */
-import type { AwaySince, Decision } from '#coordinator/rounds/decide.ts';
+import { expectedUntil, stillExpected, type AwaySince } from '#coordinator/rounds/absence.ts';
+import type { Decision } from '#coordinator/rounds/decide.ts';
 import type { Run, RunPhase, Session } from '#shared/ledger/federation-state.ts';
 import { dealersNeeded } from '#shared/ledger/session-rules.ts';
+import type { ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import { SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
 
 /** Banks that twice let the dealing of keys lapse are not waited for a third time. */
 const STALLS_MAX = 2;
 /** After these nobody can say what an honest bank would send next: a person has to look. */
-const FINAL = new Set(['CANARY', 'RANGE', 'DEALER_MASK', 'DEALER_SELF']);
+const FINAL = ['CANARY', 'RANGE', 'DEALER_MASK', 'DEALER_SELF'] as const satisfies readonly ErrorCode[];
 
 export function decideKeys(
   run: Run,
@@ -22,9 +24,10 @@ export function decideKeys(
   const { session } = run;
   const until = phase.since + run.plan.deadlines.roundMs;
   const before = run.past.at(-1);
-  if (phase.lastVoid !== undefined && before?.end.outcome === 'void') {
-    const { code, reason } = before.end.payload;
-    if (FINAL.has(code)) return { kind: 'fail', code: code as 'CANARY', reason };
+  if (before?.end.outcome === 'void') {
+    const { code: why, reason } = before.end.payload;
+    const code = FINAL.find((final) => final === why);
+    if (code !== undefined) return { kind: 'fail', code, reason };
     const { aborts, session: old } = before.open.masked!;
     const { quorum } = old.payload.thresholds;
     if (aborts.size < quorum) {
@@ -64,15 +67,8 @@ function decideDealing(run: Run, session: Session, now: number, awaySince: AwayS
   const { participants, deadlineAt } = session.payload;
   const advertising = session.rosterHash === undefined;
   const done = advertising ? session.advertised : session.dealt;
-  let until = deadlineAt;
-  let pending = 0;
-  participants.forEach((id, index) => {
-    if (done.has(index)) return;
-    const away = awaySince(id);
-    if (away !== undefined && away + run.plan.deadlines.absenceMs <= now) return;
-    if (away !== undefined) until = Math.min(until, away + run.plan.deadlines.absenceMs);
-    pending++;
-  });
+  const missing = participants.filter((_, index) => !done.has(index));
+  const { pending, until } = stillExpected(run, missing, now, awaySince, deadlineAt);
   if (pending > 0 && now < deadlineAt) return { kind: 'wait', until };
   if (!advertising && session.dealt.size >= Math.max(dealersNeeded(session), run.plan.cohort.minimum)) {
     return { kind: 'seal' };
@@ -95,12 +91,11 @@ function presentBanks(
   let until = Infinity;
   for (const id of run.roster) {
     if (run.culprits.has(id) || (run.stalls.get(id) ?? 0) >= STALLS_MAX) continue;
-    const away = awaySince(id);
-    if (away === undefined) {
-      present.push(id);
-    } else if (now < away + run.plan.deadlines.absenceMs) {
+    const expected = expectedUntil(run, id, now, awaySince);
+    if (expected === Infinity) present.push(id);
+    else if (expected !== undefined) {
       returning.push(id);
-      until = Math.min(until, away + run.plan.deadlines.absenceMs);
+      until = Math.min(until, expected);
     }
   }
   return { present, returning, until };

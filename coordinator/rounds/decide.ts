@@ -2,15 +2,13 @@
  * What a run needs next, as a pure function of the ledger, the clock and who is connected. Nothing is decided
  * from memory that a restart would lose.
  */
+import { stillExpected, type AwaySince } from '#coordinator/rounds/absence.ts';
 import { decideKeys } from '#coordinator/rounds/decide-keys.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
-import { fewestInputs } from '#shared/ledger/round-rules.ts';
+import { answerersOf, fewestInputs } from '#shared/ledger/round-rules.ts';
 import { grantedBy } from '#shared/ledger/run-rules.ts';
 import type { ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
-
-/** Since when a bank has been away, or undefined while it is connected. */
-export type AwaySince = (participant: ParticipantId) => number | undefined;
 
 export type Decision =
   /** Nothing to do before this time (ms) or the next event. */
@@ -32,13 +30,13 @@ export type Decision =
   | { readonly kind: 'over' };
 
 /** @param isDone whether the program has no further question: then no keys are needed */
-export function decide(run: Run, now: number, awaySince: AwaySince, isDone: () => boolean): Decision {
+export function decide(run: Run, now: number, awaySince: AwaySince, isDone: boolean): Decision {
   switch (run.phase.name) {
     case 'proposed':
       return decideStart(run, now);
     case 'ready':
       if (run.phase.attempt > run.plan.retries) return failAfterRetries(run);
-      if (run.plan.aggregation === 'plain' || isDone()) return { kind: 'ask' };
+      if (run.plan.aggregation === 'plain' || isDone) return { kind: 'ask' };
       return decideKeys(run, run.phase, now, awaySince);
     case 'collecting':
       return decideRound(run, run.phase.open, now, awaySince);
@@ -84,19 +82,12 @@ function decideRound(run: Run, open: OpenRound, now: number, awaySince: AwaySinc
     }
     if (fixed !== undefined) return decideOpening(run, open, now);
   }
-  const { absenceMs } = run.plan.deadlines;
   const minimum = fewestInputs(run, open);
   const deadline = open.payload.deadlineAt;
-  const asked = masked?.session.sealed?.dealers ?? open.roster.map((_, index) => index);
-  let until = deadline;
-  let pending = 0;
-  for (const index of asked) {
-    if (open.inputs.has(index) || open.refusals.has(index)) continue;
-    const away = awaySince(open.roster[index]!);
-    if (away !== undefined && away + absenceMs <= now) continue;
-    if (away !== undefined) until = Math.min(until, away + absenceMs);
-    pending++;
-  }
+  const asked = answerersOf(open);
+  const silent = asked.filter((index) => !open.inputs.has(index) && !open.refusals.has(index));
+  const ids = silent.map((index) => open.roster[index]!);
+  const { pending, until } = stillExpected(run, ids, now, awaySince, deadline);
   const answered = open.inputs.size;
   const possible = answered + pending;
   if (answered >= minimum && (pending === 0 || now >= deadline)) {

@@ -9,7 +9,8 @@
  */
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Logger } from '#coordinator/logger.ts';
-import { decide, type AwaySince } from '#coordinator/rounds/decide.ts';
+import type { AwaySince } from '#coordinator/rounds/absence.ts';
+import { decide } from '#coordinator/rounds/decide.ts';
 import type { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
 import { closeRound } from '#coordinator/rounds/phases/close-round.ts';
 import {
@@ -106,7 +107,8 @@ export class RunDriver {
   async drive(): Promise<void> {
     const { run, deps, wakeup } = this;
     while (!wakeup.closed) {
-      const decision = this.afterLoss() ?? decide(run, deps.clock.now(), deps.awaySince, () => this.isDone());
+      const isDone = this.machine?.finished !== undefined; // then only the run is to be finished
+      const decision = this.afterLoss() ?? decide(run, deps.clock.now(), deps.awaySince, isDone);
       if (decision.kind === 'over') break;
       if (decision.kind === 'wait') {
         await wakeup.wait(decision.until - deps.clock.now());
@@ -153,9 +155,7 @@ export class RunDriver {
     const open = run.phase.name === 'collecting' ? run.phase.open : undefined;
     switch (decision.kind) {
       case 'start':
-        await startRun(run, journal);
-        await this.startMachine();
-        return undefined;
+        return startRun(run, journal);
       case 'deal':
         return openSession(run, decision.participants, this.roundsLeft(), journal, clock, deps.random);
       case 'seal':
@@ -187,11 +187,6 @@ export class RunDriver {
     }
   }
 
-  /** Whether the program has its model and only the run is to be finished. */
-  private isDone(): boolean {
-    return this.machine?.finished !== undefined;
-  }
-
   /** Rounds the program may still ask for: keys for more would never be used. */
   private roundsLeft(): number {
     const { name, settings } = this.run.plan.program;
@@ -219,6 +214,7 @@ export class RunDriver {
   /** A finished run keeps no vectors in memory. */
   private release(): void {
     for (const [ctx, sum] of this.deps.sums) if (sum === this.sum) this.deps.sums.delete(ctx);
+    this.deps.shareTables.forget(this.run.id);
     this.machine = undefined;
     this.sum = undefined;
   }

@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { RingWords } from '#shared/ring/encode.ts';
+import { bytesOf } from '#shared/ring/vector-root.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 
@@ -43,7 +44,8 @@ export class MaskThreads {
         const from = i * share;
         const range = words.slice(from, Math.min(words.length, from + share));
         if (range.length === 0) return;
-        words.set((await this.ask(worker, range, masks, from)) as never, from);
+        const done = await this.ask(worker, range, masks, from);
+        bytesOf(words).set(bytesOf(done), from * words.BYTES_PER_ELEMENT);
       }),
     );
   }

@@ -1,13 +1,12 @@
-/** The share tables of the session in force, read once and kept: every unmask is held against all of them. */
+/** The share tables of each run's session in force, read once and kept: every unmask is held against all of them. */
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { Session } from '#shared/ledger/federation-state.ts';
-import { packageFor } from '#shared/secure-sum/share-table.ts';
-import { layoutOf } from '#coordinator/rounds/accept-shares.ts';
+import type { RunId } from '#shared/protocol/ids.ts';
+import { packageFor, ShareTableLayout } from '#shared/secure-sum/share-table.ts';
 
 export class ShareTables {
   private readonly bodies: BodyStore;
-  private readonly kept = new Map<string, Promise<Uint8Array>>();
-  private session = '';
+  private readonly kept = new Map<RunId, { session: string; byRoot: Map<string, Promise<Uint8Array>> }>();
 
   constructor(bodies: BodyStore) {
     this.bodies = bodies;
@@ -15,16 +14,19 @@ export class ShareTables {
 
   /** What one dealer dealt. @throws FederationError NOT_FOUND */
   read(session: Session, dealer: number): Promise<Uint8Array> {
-    if (this.session !== session.hash) {
-      this.kept.clear();
-      this.session = session.hash;
+    const { run } = session.payload;
+    let ofRun = this.kept.get(run);
+    if (ofRun?.session !== session.hash) {
+      ofRun = { session: session.hash, byRoot: new Map() };
+      this.kept.set(run, ofRun);
     }
+    const { byRoot } = ofRun;
     const root = session.dealt.get(dealer)!.table;
-    let table = this.kept.get(root);
+    let table = byRoot.get(root);
     if (table === undefined) {
       table = this.bodies.read(root);
-      this.kept.set(root, table);
-      table.catch(() => this.kept.delete(root));
+      byRoot.set(root, table);
+      table.catch(() => byRoot.delete(root));
     }
     return table;
   }
@@ -38,4 +40,16 @@ export class ShareTables {
     }
     return packages;
   }
+
+  /** A run that is over reveals nothing any more. */
+  forget(run: RunId): void {
+    this.kept.delete(run);
+  }
+}
+
+export function layoutOf(session: Session): ShareTableLayout {
+  return new ShareTableLayout({
+    banks: session.payload.participants.length,
+    slots: session.payload.slots,
+  });
 }

@@ -18,7 +18,7 @@ export const policy = z.strictObject({
   minimumCohort: z.int().min(2),
   /** Most rounds of one run. */
   maximumRounds: z.int().min(1),
-  /** `delegate` trusts two drawn banks to have checked the sum of a large model; `full` always checks. */
+  /** `delegate` trusts drawn banks, one of them honest, to have checked the sum of a large model; `full` checks. */
   verify: z.enum(['delegate', 'full']).default('delegate'),
   /** Fingerprints of other banks' keys, by participant id. */
   peers: z.record(z.string(), z.string()).default({}),
@@ -85,8 +85,8 @@ aggregation: [${aggregation.join(', ')}]
 # honest, to have added them up; full checks every sum here. Small sums are always checked here.
 verify: delegate
 
-# Keys of other banks, by fingerprint, compared over another channel ("tallystick agent status" shows this
-# bank's). For banks that are not listed the first key seen counts; any other later is refused.
+# Keys of other banks, by fingerprint, compared over another channel (each bank was shown its own when it
+# enrolled). For banks that are not listed the first key seen counts; any other later is refused.
 peers: {}
 
 # Fewest banks in a sum, this one included. With two, each could work out the other's part.

@@ -17,7 +17,14 @@ import { keepModel, lacksModel } from '#participant-agent/rounds/phases/run-fini
 import { considerRun } from '#participant-agent/rounds/phases/run-proposed.ts';
 import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
-import type { OpenRound, PastRound, Run, Session } from '#shared/ledger/federation-state.ts';
+import {
+  isOpen,
+  type OpenRound,
+  type PastRound,
+  type Run,
+  type Session,
+} from '#shared/ledger/federation-state.ts';
+import { answerersOf } from '#shared/ledger/round-rules.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 
@@ -81,7 +88,8 @@ export class FollowedRun {
   }
 
   private async refuse(open: OpenRound, code: ErrorCode): Promise<void> {
-    if (isPast(this.run, open) || !open.roster.includes(this.context.config.participant)) return;
+    const index = open.roster.indexOf(this.context.config.participant);
+    if (!isOpen(this.run, open) || !answerersOf(open).includes(index)) return;
     await refuseRound(this.run, open, code, this.context);
   }
 
@@ -150,8 +158,9 @@ export class FollowedRun {
   }
 
   private async answer(open: OpenRound): Promise<void> {
-    if (this.position === undefined || isPast(this.run, open)) return;
-    if (!open.roster.includes(this.context.config.participant)) return; // dealt without this bank
+    if (this.position === undefined || !isOpen(this.run, open)) return;
+    const index = open.roster.indexOf(this.context.config.participant);
+    if (!answerersOf(open).includes(index)) return; // the keys were dealt without this bank
     const { round, question } = open.payload;
     this.say(`answering round ${round} (${question.kind})`);
     await answerRound(this.run, open, this.position, this.computer!, this.context, this.masking());
@@ -217,9 +226,4 @@ export class FollowedRun {
 
 function isFinished(run: Run): boolean {
   return run.phase.name === 'finished';
-}
-
-/** Whether a round ended while this agent was still busy with earlier entries. */
-function isPast(run: Run, open: OpenRound): boolean {
-  return run.phase.name !== 'collecting' || run.phase.open !== open;
 }

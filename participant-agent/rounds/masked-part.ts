@@ -12,7 +12,14 @@ import { join } from 'node:path';
 import { recordBody, submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { PromiseFile } from '#participant-agent/state/promise-file.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
-import type { OpenRound, PastRound, Run, Session } from '#shared/ledger/federation-state.ts';
+import {
+  isOpen,
+  roundsOf,
+  type OpenRound,
+  type PastRound,
+  type Run,
+  type Session,
+} from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
 import {
@@ -42,7 +49,6 @@ export class MaskedPart {
   private readonly promises: PromiseFile;
   /** Keys of the newest sealed session. */
   private held: { session: string; keys: HeldKeys } | undefined;
-
   /** All sessions of this run so far. */
   private readonly sessions = new Set<string>();
 
@@ -155,7 +161,7 @@ export class MaskedPart {
   async certify(open: OpenRound): Promise<void> {
     const masked = maskedOf(open);
     const bank = this.dealerIn(masked.session);
-    if (bank === undefined || this.isOver(open) || masked.certificates.has(bank)) return;
+    if (bank === undefined || !isOpen(this.run, open) || masked.certificates.has(bank)) return;
     const message = await certificate(open, this.signerIn(masked.session), this.promises);
     await this.submit(message, `${masked.fixed!.survivors.length} banks in the sum`, open);
   }
@@ -164,7 +170,7 @@ export class MaskedPart {
   async reveal(open: OpenRound): Promise<void> {
     const masked = maskedOf(open);
     const bank = this.dealerIn(masked.session);
-    if (bank === undefined || this.isOver(open) || masked.unmasks.has(bank)) return;
+    if (bank === undefined || !isOpen(this.run, open) || masked.unmasks.has(bank)) return;
     const certified = masked.certificates.size;
     if (masked.fixed === undefined || certified < masked.session.payload.thresholds.quorum) return;
     const message = await unmask(
@@ -191,10 +197,7 @@ export class MaskedPart {
    * a restart every sum since then is checked, whatever came after it.
    */
   hasBuiltUpon(past: PastRound): boolean {
-    const { past: rounds, phase } = this.run;
-    const opens = rounds.map(({ open }) => open);
-    if (phase.name === 'collecting') opens.push(phase.open);
-    return opens.some(({ hash, payload, masked }) => {
+    return roundsOf(this.run).some(({ hash, payload, masked }) => {
       if (payload.round <= past.open.payload.round || masked === undefined) return false;
       const input = this.promises.get(purposes.input(masked.session.hash, masked.slot));
       return input?.type === 'masked-input' && input.payload.ctx === hash;
@@ -209,7 +212,7 @@ export class MaskedPart {
     if (keys?.slots[slot] === undefined) return;
     const left = withoutSlot(keys, slot);
     if (this.held?.session === session.hash) this.held = { session: session.hash, keys: left };
-    await vault.update(session.hash, left);
+    await vault.keep(session.hash, left, false); // an old slot that comes back after a power loss harms little
   }
 
   /** The run is over: no secret of it stays. */
@@ -230,10 +233,6 @@ export class MaskedPart {
 
   private isDealing(session: Session): boolean {
     return this.run.session === session && session.sealed === undefined && !session.isVoid;
-  }
-
-  private isOver(open: OpenRound): boolean {
-    return this.run.phase.name !== 'collecting' || this.run.phase.open !== open;
   }
 
   private indexIn(session: Session): number | undefined {

@@ -58,9 +58,9 @@ export class KeyVault {
     return kept !== undefined && 'seed' in kept ? fromBase64Url(kept.seed) : undefined;
   }
 
-  /** Replaces the seed by what is needed in the session's rounds. */
-  async keep(session: string, held: HeldKeys): Promise<void> {
-    await this.write(session, contentOf(held), true);
+  /** Replaces the seed by what is needed in the session's rounds; later, by what is still needed. */
+  async keep(session: string, held: HeldKeys, sync = true): Promise<void> {
+    await this.write(session, contentOf(held), sync);
   }
 
   async heldOf(session: string): Promise<HeldKeys | undefined> {
@@ -73,11 +73,6 @@ export class KeyVault {
       ),
       shares: new Map(kept.shares.map(([dealer, text]) => [dealer, fromBase64Url(text)])),
     };
-  }
-
-  /** After a slot is over. Not synced: that an old slot comes back after a power loss harms little. */
-  async update(session: string, held: HeldKeys): Promise<void> {
-    await this.write(session, contentOf(held), false);
   }
 
   async forget(session: string): Promise<void> {

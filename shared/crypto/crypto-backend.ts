@@ -3,7 +3,8 @@
  * and agent) and `backend-portable.ts` (tweetnacl and noble-hashes, used in browsers and as the oracle in
  * differential tests). `#shared/crypto/backend.ts` resolves to the right one.
  *
- * Neither is called directly: `hash.ts` and `signatures.ts` close off the behaviours in which they differ.
+ * Signatures and agreements are never called directly: `signatures.ts` and `key-agreement.ts` close off the
+ * behaviours in which the two differ. Streams and GCM are the same in both.
  */
 export interface Sha256 {
   update(bytes: Uint8Array): this;

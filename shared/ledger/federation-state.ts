@@ -37,12 +37,11 @@ export interface Session {
   /** Hash of the open-session. */
   readonly hash: string;
   readonly payload: Payload<'open-session'>;
-  readonly openedAt: number;
   readonly advertised: Map<number, { readonly hash: string; readonly payload: Payload<'advertise-keys'> }>;
   /** Known once everybody has advertised. */
   rosterHash: string | undefined;
   readonly dealt: Map<number, Payload<'share-keys'>>;
-  sealed: { readonly hash: string; readonly dealers: readonly number[]; readonly at: number } | undefined;
+  sealed: { readonly hash: string; readonly dealers: readonly number[] } | undefined;
   readonly complaints: Payload<'complain'>[];
   /** The next slot to be used. */
   nextSlot: number;
@@ -61,8 +60,8 @@ export interface MaskedRound {
   readonly unmasks: Map<number, Payload<'unmask'>>;
   /** Banks that voted to ask again; they never unmask. */
   readonly aborts: Set<number>;
-  /** Banks that computed the sum themselves, and what they got. */
-  readonly confirmations: Map<number, string>;
+  /** Banks that computed the sum themselves and found it right. */
+  readonly confirmations: Set<number>;
 }
 
 /** One update that was accepted. */
@@ -94,7 +93,6 @@ export type RunPhase =
       readonly attempt: number;
       /** When the run came to be between rounds. */
       readonly since: number;
-      readonly lastVoid?: string;
     }
   | { readonly name: 'collecting'; readonly open: OpenRound }
   | { readonly name: 'finished'; readonly at: number; readonly result: Payload<'run-finished'> };
@@ -172,6 +170,17 @@ export function admittedParticipant(state: FederationState, id: ParticipantId): 
     );
   }
   return participant;
+}
+
+/** All rounds of a run, the open one last. */
+export function roundsOf({ past, phase }: Run): OpenRound[] {
+  const opens = past.map(({ open }) => open);
+  return phase.name === 'collecting' ? [...opens, phase.open] : opens;
+}
+
+/** Whether this round is the one that is open now. */
+export function isOpen({ phase }: Run, round: OpenRound): boolean {
+  return phase.name === 'collecting' && phase.open === round;
 }
 
 /** @throws FederationError NOT_FOUND */

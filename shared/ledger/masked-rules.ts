@@ -4,6 +4,7 @@
  */
 import { runOf, type MaskedRound, type OpenRound, type Rules } from '#shared/ledger/federation-state.ts';
 import {
+  answererIndex,
   assertNewInput,
   assertSurvivors,
   openRoundOf,
@@ -12,7 +13,6 @@ import {
   takeInput,
 } from '#shared/ledger/round-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { ParticipantId } from '#shared/protocol/ids.ts';
 
 type MaskedMessage =
   'masked-input' | 'fix-survivors' | 'consistency-check' | 'unmask' | 'abort-round' | 'confirm-sum';
@@ -22,7 +22,6 @@ export const maskedRules: Rules<MaskedMessage> = {
     admissible(state, payload) {
       const { open } = openRoundOf(state, payload.ctx);
       const masked = maskedPart(open, payload.slot);
-      assertDealer(open, masked, payload.from);
       assertNewInput(open, payload);
       if (masked.fixed !== undefined)
         throw new FederationError('LATE', `the survivors of round ${payload.ctx} are fixed`);
@@ -58,7 +57,7 @@ export const maskedRules: Rules<MaskedMessage> = {
     admissible(state, payload) {
       const { open } = openRoundOf(state, payload.ctx);
       const masked = maskedPart(open, payload.slot);
-      const index = assertDealer(open, masked, payload.from);
+      const index = answererIndex(open, payload.from);
       assertFixed(masked, payload.survivors);
       if (masked.certificates.has(index))
         throw new FederationError('REPLAY', `"${payload.from}" has already certified`);
@@ -73,7 +72,7 @@ export const maskedRules: Rules<MaskedMessage> = {
     admissible(state, payload) {
       const { open } = openRoundOf(state, payload.ctx);
       const masked = maskedPart(open, payload.slot);
-      const index = assertDealer(open, masked, payload.from);
+      const index = answererIndex(open, payload.from);
       assertFixed(masked, payload.survivors);
       if (masked.unmasks.has(index))
         throw new FederationError('REPLAY', `"${payload.from}" has already revealed its shares`);
@@ -94,7 +93,7 @@ export const maskedRules: Rules<MaskedMessage> = {
     admissible(state, payload) {
       const { open, past } = roundOf(state, payload.ctx);
       const masked = maskedPart(open, payload.slot);
-      const index = assertDealer(open, masked, payload.from);
+      const index = answererIndex(open, payload.from);
       if (past?.end.outcome !== 'void' || payload.query !== open.payload.question.hash)
         throw new FederationError('STATE', 'expected a vote about the question of a void round');
       if (masked.unmasks.has(index)) {
@@ -130,7 +129,7 @@ export const maskedRules: Rules<MaskedMessage> = {
     },
     apply(state, payload) {
       const { open } = roundOf(state, payload.ctx);
-      open.masked!.confirmations.set(rosterIndex(open, payload.from), payload.sumRoot);
+      open.masked!.confirmations.add(rosterIndex(open, payload.from));
     },
   },
 };
@@ -143,14 +142,6 @@ function maskedPart(open: OpenRound, slot: number): MaskedRound {
       `expected a message for slot ${open.masked?.slot ?? 'none'}, got ${slot}`,
     );
   return open.masked;
-}
-
-/** Only banks whose keys count take part in a masked round. @throws FederationError WRONG_SENDER */
-function assertDealer(open: OpenRound, masked: MaskedRound, id: ParticipantId): number {
-  const index = rosterIndex(open, id);
-  if (!masked.session.sealed!.dealers.includes(index))
-    throw new FederationError('WRONG_SENDER', `"${id}" dealt no keys in session ${masked.session.hash}`);
-  return index;
 }
 
 /** @throws FederationError STATE | EQUIVOCATION */

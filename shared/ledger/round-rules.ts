@@ -65,7 +65,7 @@ export const roundRules: Rules<'open-round' | 'plain-input' | 'refuse-round' | '
     'refuse-round': {
       admissible(state, payload) {
         const { open } = openRoundOf(state, payload.ctx);
-        const index = rosterIndex(open, payload.from);
+        const index = answererIndex(open, payload.from);
         if (open.inputs.has(index))
           throw new FederationError('DUPLICATE', `"${payload.from}" has already answered this round`);
         if (open.refusals.has(index))
@@ -145,7 +145,7 @@ function useSlot(run: Run): MaskedRound {
     certificates: new Set(),
     unmasks: new Map(),
     aborts: new Set(),
-    confirmations: new Map(),
+    confirmations: new Set(),
   };
 }
 
@@ -154,7 +154,7 @@ export function assertNewInput(
   open: OpenRound,
   payload: Payload<'plain-input'> | Payload<'masked-input'>,
 ): void {
-  const index = rosterIndex(open, payload.from);
+  const index = answererIndex(open, payload.from);
   const earlier = open.inputs.get(index);
   if (earlier?.vectorRoot === payload.vectorRoot)
     throw new FederationError('REPLAY', 'this update is already recorded');
@@ -228,14 +228,7 @@ function endRound(run: Run, past: PastRound): void {
   run.phase =
     past.end.outcome === 'closed'
       ? { name: 'ready', parent, round: round + 1, attempt: 0, since: past.endedAt }
-      : {
-          name: 'ready',
-          parent,
-          round,
-          attempt: attempt + 1,
-          since: past.endedAt,
-          lastVoid: past.end.payload.code,
-        };
+      : { name: 'ready', parent, round, attempt: attempt + 1, since: past.endedAt };
 }
 
 /**
@@ -264,6 +257,19 @@ export function roundOf(
   const past = run.past.findLast(({ open }) => open.hash === ctx);
   if (past === undefined) throw new FederationError('LATE', `round ${ctx} is over`);
   return { run, open: past.open, past };
+}
+
+/** Indices of the banks that are asked: in masked rounds, those whose keys count. */
+export function answerersOf({ roster, masked }: OpenRound): readonly number[] {
+  return masked?.session.sealed?.dealers ?? roster.map((_, index) => index);
+}
+
+/** The index of a bank that is asked. @throws FederationError WRONG_SENDER */
+export function answererIndex(open: OpenRound, id: ParticipantId): number {
+  const index = rosterIndex(open, id);
+  if (open.masked !== undefined && !answerersOf(open).includes(index))
+    throw new FederationError('WRONG_SENDER', `"${id}" dealt no keys in session ${open.masked.session.hash}`);
+  return index;
 }
 
 /** @throws FederationError WRONG_SENDER */

@@ -6,6 +6,7 @@ import { fromBase64Url } from '#shared/crypto/base64.ts';
 import { isSafeAgreementKey } from '#shared/crypto/key-agreement.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import {
+  roundsOf,
   runOf,
   type FederationState,
   type Rules,
@@ -54,11 +55,10 @@ export const sessionRules: Rules<SessionMessage> = {
       if (state.sessionRuns.has(messageHash('open-session', payload)))
         throw new FederationError('REPLAY', 'this very session was opened before');
     },
-    apply(state, payload, { hash, entry }) {
+    apply(state, payload, { hash }) {
       runOf(state, payload.run).session = {
         hash,
         payload,
-        openedAt: entry.time,
         advertised: new Map(),
         rosterHash: undefined,
         dealt: new Map(),
@@ -139,9 +139,9 @@ export const sessionRules: Rules<SessionMessage> = {
         throw new FederationError('COHORT', `${dealers.length} banks dealt keys, ${needed} are needed`);
       }
     },
-    apply(state, payload, { hash, entry }) {
+    apply(state, payload, { hash }) {
       const session = dealingSessionOf(state, payload.session);
-      session.sealed = { hash, dealers: payload.dealers, at: entry.time };
+      session.sealed = { hash, dealers: payload.dealers };
       countStalls(runOf(state, session.payload.run), session);
     },
   },
@@ -249,10 +249,8 @@ function assertFreshKeys(session: Session, payload: Payload<'advertise-keys'>): 
 }
 
 /** Whether a bank has taken part in a round under these keys, which it does only after checking them. */
-function hasUsed({ past, phase }: Run, session: Session, index: number): boolean {
-  const opens = past.map(({ open }) => open);
-  if (phase.name === 'collecting') opens.push(phase.open);
-  return opens.some(
+function hasUsed(run: Run, session: Session, index: number): boolean {
+  return roundsOf(run).some(
     ({ masked, inputs }) =>
       masked?.session === session &&
       (inputs.has(index) || masked.certificates.has(index) || masked.unmasks.has(index)),

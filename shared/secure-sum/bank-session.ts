@@ -39,8 +39,8 @@ export function advertisement(
 }
 
 /**
- * @param random a fresh generator from the session's seed; it makes the same secrets again, then the shares
- * @returns the message, the table that goes with it, and the bank's shares of its own seeds
+ * @param createRandom a fresh generator from the session's seed: it makes the same secrets again, then the shares
+ * @returns the message, and the table that goes with it
  * @throws FederationError ROSTER when the ledger shows other keys of this bank than it advertised
  */
 export function dealing(

@@ -1,7 +1,7 @@
 /**
- * Bodies, by root. A bank uploads only what it may be about to sign: an update of an open round. Interrupted
- * uploads resume: HEAD tells the offset, PUT goes on from it, or starts over at 0.
- * Downloads take Range.
+ * Bodies, by root. A bank uploads only what it may be about to sign: an update of an open round, or its share
+ * table while keys are dealt. Interrupted uploads resume: HEAD tells the offset, PUT goes on from it, or starts
+ * over at 0. Downloads take Range.
  *
  *   HEAD /v1/bodies/:root   → 200 with Content-Length, or 404 with Upload-Offset
  *   PUT  /v1/bodies/:root   Upload-Offset, Upload-Length, bytes → 201 complete, or 202 with Upload-Offset
@@ -12,7 +12,7 @@ import { authorised } from '#coordinator/http/route.ts';
 import { sendFile } from '#coordinator/http/send-body.ts';
 import type { Access, Caller } from '#coordinator/participants/access.ts';
 import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
-import { layoutOf } from '#coordinator/rounds/accept-shares.ts';
+import { layoutOf } from '#coordinator/rounds/share-tables.ts';
 import type { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
@@ -139,7 +139,8 @@ function isForBanks(state: FederationState, root: string): boolean {
 }
 
 /**
- * The length of an upload must be that of an update of an open round, or of a share table of a session, so that a bank cannot fill the disk.
+ * The length of an upload must be that of an update of an open round, or of a share table of a session, so
+ * that a bank cannot fill the disk.
  * @throws FederationError STATE
  */
 function assertExpected(

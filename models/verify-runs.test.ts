@@ -10,6 +10,8 @@ import { toBase64Url } from '#shared/crypto/base64.ts';
 import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
+import { signHead } from '#shared/ledger/checkpoint.ts';
+import { signCosignature } from '#shared/ledger/cosignature.ts';
 import { recordEntry } from '#shared/ledger/entry.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { emptyFederation, type FederationState } from '#shared/ledger/federation-state.ts';
@@ -69,6 +71,10 @@ class Ledger {
     return recorded.hash;
   }
 
+  head() {
+    return signHead('tallystick.example/one', this.state.size, sha256(utf8('any root')), seedOf('log'));
+  }
+
   /** The open round of the only run. */
   open() {
     const [run] = this.state.runs.values();
@@ -100,6 +106,7 @@ function makeRun(tamper: Tampering = {}): Evidence {
       from: bank,
       token,
       identityKey: keyOf(bank),
+      witnessKey: keyOf(`witness of ${bank}`),
       agentVersion: '1',
     });
     ledger.write('admit', { enrol, participant: bank });
@@ -120,7 +127,8 @@ function makeRun(tamper: Tampering = {}): Evidence {
   });
   const run = ledger.write('run-proposed', { charter, plan: agreed });
   for (const from of BANKS) ledger.write('consent', { run, from, decision: 'granted', reason: '' });
-  let parent = ledger.write('run-started', { run, roster: BANKS });
+  const witnessKeys = BANKS.map((bank) => keyOf(`witness of ${bank}`));
+  let parent = ledger.write('run-started', { run, roster: BANKS, witnessKeys });
 
   const machine = new RunMachine(agreed, contract, BANKS.length);
   const inputs: string[] = [];
@@ -142,6 +150,7 @@ function makeRun(tamper: Tampering = {}): Evidence {
         },
         metrics: tamper.metrics?.(machine.metrics, round) ?? machine.metrics,
         deadlineAt: 9000,
+        head: ledger.head(),
       });
     if (round === 1) {
       parent = ledger.write('void-round', { ctx: open(), code: 'COHORT', reason: 'nobody came' });
@@ -182,7 +191,17 @@ function makeRun(tamper: Tampering = {}): Evidence {
   const outcome = tamper.outcome ?? 'completed';
   const model =
     machine.finished === undefined ? 'f'.repeat(64) : keep(machine.finished.root, machine.finished.artefact);
+  const head = ledger.head();
+  const checkpoint = outcome === 'completed' ? ledger.write('checkpoint', { run, parent, head }) : undefined;
+  if (checkpoint !== undefined) {
+    for (const from of ['alder', 'birch']) {
+      const cosigned = { origin: 'tallystick.example/one', ...head };
+      const signature = signCosignature(cosigned, 1, seedOf(`witness of ${from}`));
+      ledger.write('cosign', { checkpoint, from, time: 1, signature });
+    }
+  }
   ledger.write('run-finished', {
+    ...(checkpoint === undefined ? {} : { checkpoint }),
     run,
     parent,
     outcome,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { readAgentConfig, readYaml } from '#participant-agent/config.ts';
 import type { Logger } from '#participant-agent/logger.ts';
 import { policy as policySchema } from '#participant-agent/policy/policy.ts';
+import type { AgentKeys } from '#participant-agent/keys.ts';
 import { RunFollower } from '#participant-agent/rounds/follow-runs.ts';
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { KeyVault } from '#participant-agent/state/key-vault.ts';
@@ -12,6 +13,7 @@ import { AgentState } from '#participant-agent/state/agent-state.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { BodyClient } from '#participant-agent/transport/body-client.ts';
 import { Connection } from '#participant-agent/transport/connection.ts';
+import { Witness } from '#participant-agent/witness/witness.ts';
 import { emptyFederation } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -33,11 +35,12 @@ export interface Agent {
 
 /**
  * @param folder where `agent.yaml`, `policy.yaml` and state are
- * @param seed the bank's identity key, opened
+ * @param keys the bank's keys, opened
  * @throws FederationError CONFIG
  */
-export async function createAgent(folder: string, seed: Uint8Array, deps: AgentDependencies): Promise<Agent> {
+export async function createAgent(folder: string, keys: AgentKeys, deps: AgentDependencies): Promise<Agent> {
   const { clock, log } = deps;
+  const { identity: seed } = keys;
   const config = await readAgentConfig(folder);
   const policy = await readYaml(
     join(folder, 'policy.yaml'),
@@ -50,6 +53,7 @@ export async function createAgent(folder: string, seed: Uint8Array, deps: AgentD
 
   const stopping = new AbortController();
   const federation = emptyFederation();
+  const witness = await Witness.open(keys.witness, state);
   let connected = false;
   const connection = new Connection({
     url,
@@ -59,7 +63,7 @@ export async function createAgent(folder: string, seed: Uint8Array, deps: AgentD
     log,
     ...ca,
     participant: config.participant,
-    position: () => federation.size,
+    position: () => witness.tree.size,
     onEntry: (entry) => {
       try {
         follower.take(entry);
@@ -70,6 +74,7 @@ export async function createAgent(folder: string, seed: Uint8Array, deps: AgentD
         connection.close();
       }
     },
+    onFollowed: () => witness.assertNothingLost(),
     onConnected: (now) => {
       connected = now;
       saveStatus();
@@ -84,6 +89,7 @@ export async function createAgent(folder: string, seed: Uint8Array, deps: AgentD
     log,
     state,
     federation,
+    witness,
     connection,
     bodies,
     vault: new KeyVault(

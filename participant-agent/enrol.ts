@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { agentYaml } from '#participant-agent/config.ts';
-import { createIdentity, hasIdentity, openIdentity } from '#participant-agent/identity.ts';
+import { makeAgentKeys } from '#participant-agent/keys.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
@@ -38,15 +38,14 @@ export async function enrolAgent(
     );
   }
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const seed = hasIdentity(folder)
-    ? await openIdentity(folder, passphrase)
-    : await createIdentity(folder, passphrase);
-  const identityKey = toBase64Url(publicKeyOf(seed));
+  const keys = await makeAgentKeys(folder, passphrase);
+  const identityKey = toBase64Url(publicKeyOf(keys.identity));
+  const witnessKey = toBase64Url(publicKeyOf(keys.witness));
   const { invite, participant, token } = invitation;
   const message = signMessage(
     'enrol',
-    { invite, from: participant, token, identityKey, agentVersion: VERSION },
-    seed,
+    { invite, from: participant, token, identityKey, witnessKey, agentVersion: VERSION },
+    keys.identity,
   );
   await fetchJson(new URL('/v1/enrolments', invitation.url), message);
   await writeNew(

@@ -12,13 +12,13 @@ import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import { parseEntry, recordEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { emptyFederation, type FederationState } from '#shared/ledger/federation-state.ts';
-import { signCheckpoint } from '#shared/ledger/checkpoint.ts';
+import { noteOf, signHead } from '#shared/ledger/checkpoint.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import type { Message, MessageType, Payload } from '#shared/protocol/messages.ts';
+import type { Message, MessageType, Payload, SignedHead } from '#shared/protocol/messages.ts';
 
 export interface JournalKeys {
   /** Signs the coordinator's messages. */
@@ -124,11 +124,16 @@ export class Journal {
     return this.append(signMessage(type, payload, this.keys.coordinatorSeed) as Message);
   }
 
-  /** The signed head of what is durable, as a C2SP note. */
-  checkpoint(): string {
+  /** The signed head of what is durable. */
+  head(): SignedHead {
     const { charter } = this.state;
     if (charter === undefined) throw new FederationError('STATE', 'the ledger has no charter yet');
-    return signCheckpoint(charter.payload.origin, this.tree.size, this.tree.root(), this.keys.logSeed);
+    return signHead(charter.payload.origin, this.tree.size, this.tree.root(), this.keys.logSeed);
+  }
+
+  /** The same as a C2SP note. */
+  checkpoint(): string {
+    return noteOf(this.state.charter!.payload.origin, this.head(), this.state.logKey!);
   }
 
   /**
@@ -211,5 +216,6 @@ export function runOfMessage(
   if (message.type === 'run-proposed') return hash;
   if ('run' in payload) return payload.run;
   if ('ctx' in payload) return state.roundRuns.get(payload.ctx);
+  if (message.type === 'cosign') return state.checkpointRuns.get(message.payload.checkpoint);
   return 'session' in payload ? state.sessionRuns.get(payload.session) : undefined;
 }

@@ -4,6 +4,7 @@
  */
 import { stillExpected, type AwaySince } from '#coordinator/rounds/absence.ts';
 import { decideKeys } from '#coordinator/rounds/decide-keys.ts';
+import { isFinal, witnessQuorum } from '#shared/ledger/finality.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
 import { answerersOf, fewestInputs } from '#shared/ledger/round-rules.ts';
 import { grantedBy } from '#shared/ledger/run-rules.ts';
@@ -20,8 +21,12 @@ export type Decision =
   /** Name the dealers that were complained about, and give the session up. */
   | { readonly kind: 'settle' }
   | { readonly kind: 'void-session'; readonly code: ErrorCode; readonly reason: string }
-  /** Ask the program's question, or finish when it has none. */
+  /** Ask the program's question. */
   | { readonly kind: 'ask' }
+  /** The program is done: have the banks cosign the ledger. */
+  | { readonly kind: 'offer' }
+  /** … they have: the model is final. */
+  | { readonly kind: 'complete' }
   /** Masked: no more vectors, these are the survivors. */
   | { readonly kind: 'fix' }
   | { readonly kind: 'close' }
@@ -36,7 +41,8 @@ export function decide(run: Run, now: number, awaySince: AwaySince, isDone: bool
       return decideStart(run, now);
     case 'ready':
       if (run.phase.attempt > run.plan.retries) return failAfterRetries(run);
-      if (run.plan.aggregation === 'plain' || isDone) return { kind: 'ask' };
+      if (isDone) return decideEnd(run, run.phase.since, now);
+      if (run.plan.aggregation === 'plain') return { kind: 'ask' };
       return decideKeys(run, run.phase, now, awaySince);
     case 'collecting':
       return decideRound(run, run.phase.open, now, awaySince);
@@ -64,6 +70,20 @@ function decideStart(run: Run, now: number): Decision {
     kind: 'fail',
     code: 'COHORT',
     reason: `${granted} banks consented in time, the plan needs ${minimum}`,
+  };
+}
+
+/** A model is released under a quorum of cosignatures; banks get as long for that as for their consent. */
+function decideEnd(run: Run, since: number, now: number): Decision {
+  if (run.checkpoint === undefined) return { kind: 'offer' };
+  if (isFinal(run)) return { kind: 'complete' };
+  const until = since + run.plan.deadlines.consentMs;
+  if (now < until) return { kind: 'wait', until };
+  const { size } = run.checkpoint.cosignatures;
+  return {
+    kind: 'fail',
+    code: 'QUORUM',
+    reason: `${size} banks cosigned the ledger in time, ${witnessQuorum(run.roster.length)} are needed to release the model`,
   };
 }
 

@@ -20,6 +20,7 @@ import {
   voidSession,
 } from '#coordinator/rounds/phases/deal-keys.ts';
 import { fixSurvivors } from '#coordinator/rounds/phases/fix-survivors.ts';
+import { offerCheckpoint } from '#coordinator/rounds/phases/offer-checkpoint.ts';
 import { openRound } from '#coordinator/rounds/phases/open-round.ts';
 import { completeRun, failRun } from '#coordinator/rounds/phases/run-finished.ts';
 import { startRun } from '#coordinator/rounds/phases/run-started.ts';
@@ -168,12 +169,15 @@ export class RunDriver {
         return fixSurvivors(open!, journal);
       case 'ask': {
         const machine = (this.machine ??= await this.startMachine());
-        if (machine.finished !== undefined)
-          return completeRun(run, machine.finished, machine.metrics, bodies, journal);
+        if (machine.finished !== undefined) return undefined; // a program without questions: now it is done
         await openRound(run, machine, journal, clock);
         if (run.phase.name === 'collecting') this.startSum(run.phase.open.hash, machine);
         return undefined;
       }
+      case 'offer':
+        return offerCheckpoint(run, journal);
+      case 'complete':
+        return completeRun(run, this.machine!.finished!, this.machine!.metrics, bodies, journal);
       case 'close':
         await closeRound(run, open!, this.sum!, this.machine!, bodies, deps.maskThreads, journal);
         deps.sums.delete(open!.hash);

@@ -10,7 +10,9 @@ import type { Presence } from '#coordinator/participants/presence.ts';
 import { charterHash } from '#coordinator/participants/enrolment.ts';
 import { acceptUpdate } from '#coordinator/rounds/accept-update.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import type { Journal } from '#coordinator/journal/journal.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
+import { toHex } from '#shared/crypto/hash.ts';
 import { assertSignedBy } from '#shared/crypto/signed-message.ts';
 import { admittedParticipant } from '#shared/ledger/federation-state.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
@@ -24,6 +26,7 @@ import {
   progress,
   type AgentToCoordinator,
   type CoordinatorToAgent,
+  type FeedEntry,
   type FollowPage,
   type Progress,
   type SubmitReply,
@@ -58,8 +61,9 @@ export interface AgentSocketDependencies {
 export function serveAgents(agents: AgentNamespace, deps: AgentSocketDependencies): void {
   const { journal } = deps.rounds;
   const feed: ReadonlySet<string> = new Set(FEED_TYPES);
-  journal.onRecorded(({ entry }) => {
-    if (feed.has(entry.message.type)) agents.to(LIVE).emit('entry', entry);
+  journal.onRecorded(({ entry, leaf }) => {
+    const shown = feed.has(entry.message.type) ? entry : { seq: entry.seq, leaf: toHex(leaf) };
+    agents.to(LIVE).emit('entry', shown);
   });
   agents.on('connection', (socket) => serveAgent(socket, deps));
 }
@@ -106,7 +110,7 @@ function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
       if (!parsed.success) throw new FederationError('SCHEMA', 'expected {from}');
       // live before the page is read: an entry recorded meanwhile comes twice rather than never
       await socket.join(LIVE);
-      return feedPage(deps.entries, parsed.data.from);
+      return feedPage(journal, deps.entries, parsed.data.from);
     }),
   );
 
@@ -162,15 +166,23 @@ async function submit(
   return { ok: true, outcome: 'accepted' };
 }
 
-async function feedPage(store: EntryStore, from: number): Promise<FollowPage> {
-  const rows = await store.page(from, LIMITS.pageEntriesMax, { types: FEED_TYPES });
-  const entries: Entry[] = [];
+/** Every position from `from` on: entries that banks are shown, of the others the leaf. */
+async function feedPage({ tree }: Journal, store: EntryStore, from: number): Promise<FollowPage> {
+  const end = Math.min(tree.size, from + LIMITS.pageLeavesMax);
+  const rows = await store.page(from, LIMITS.pageEntriesMax, { types: FEED_TYPES, before: end });
+  const entries: FeedEntry[] = [];
   let bytes = 0;
+  let next = from;
+  const hideUntil = (seq: number): void => {
+    for (; next < seq; next++) entries.push({ seq: next, leaf: toHex(tree.leaf(next)) });
+  };
   for (const { seq, text } of rows) {
     bytes += text.length * 3; // UTF-8 needs at most three bytes for each UTF-16 unit
-    if (bytes > LIMITS.pageBytesMax && entries.length > 0) return { ok: true, entries, next: seq };
+    if (bytes > LIMITS.pageBytesMax && entries.length > 0) return { ok: true, entries, next };
+    hideUntil(seq);
     entries.push(JSON.parse(text) as Entry);
+    next = seq + 1;
   }
-  const full = rows.length === LIMITS.pageEntriesMax;
-  return { ok: true, entries, next: full ? rows.at(-1)!.seq + 1 : null };
+  if (rows.length < LIMITS.pageEntriesMax) hideUntil(end);
+  return { ok: true, entries, next: next < tree.size ? next : null };
 }

@@ -35,15 +35,16 @@ export class EntryStore {
       .execute();
   }
 
-  /** Up to `limit` entries from position `from`, in order; of one run or of some types only, if given. */
+  /** Up to `limit` entries from position `from`, in order: of one run, of some types, or before a position. */
   async page(
     from: number,
     limit: number,
-    only: { run?: string; types?: readonly MessageType[] } = {},
+    only: { run?: string; types?: readonly MessageType[]; before?: number } = {},
   ): Promise<EntryRow[]> {
     let query = this.db.selectFrom('entries').select(['seq', 'text']).where('seq', '>=', from);
     if (only.run !== undefined) query = query.where('run', '=', only.run);
     if (only.types !== undefined) query = query.where('type', 'in', only.types);
+    if (only.before !== undefined) query = query.where('seq', '<', only.before);
     const rows = await query.orderBy('seq').limit(limit).execute();
     return rows.map((row) => ({ seq: Number(row.seq), text: row.text }));
   }
@@ -86,6 +87,10 @@ function claimOf(message: Message, hash: string): string {
     case 'abort-round':
       // one excludes the other
       return `verdict:${message.payload.ctx}:${message.payload.from}`;
+    case 'checkpoint':
+      return `checkpoint:${message.payload.run}`;
+    case 'cosign':
+      return `cosign:${message.payload.checkpoint}:${message.payload.from}`;
     case 'run-finished':
       return `run-finished:${message.payload.run}`;
     default:

@@ -6,6 +6,7 @@ import type { AgentState } from '#participant-agent/state/agent-state.ts';
 import type { KeyVault } from '#participant-agent/state/key-vault.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import type { BodyClient } from '#participant-agent/transport/body-client.ts';
+import type { LedgerIdentity, Witness } from '#participant-agent/witness/witness.ts';
 import type { Connection } from '#participant-agent/transport/connection.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
@@ -22,6 +23,8 @@ export interface AgentContext {
   readonly state: AgentState;
   /** The fold of the feed: the coordinator's side of every run. */
   readonly federation: FederationState;
+  /** The bank's own copy of the ledger's tree. */
+  readonly witness: Witness;
   readonly connection: Connection;
   readonly bodies: BodyClient;
   /** Secrets of masked sessions. */
@@ -29,6 +32,11 @@ export interface AgentContext {
   readonly createComputer: (dataFile: string) => RunComputer;
   /** Aborts when the agent stops. */
   readonly signal: AbortSignal;
+}
+
+/** What the ledger says about itself, once its charter is known. */
+export function ledgerOf({ federation }: AgentContext): LedgerIdentity {
+  return { origin: federation.charter!.payload.origin, logKey: federation.logKey! };
 }
 
 /** Writes down that a body has left. */

@@ -16,14 +16,10 @@ import type { RunId } from '#shared/protocol/ids.ts';
 import { parseMessage, type Message } from '#shared/protocol/messages.ts';
 import { FEED_TYPES } from '#shared/protocol/socket-events.ts';
 
-/**
- * @returns the entry, or undefined when it came before
- * @throws FederationError when the coordinator, or a bank through it, says something it must not
- */
-export function checkEntry(raw: unknown, context: AgentContext): RecordedEntry | undefined {
+/** @throws FederationError when the coordinator, or a bank through it, says something it must not */
+export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
   const { federation, config } = context;
-  const { seq, time, message: rawMessage } = raw as Entry;
-  if (typeof seq !== 'number' || seq < federation.size) return undefined;
+  const { seq, time, message: rawMessage } = raw;
   const message = parseMessage(rawMessage);
   const recorded = recordEntry({ seq, time, message });
   const { charter } = federation;
@@ -43,7 +39,9 @@ export function checkEntry(raw: unknown, context: AgentContext): RecordedEntry |
   if (!(FEED_TYPES as readonly string[]).includes(message.type))
     throw new FederationError('STATE', `"${message.type}" is not for banks`);
   if (isWhollyVisible(message, federation)) {
-    assertAuthentic(federation, message);
+    // of plain runs it does not know the others' identity keys: there a cosignature speaks for itself
+    if (message.type !== 'cosign' || federation.participants.has(message.payload.from))
+      assertAuthentic(federation, message);
     assertAdmissible(federation, message, time);
   } else {
     assertSignedBy(message, charter.payload.coordinatorKey);
@@ -62,6 +60,8 @@ export function runOfEntry(federation: FederationState, message: Message, hash: 
   const { payload } = message;
   if (message.type === 'run-proposed') return federation.runs.get(hash as RunId);
   if ('run' in payload) return federation.runs.get(payload.run);
+  if (message.type === 'cosign')
+    return federation.runs.get(federation.checkpointRuns.get(message.payload.checkpoint)!);
   if ('ctx' in payload) return federation.runs.get(federation.roundRuns.get(payload.ctx)!);
   const session = message.type === 'open-session' ? hash : 'session' in payload ? payload.session : '';
   return federation.runs.get(federation.sessionRuns.get(session)!);
@@ -72,8 +72,12 @@ function isWhollyVisible(message: Message, federation: FederationState): boolean
   switch (message.type) {
     case 'run-proposed': // members
     case 'run-started': // consents
-    case 'run-finished':
       return false;
+    case 'checkpoint':
+    case 'cosign':
+      return true;
+    case 'run-finished':
+      return message.payload.outcome === 'completed';
     default:
       return runOfEntry(federation, message, '')?.plan.aggregation !== 'plain';
   }

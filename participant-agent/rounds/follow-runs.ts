@@ -2,13 +2,16 @@
  * The agent's side of every run: entries of the feed are checked and folded with the same fold as the
  * coordinator's; each run then goes on in a task of its own (followed-run.ts), in the order of its entries.
  */
-import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { checkEntry, runOfEntry } from '#participant-agent/rounds/check-entry.ts';
 import { FollowedRun } from '#participant-agent/rounds/followed-run.ts';
+import { fromHex } from '#shared/crypto/hash.ts';
 import { apply } from '#shared/ledger/federation.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import type { RunId } from '#shared/protocol/ids.ts';
-import type { Message } from '#shared/protocol/messages.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { Message, SignedHead } from '#shared/protocol/messages.ts';
+import { hiddenEntry, type FeedEntry } from '#shared/protocol/socket-events.ts';
 
 export class RunFollower {
   private readonly context: AgentContext;
@@ -26,18 +29,38 @@ export class RunFollower {
   }
 
   /**
-   * Takes one entry of the feed. Entries that came before are passed over.
-   * @throws FederationError when the coordinator says something it must not
+   * Takes one position of the ledger. Those that came before are passed over.
+   * @throws FederationError when the coordinator says something it must not, FORK above all
    */
-  take(raw: unknown): void {
+  take(raw: FeedEntry): void {
+    const { federation, witness } = this.context;
+    const { seq } = raw;
+    if (typeof seq !== 'number' || seq < witness.tree.size) return;
+    if (seq > witness.tree.size)
+      throw new FederationError('LEDGER', `expected entry ${witness.tree.size}, was shown entry ${seq}`);
+    if ('leaf' in raw) {
+      witness.grow(fromHex(hiddenEntry.parse(raw).leaf));
+      federation.size = witness.tree.size;
+      return;
+    }
     const recorded = checkEntry(raw, this.context);
-    if (recorded === undefined) return;
     const { message } = recorded.entry;
-    const { federation } = this.context;
+    if ('head' in message.payload) this.checkHead(message.payload.head);
+    witness.grow(recorded.leaf);
     apply(federation, recorded);
     const run = runOfEntry(federation, message, recorded.hash);
     if (run !== undefined) this.step(run, message);
     this.onChange();
+  }
+
+  private checkHead(head: SignedHead): void {
+    const { witness, log } = this.context;
+    const ledger = ledgerOf(this.context);
+    witness.check(head, ledger);
+    // with the process's own speed: what depends on it (a cosignature) keeps it again, and waits
+    witness
+      .remember(head, ledger, false)
+      .catch((error: unknown) => log.warn({ err: error }, 'the witnessed head cannot be written'));
   }
 
   async close(): Promise<void> {

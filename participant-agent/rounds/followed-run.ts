@@ -3,7 +3,8 @@
  *
  *   run-proposed → consider, consent
  *   run-started  → begin the program
- *   open-round   → answer            close-round → take the sum, go on        run-finished → keep the model
+ *   open-round   → answer            close-round → take the sum, go on
+ *   checkpoint   → cosign            run-finished → keep the model
  *
  * and what masked runs have besides (masked-part.ts). After a restart the feed comes from the start and the
  * same steps run again, except that what was signed before is sent again instead of being made anew.
@@ -11,6 +12,7 @@
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { MaskedPart } from '#participant-agent/rounds/masked-part.ts';
 import { checkSum } from '#participant-agent/rounds/phases/check-sum.ts';
+import { cosignCheckpoint } from '#participant-agent/rounds/phases/checkpoint.ts';
 import { takeSum } from '#participant-agent/rounds/phases/close-round.ts';
 import { answerRound, refuseRound, type Masking } from '#participant-agent/rounds/phases/open-round.ts';
 import { keepModel, lacksModel } from '#participant-agent/rounds/phases/run-finished.ts';
@@ -126,6 +128,10 @@ export class FollowedRun {
       case 'close-round':
       case 'void-round':
         return this.endRound(moment.past!);
+      case 'checkpoint':
+        await this.checking; // a sum that is not right is not cosigned
+        if (this.position !== undefined) await cosignCheckpoint(run, context);
+        return undefined;
       case 'run-finished':
         await this.checking;
         if (this.position !== undefined) await keepModel(run, this.position, context);

@@ -16,7 +16,7 @@ import type { Payload } from '#shared/protocol/messages.ts';
  */
 export function pinPeers(
   run: Run,
-  { roster, identityKeys }: Payload<'run-started'>,
+  { roster, identityKeys, witnessKeys }: Payload<'run-started'>,
   context: AgentContext,
 ): void {
   const { participants, cohort, aggregation } = run.plan;
@@ -27,6 +27,8 @@ export function pinPeers(
       'expected a roster of banks that the plan names, sorted, and enough of them',
     );
   }
+  if (witnessKeys.length !== roster.length)
+    throw new FederationError('SHAPE', 'expected one witness key for each bank of the run');
   if (aggregation === 'plain') return;
   const { config, policy, seed, federation, state } = context;
   if (identityKeys?.length !== roster.length)
@@ -49,6 +51,7 @@ export function pinPeers(
     federation.participants.set(id, {
       id,
       identityKey: key,
+      witnessKey: witnessKeys[i]!,
       enrol: '',
       status: 'admitted',
       enrolledAt: 0,

@@ -8,6 +8,7 @@
  *   state/egress.jsonl          every message and body that left the bank
  *   state/peers.json              the first identity key seen of each other bank
  *   state/promises, state/sessions   masked runs: see promise-file.ts and key-vault.ts
+ *   state/witness.note          the newest head of the ledger this bank found right
  *   state/status.json           what the agent is doing, for `agent status`
  *   models/<root>.json          the models it has received and recomputed
  *
@@ -17,6 +18,7 @@ import { writeFileSync } from 'node:fs';
 import { appendFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import type { WitnessStore } from '#participant-agent/witness/witness.ts';
 import { key32 } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
@@ -34,6 +36,8 @@ export const egressRecord = z.strictObject({
 });
 export type EgressRecord = z.infer<typeof egressRecord>;
 
+const WITNESSED = 'state/witness.note';
+
 const decision = z.strictObject({ decision: z.enum(['granted', 'refused']), reason: z.string().max(500) });
 export type Decision = z.infer<typeof decision>;
 
@@ -44,7 +48,7 @@ export interface AgentStatus {
   readonly runs: readonly { run: string; name: string; phase: string; detail: string }[];
 }
 
-export class AgentState {
+export class AgentState implements WitnessStore {
   readonly folder: string;
   private fresh = 0;
   /** Answers that are on disk, by their round. */
@@ -167,6 +171,15 @@ export class AgentState {
         return [];
       }
     });
+  }
+
+  async witnessedNote(): Promise<string | undefined> {
+    const bytes = await readIfThere(join(this.folder, WITNESSED));
+    return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+  }
+
+  async keepWitnessedNote(note: string, flush: boolean): Promise<void> {
+    await this.write(WITNESSED, note, flush);
   }
 
   async keepModel(root: string, artefact: Uint8Array): Promise<string> {

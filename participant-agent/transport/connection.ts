@@ -15,6 +15,7 @@ import {
   challenge as challengeSchema,
   type AgentToCoordinator,
   type CoordinatorToAgent,
+  type FeedEntry,
   type FollowPage,
   type Progress,
   type Refusal,
@@ -33,7 +34,9 @@ export interface ConnectionOptions {
   /** Where the feed goes on. */
   readonly position: () => number;
   /** Called with each raw entry of the feed, in order; entries may come twice. */
-  readonly onEntry: (entry: unknown) => void;
+  readonly onEntry: (entry: FeedEntry) => void;
+  /** Called when everything the coordinator has was shown; what it throws keeps the agent from going on. */
+  readonly onFollowed: () => void;
   readonly onConnected: (connected: boolean) => void;
 }
 
@@ -48,7 +51,7 @@ export class Connection {
   private readonly ready: { waiters: (() => void)[] } = { waiters: [] };
   private lastRefusal = '';
   /** Live entries that arrive while the feed is still being read up to them. */
-  private held: unknown[] | undefined;
+  private held: FeedEntry[] | undefined;
   private closed = false;
 
   constructor(options: ConnectionOptions) {
@@ -117,7 +120,7 @@ export class Connection {
     this.socket.disconnect();
   }
 
-  private take(entry: unknown): void {
+  private take(entry: FeedEntry): void {
     // what comes after the word that made us hang up is not to be believed either
     if (!this.closed) this.options.onEntry(entry);
   }
@@ -147,6 +150,7 @@ export class Connection {
       const reply = await this.socket.timeout(REPLY_MS_MAX).emitWithAck('authenticate', message);
       if (!reply.ok) throw new FederationError(reply.code as ErrorCode, reply.message);
       await this.follow();
+      this.options.onFollowed();
       this.token = reply.token;
       if (this.closed) return;
       log.info({ url: this.options.url }, 'connected to the coordinator');

@@ -69,11 +69,13 @@ async function startBank(id: string, input: BenchAgentsInput): Promise<() => Pro
   const { code } = await post(input, '/v1/invitations', { participant: id, url: input.url });
   const { invite, token, charter } = readInvitationCode(code!);
   const seed = sha256(utf8(`bench ${id} ${token}`)); // no sealing: 500 scrypts would be most of the bench
+  const witness = sha256(utf8(`bench witness ${id} ${token}`));
   const identityKey = toBase64Url(publicKeyOf(seed));
+  const witnessKey = toBase64Url(publicKeyOf(witness));
   await post(
     input,
     '/v1/enrolments',
-    signMessage('enrol', { invite, from: id, token, identityKey, agentVersion: 'bench' }, seed),
+    signMessage('enrol', { invite, from: id, token, identityKey, witnessKey, agentVersion: 'bench' }, seed),
   );
   await post(input, `/v1/participants/${id}/admission`, { fingerprint: keyFingerprint(identityKey) });
   await writeFile(
@@ -84,11 +86,15 @@ async function startBank(id: string, input: BenchAgentsInput): Promise<() => Pro
     join(folder, 'policy.yaml'),
     policyYaml({ consent: 'automatic', aggregation: ['masked', 'plain'] }),
   );
-  const agent = await createAgent(folder, seed, {
-    clock: systemClock,
-    log: createLogger('error'),
-    createComputer: (dataFile) => new LocalComputer(dataFile, () => answerWithoutTraining),
-  });
+  const agent = await createAgent(
+    folder,
+    { identity: seed, witness },
+    {
+      clock: systemClock,
+      log: createLogger('error'),
+      createComputer: (dataFile) => new LocalComputer(dataFile, () => answerWithoutTraining),
+    },
+  );
   return () => agent.close();
 }
 

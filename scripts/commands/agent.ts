@@ -2,7 +2,7 @@
 import { createAgent } from '#participant-agent/agent.ts';
 import { systemClock } from '#participant-agent/clock.ts';
 import { enrolAgent } from '#participant-agent/enrol.ts';
-import { openIdentity } from '#participant-agent/identity.ts';
+import { openAgentKeys } from '#participant-agent/keys.ts';
 import { createLogger, type Logger } from '#participant-agent/logger.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { ThreadComputer } from '#participant-agent/training/thread-computer.ts';
@@ -36,7 +36,7 @@ export async function startAgent(
   options: AgentOptions & { logLevel: string; stopWithParent?: boolean },
 ): Promise<number> {
   const log = createLogger(options.logLevel);
-  const agent = await createAgent(options.folder, await openIdentity(options.folder, passphrase()), {
+  const agent = await createAgent(options.folder, await openAgentKeys(options.folder, passphrase()), {
     clock: systemClock,
     log,
     createComputer: (dataFile) => new ThreadComputer(dataFile),

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { toBase64Url } from '#shared/crypto/base64.ts';
 import { fromHex, utf8 } from '#shared/crypto/hash.ts';
 import { publicKeyOf, signBytes } from '#shared/crypto/signatures.ts';
-import { openCheckpoint, signCheckpoint } from '#shared/ledger/checkpoint.ts';
+import { noteOf, openCheckpoint, signCheckpoint } from '#shared/ledger/checkpoint.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** RFC 8032 TEST 1. */
@@ -43,7 +44,9 @@ describe('a checkpoint', () => {
   });
 
   test('is read back as it was signed', () => {
-    expect(openCheckpoint(GOLDEN, ORIGIN, KEY)).toEqual({ origin: ORIGIN, size: 8, root: ROOT });
+    const { head, others, ...checkpoint } = openCheckpoint(GOLDEN, ORIGIN, KEY);
+    expect(checkpoint).toEqual({ origin: ORIGIN, size: 8, root: ROOT });
+    expect(noteOf(ORIGIN, head, toBase64Url(KEY), others)).toBe(GOLDEN);
   });
 
   test.each([0, 1, 10, 65_536, Number.MAX_SAFE_INTEGER])('of size %i is read back', (size) => {

@@ -10,10 +10,11 @@
  * The signature is over the text up to and including the newline before the empty line. The key id is the
  * first four bytes of SHA-256(name ‖ "\n" ‖ 0x01 ‖ public key).
  */
-import { fromBase64, toBase64 } from '#shared/crypto/base64.ts';
-import { equalBytes, sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
+import { fromBase64, fromBase64Url, toBase64, toBase64Url } from '#shared/crypto/base64.ts';
+import { equalBytes, fromHex, sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { isValidSignature, publicKeyOf, signBytes } from '#shared/crypto/signatures.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { SignedHead } from '#shared/protocol/messages.ts';
 
 export interface Checkpoint {
   readonly origin: string;
@@ -24,30 +25,76 @@ export interface Checkpoint {
 
 const ED25519 = 0x01;
 
-function keyId(name: string, publicKey: Uint8Array): Uint8Array {
-  return sha256(utf8(`${name}\n`), Uint8Array.of(ED25519), publicKey).slice(0, 4);
+/** C2SP signed-note key id: the first four bytes of SHA-256(name ‖ "\n" ‖ algorithm ‖ public key). */
+export function keyId(name: string, algorithm: number, publicKey: Uint8Array): Uint8Array {
+  return sha256(utf8(`${name}\n`), Uint8Array.of(algorithm), publicKey).slice(0, 4);
 }
 
-function noteText(checkpoint: Checkpoint, root: Uint8Array): string {
-  return `${checkpoint.origin}\n${checkpoint.size}\n${toBase64(root)}\n`;
+/** What is signed: the note up to the empty line. */
+export function noteText({ origin, size, root }: Checkpoint): string {
+  return `${origin}\n${size}\n${toBase64(fromHex(root))}\n`;
+}
+
+/** One signature line of a note, without its newline. */
+export function signatureLine(name: string, ...parts: readonly Uint8Array[]): string {
+  const blob = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    blob.set(part, offset);
+    offset += part.length;
+  }
+  return `— ${name} ${toBase64(blob)}`;
 }
 
 /** @param logSeed the ledger's signing key, which is not the coordinator's identity key */
+export function signHead(origin: string, size: number, root: Uint8Array, logSeed: Uint8Array): SignedHead {
+  const text = noteText({ origin, size, root: toHex(root) });
+  return { size, root: toHex(root), signature: toBase64Url(signBytes(logSeed, utf8(text))) };
+}
+
+/**
+ * @param logKey the ledger's key in force, base64url
+ * @throws FederationError SIG
+ */
+export function assertHeadSigned(origin: string, head: SignedHead, logKey: string): void {
+  const text = utf8(noteText({ origin, ...head }));
+  if (!isValidSignature(fromBase64Url(logKey), text, fromBase64Url(head.signature)))
+    throw new FederationError(
+      'SIG',
+      `the ledger's head of ${head.size} entries is not signed by the ledger's key`,
+    );
+}
+
+/** A head as a C2SP note. @param cosignatures further signature lines */
+export function noteOf(
+  origin: string,
+  head: SignedHead,
+  logKey: string,
+  cosignatures: readonly string[] = [],
+): string {
+  const id = keyId(origin, ED25519, fromBase64Url(logKey));
+  const lines = [signatureLine(origin, id, fromBase64Url(head.signature)), ...cosignatures];
+  return `${noteText({ origin, ...head })}\n${lines.map((line) => `${line}\n`).join('')}`;
+}
+
+/** @see signHead */
 export function signCheckpoint(origin: string, size: number, root: Uint8Array, logSeed: Uint8Array): string {
-  const text = noteText({ origin, size, root: toHex(root) }, root);
-  const signature = signBytes(logSeed, utf8(text));
-  const blob = new Uint8Array(4 + signature.length);
-  blob.set(keyId(origin, publicKeyOf(logSeed)));
-  blob.set(signature, 4);
-  return `${text}\n— ${origin} ${toBase64(blob)}\n`;
+  return noteOf(origin, signHead(origin, size, root, logSeed), toBase64Url(publicKeyOf(logSeed)));
+}
+
+/** A checkpoint as read from a note. */
+export interface OpenedCheckpoint extends Checkpoint {
+  readonly head: SignedHead;
+  /** Its other signature lines: of witnesses, or of nobody known. */
+  readonly others: readonly string[];
 }
 
 /**
  * Reads a checkpoint and verifies the ledger's own signature. Signatures of other names (cosignatures) are
- * passed over.
+ * returned as they are.
  * @throws FederationError SCHEMA when it is not a checkpoint of this origin, SIG when it is not signed
  */
-export function openCheckpoint(note: string, origin: string, logKey: Uint8Array): Checkpoint {
+export function openCheckpoint(note: string, origin: string, logKey: Uint8Array): OpenedCheckpoint {
   const match =
     /^([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n\n((?:— [^\s]+ [A-Za-z0-9+/]+={0,2}\n)+)$/.exec(
       note,
@@ -70,13 +117,18 @@ export function openCheckpoint(note: string, origin: string, logKey: Uint8Array)
     throw new FederationError('SCHEMA', 'expected the root in canonical base64', { cause });
   }
   const checkpoint = { origin, size: Number(size), root: toHex(root) };
-  const text = utf8(noteText(checkpoint, root));
-  for (const line of signatures.trimEnd().split('\n')) {
+  const text = utf8(noteText(checkpoint));
+  const lines = signatures.trimEnd().split('\n');
+  for (const line of lines) {
     const [, name, blob64] = line.split(' ');
     if (name !== origin) continue;
     const blob = signatureBlob(blob64!);
-    if (!equalBytes(blob.subarray(0, 4), keyId(origin, logKey))) continue;
-    if (isValidSignature(logKey, text, blob.subarray(4))) return checkpoint;
+    if (!equalBytes(blob.subarray(0, 4), keyId(origin, ED25519, logKey))) continue;
+    const signature = blob.subarray(4);
+    if (!isValidSignature(logKey, text, signature)) continue;
+    const { size: entries, root: hex } = checkpoint;
+    const head = { size: entries, root: hex, signature: toBase64Url(signature) };
+    return { ...checkpoint, head, others: lines.filter((other) => other !== line) };
   }
   throw new FederationError(
     'SIG',

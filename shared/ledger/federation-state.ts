@@ -12,6 +12,8 @@ export interface Participant {
   readonly id: ParticipantId;
   /** Base64url Ed25519 public key. */
   readonly identityKey: string;
+  /** Base64url Ed25519 public key that cosigns checkpoints. */
+  readonly witnessKey: string;
   /** Hash of the enrol. */
   readonly enrol: string;
   status: 'enrolled' | 'admitted';
@@ -93,6 +95,8 @@ export type RunPhase =
       readonly attempt: number;
       /** When the run came to be between rounds. */
       readonly since: number;
+      /** Position of the entry that brought it there. */
+      readonly seq: number;
     }
   | { readonly name: 'collecting'; readonly open: OpenRound }
   | { readonly name: 'finished'; readonly at: number; readonly result: Payload<'run-finished'> };
@@ -106,14 +110,28 @@ export interface PastRound {
     | { readonly outcome: 'void'; readonly hash: string; readonly payload: Payload<'void-round'> };
 }
 
+/** A head of the ledger that the banks are asked to cosign. */
+export interface OfferedCheckpoint {
+  readonly hash: string;
+  readonly payload: Payload<'checkpoint'>;
+  /** The ledger's key it is signed by. */
+  readonly logKey: string;
+  /** By roster index. */
+  readonly cosignatures: Map<number, Payload<'cosign'>>;
+}
+
 export interface Run {
   readonly id: RunId;
   readonly plan: Plan;
   readonly proposedAt: number;
   readonly consents: Map<ParticipantId, Consent>;
   roster: readonly ParticipantId[];
+  /** In the order of the roster. */
+  witnessKeys: readonly string[];
   phase: RunPhase;
   readonly past: PastRound[];
+  /** At the end of its rounds. */
+  checkpoint: OfferedCheckpoint | undefined;
   /** Masked runs: the newest session. */
   session: Session | undefined;
   /** Banks that are out of later sessions: a fault was proven. */
@@ -127,6 +145,8 @@ export interface FederationState {
   size: number;
   lastTime: number;
   charter: { readonly hash: string; readonly payload: Payload<'charter'> } | undefined;
+  /** Base64url: the key that signs heads of the ledger. */
+  logKey: string | undefined;
   readonly invitations: Map<string, Invitation>;
   readonly participants: Map<ParticipantId, Participant>;
   /** In the order they were proposed. */
@@ -135,6 +155,8 @@ export interface FederationState {
   readonly roundRuns: Map<string, RunId>;
   /** Which run a session belongs to, by the hash of its open-session. */
   readonly sessionRuns: Map<string, RunId>;
+  /** Which run a checkpoint belongs to, by its hash. */
+  readonly checkpointRuns: Map<string, RunId>;
 }
 
 export function emptyFederation(): FederationState {
@@ -142,11 +164,13 @@ export function emptyFederation(): FederationState {
     size: 0,
     lastTime: 0,
     charter: undefined,
+    logKey: undefined,
     invitations: new Map(),
     participants: new Map(),
     runs: new Map(),
     roundRuns: new Map(),
     sessionRuns: new Map(),
+    checkpointRuns: new Map(),
   };
 }
 

@@ -10,18 +10,27 @@ import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { messageHash, signMessage } from '#shared/crypto/signed-message.ts';
 import { parseEntry, recordEntry } from '#shared/ledger/entry.ts';
+import { signHead } from '#shared/ledger/checkpoint.ts';
+import { signCosignature } from '#shared/ledger/cosignature.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { emptyFederation, type FederationState } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { participantId, runId, type ParticipantId } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import { isBankMessage, type Message, type MessageType, type Payload } from '#shared/protocol/messages.ts';
+import {
+  isBankMessage,
+  type Message,
+  type MessageType,
+  type Payload,
+  type SignedHead,
+} from '#shared/protocol/messages.ts';
 import { plan, type Plan } from '#shared/protocol/plan.ts';
 
 const BANKS = ['alder', 'birch', 'cedar'].map((name) => participantId.parse(name));
 const [ALDER, BIRCH, CEDAR] = BANKS as [ParticipantId, ParticipantId, ParticipantId];
 const seedOf = (name: string) => sha256(utf8(`seed of ${name}`));
 const keyOf = (name: string) => toBase64Url(publicKeyOf(seedOf(name)));
+const witnessKeys = (banks: readonly string[]) => banks.map((bank) => keyOf(`witness of ${bank}`));
 const digest = (text: string) => toHex(sha256(utf8(text)));
 const tokenOf = (bank: string) => `one-time token of ${bank}`;
 
@@ -117,9 +126,17 @@ function enrol(
     from: bank,
     token: tokenOf(bank),
     identityKey: keyOf(bank),
+    witnessKey: keyOf(`witness of ${bank}`),
     agentVersion: '0.1.0',
     ...changes,
   };
+}
+
+/** A head of one entry: the fold does not look at its root. */
+const HEAD = signHead(CHARTER.origin, 1, sha256(utf8('a root')), seedOf('log'));
+
+function startRun(run: string, roster: readonly ParticipantId[]): Payload<'run-started'> {
+  return { run: runId.parse(run), roster: [...roster], witnessKeys: witnessKeys(roster) };
 }
 
 /** The id of the sample's run follows from its plan. */
@@ -138,6 +155,7 @@ function openRound(run: string, parent: string, round: number, attempt: number):
     question: { kind: 'train', hash: digest(`question ${round}`), ring: 'u32', length: 7 },
     metrics: {},
     deadlineAt: START + HOUR,
+    head: HEAD,
   };
 }
 
@@ -160,6 +178,12 @@ function closeRound(ctx: string, banks: readonly ParticipantId[]): Payload<'clos
   };
 }
 
+function cosign(checkpoint: string, from: ParticipantId, head: SignedHead): Payload<'cosign'> {
+  const { origin } = CHARTER;
+  const signature = signCosignature({ origin, ...head }, 1_800_000, seedOf(`witness of ${from}`));
+  return { checkpoint, from, time: 1_800_000, signature };
+}
+
 /** The fixture, with the places in it that tests go back to. */
 function wholeHistory() {
   const ledger = new Ledger();
@@ -176,7 +200,7 @@ function wholeHistory() {
   here('proposed');
   for (const from of BANKS) ledger.write('consent', consent(from));
   here('consented');
-  const started = ledger.write('run-started', { run, roster: BANKS });
+  const started = ledger.write('run-started', startRun(run, BANKS));
   here('started');
   const first = ledger.write('open-round', openRound(run, started, 0, 0));
   here('first');
@@ -198,16 +222,22 @@ function wholeHistory() {
   for (const bank of BANKS) ledger.write('plain-input', plainInput(second, bank));
   const last = ledger.write('close-round', closeRound(second, BANKS));
   here('last');
+  const head = signHead(CHARTER.origin, ledger.texts.length, sha256(utf8('the root')), seedOf('log'));
+  const offered = ledger.write('checkpoint', { run, parent: last, head });
+  here('offered');
+  for (const bank of [CEDAR, ALDER]) ledger.write('cosign', cosign(offered, bank, head));
+  here('cosigned');
   ledger.write('run-finished', {
     run,
     parent: last,
+    checkpoint: offered,
     outcome: 'completed',
     reason: 'done',
     artefact: digest('model'),
     metrics: { auc: 0.75 },
   });
   here('finished');
-  return { ledger, places, run, started, first, voided, retry, closed, second, last };
+  return { ledger, places, offered, run, started, first, voided, retry, closed, second, last };
 }
 
 const whole = wholeHistory();
@@ -217,7 +247,7 @@ const at = (place: string) => whole.ledger.upTo(whole.places[place]!);
 function startedWithTwo() {
   const ledger = at('proposed');
   for (const bank of [ALDER, CEDAR]) ledger.write('consent', consent(bank));
-  return { ledger, started: ledger.write('run-started', { run: RUN, roster: [ALDER, CEDAR] }) };
+  return { ledger, started: ledger.write('run-started', startRun(RUN, [ALDER, CEDAR])) };
 }
 
 const refusal = (code: string) => expect.objectContaining({ name: 'FederationError', code }) as Error;
@@ -322,7 +352,14 @@ const TIMELINES: [what: string, type: MessageType, timeline: string][] = [
     `0 STATE, 1 STALE, second accepted, second+${i + 1} REPLAY, last LATE`,
   ]),
   ['closing of round 1', 'close-round', '0 STATE, 1 STALE, second STATE, second+3 accepted, last LATE'],
-  ['end', 'run-finished', '0 STATE, 1 NOT_FOUND, proposed STATE, last accepted, finished STATE'],
+  ['checkpoint', 'checkpoint', '0 STATE, 1 NOT_FOUND, proposed STATE, last accepted, offered STATE'],
+  ['cosignature of cedar', 'cosign', '0 STATE, 1 NOT_FOUND, offered accepted, offered+1 REPLAY'],
+  ['cosignature of alder', 'cosign', '0 STATE, 1 NOT_FOUND, offered accepted, offered+2 REPLAY'],
+  [
+    'end',
+    'run-finished',
+    '0 STATE, 1 NOT_FOUND, proposed STATE, last QUORUM, cosigned accepted, finished STATE',
+  ],
 ];
 
 function expectedAt(place: number, timeline: string): string {
@@ -354,10 +391,10 @@ describe('who signed', () => {
   const indexed = whole.ledger.messages.map((message, index) => ({ type: message.type, message, index }));
   const oneOfEach = [...new Map(indexed.map((entry) => [entry.type, entry])).values()];
 
-  test('the sample has all thirteen types of message, four of them for banks', () => {
-    expect(oneOfEach).toHaveLength(13);
+  test('the sample has fifteen types of message, five of them for banks', () => {
+    expect(oneOfEach).toHaveLength(15);
     const ofBanks = new Set(whole.ledger.messages.filter(isBankMessage).map(({ type }) => type));
-    expect(ofBanks).toEqual(new Set(['enrol', 'consent', 'plain-input', 'refuse-round']));
+    expect(ofBanks).toEqual(new Set(['enrol', 'consent', 'plain-input', 'refuse-round', 'cosign']));
   });
 
   test.each(oneOfEach)('a $type signed by somebody else does not pass', ({ message, index }) => {
@@ -482,7 +519,10 @@ describe('membership', () => {
     for (let i = 0; i < LIMITS.participantsMax - 1; i++) {
       const id = participantId.parse(`bank-${i}`);
       const identityKey = `key ${i}`;
-      ledger.state.participants.set(id, { id, identityKey, enrol: '', status: 'admitted', enrolledAt: 0 });
+      ledger.state.participants.set(id, {
+        ...{ id, identityKey, witnessKey: `witness ${i}`, enrol: '' },
+        ...{ status: 'admitted', enrolledAt: 0 },
+      });
     }
     const first = ledger.write('invite', invite(ALDER));
     const second = ledger.write('invite', invite(BIRCH));
@@ -528,15 +568,15 @@ describe('consent and start', () => {
     ledger.write('consent', consent(BIRCH, 'refused'));
     ledger.write('consent', consent(ALDER));
     for (const roster of [BANKS, [ALDER], [CEDAR, ALDER], [ALDER, BIRCH], [ALDER, CEDAR, CEDAR]]) {
-      expect(offer(ledger, 'run-started', { run: whole.run, roster })).toBe('STATE');
+      expect(offer(ledger, 'run-started', startRun(whole.run, roster))).toBe('STATE');
     }
-    expect(offer(ledger, 'run-started', { run: whole.run, roster: [ALDER, CEDAR] })).toBe('accepted');
+    expect(offer(ledger, 'run-started', startRun(whole.run, [ALDER, CEDAR]))).toBe('accepted');
   });
 
   test('a run with fewer consents than its cohort needs does not start', () => {
     const ledger = at('proposed');
     ledger.write('consent', consent(BIRCH));
-    expect(offer(ledger, 'run-started', { run: whole.run, roster: [BIRCH] })).toBe('COHORT');
+    expect(offer(ledger, 'run-started', startRun(whole.run, [BIRCH]))).toBe('COHORT');
   });
 
   test('a bank that decides after the start is late', () => {
@@ -661,9 +701,22 @@ describe('the end of a run', () => {
   test('as completed is possible between rounds only, and with a model', () => {
     expect(offer(at('proposed'), 'run-finished', end('completed', whole.run))).toBe('STATE');
     expect(offer(at('retry'), 'run-finished', end('completed', whole.retry))).toBe('STATE');
-    expect(offer(at('closed'), 'run-finished', end('completed', whole.closed))).toBe('accepted');
-    const { artefact: _model, ...bare } = end('completed', whole.closed);
-    expect(offer(at('closed'), 'run-finished', bare)).toBe('STATE');
+    const final = { ...end('completed', whole.last), checkpoint: whole.offered };
+    expect(offer(at('cosigned'), 'run-finished', final)).toBe('accepted');
+    const { artefact: _model, ...bare } = final;
+    expect(offer(at('cosigned'), 'run-finished', bare)).toBe('STATE');
+  });
+
+  test('as completed is possible under a checkpoint that a quorum has cosigned, and not before', () => {
+    const final = { ...end('completed', whole.last), checkpoint: whole.offered };
+    for (const cosigned of [0, 1]) {
+      const ledger = whole.ledger.upTo(whole.places['offered']! + cosigned);
+      expect(offer(ledger, 'run-finished', final)).toBe('QUORUM');
+    }
+    expect(offer(at('cosigned'), 'run-finished', { ...final, checkpoint: digest('other') })).toBe('QUORUM');
+    const { checkpoint: _none, ...without } = final;
+    expect(offer(at('cosigned'), 'run-finished', without)).toBe('QUORUM');
+    expect(offer(at('closed'), 'run-finished', end('completed', whole.closed))).toBe('QUORUM');
   });
 
   test('is final', () => {
@@ -741,7 +794,7 @@ describe('random sequences of messages', () => {
         return sign(type, { ...consent(bank, wrong ? 'refused' : 'granted'), run: id });
       case 'run-started': {
         const granted = BANKS.filter((b) => run?.consents.get(b)?.decision === 'granted');
-        return sign(type, { run: id, roster: wrong || granted.length === 0 ? [bank] : granted });
+        return sign(type, startRun(id, wrong || granted.length === 0 ? [bank] : granted));
       }
       case 'open-round':
         return sign(type, openRound(id, wrong ? ctx : ready.parent, ready.round, ready.attempt));

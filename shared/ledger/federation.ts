@@ -25,6 +25,7 @@ import { membershipRules } from '#shared/ledger/membership-rules.ts';
 import { maskedRules } from '#shared/ledger/masked-rules.ts';
 import { roundRules } from '#shared/ledger/round-rules.ts';
 import { runRules } from '#shared/ledger/run-rules.ts';
+import { witnessRules } from '#shared/ledger/witness-rules.ts';
 import { sessionRules } from '#shared/ledger/session-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { isBankMessage, type Message, type MessageType } from '#shared/protocol/messages.ts';
@@ -35,6 +36,7 @@ const rules: Rules<MessageType> = {
   ...sessionRules,
   ...roundRules,
   ...maskedRules,
+  ...witnessRules,
 };
 
 function ruleOf(message: Message): Rule<MessageType> {

@@ -19,6 +19,7 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
     },
     apply(state, payload, { hash }) {
       state.charter = { hash, payload };
+      state.logKey = payload.logKey;
     },
   },
 
@@ -59,10 +60,7 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
           `expected an unused, unexpired invitation for "${payload.from}"; ask the operator for a new one`,
         );
       }
-      assertSafePublicKey(fromBase64Url(payload.identityKey));
-      if ([...state.participants.values()].some((p) => p.identityKey === payload.identityKey)) {
-        throw new FederationError('REPLAY', 'this identity key is already enrolled');
-      }
+      assertFreshKeys(state, [payload.identityKey, payload.witnessKey]);
       if (state.participants.size >= LIMITS.participantsMax) {
         throw new FederationError(
           'TOO_LARGE',
@@ -71,11 +69,12 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
       }
     },
     apply(state, payload, { hash, entry }) {
-      const { from: id, identityKey } = payload;
+      const { from: id, identityKey, witnessKey } = payload;
       state.invitations.get(payload.invite)!.used = true;
       state.participants.set(id, {
         id,
         identityKey,
+        witnessKey,
         enrol: hash,
         status: 'enrolled',
         enrolledAt: entry.time,
@@ -98,6 +97,22 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
     },
   },
 };
+
+/**
+ * Every key in the consortium has one holder and one purpose.
+ * @throws FederationError WEAK_KEY | REPLAY
+ */
+function assertFreshKeys(state: FederationState, keys: readonly string[]): void {
+  const { coordinatorKey } = state.charter!.payload;
+  const known = new Set([coordinatorKey, state.logKey]);
+  for (const { identityKey, witnessKey } of state.participants.values())
+    known.add(identityKey).add(witnessKey);
+  for (const key of keys) {
+    assertSafePublicKey(fromBase64Url(key));
+    if (known.has(key)) throw new FederationError('REPLAY', 'this key is already in use in this consortium');
+    known.add(key);
+  }
+}
 
 /** @throws FederationError STATE */
 export function assertCharter(state: FederationState, hash: string): void {

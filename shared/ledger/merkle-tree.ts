@@ -35,6 +35,11 @@ export class MerkleTree {
     return this.levels[0]!.length;
   }
 
+  /** The leaf hash at this position; a view, valid until the next append. */
+  leaf(index: number): Uint8Array {
+    return this.levels[0]!.at(index);
+  }
+
   append(leaf: Uint8Array): void {
     let hash = leaf;
     for (let k = 0; ; k++) {

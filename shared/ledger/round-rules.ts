@@ -10,6 +10,7 @@ import {
   type Run,
 } from '#shared/ledger/federation-state.ts';
 import { lastHash, tooFew } from '#shared/ledger/run-rules.ts';
+import { assertHead } from '#shared/ledger/witness-rules.ts';
 import { usableSession } from '#shared/ledger/session-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
@@ -30,6 +31,9 @@ export const roundRules: Rules<'open-round' | 'plain-input' | 'refuse-round' | '
           );
         }
         if (payload.deadlineAt <= time) throw new FederationError('STATE', 'the deadline has already passed');
+        assertHead(state, payload.head);
+        if (run.checkpoint !== undefined)
+          throw new FederationError('STATE', `run ${run.id} has offered its end to be cosigned`);
         assertKeys(run, payload);
       },
       apply(state, payload, { hash, entry }) {
@@ -94,7 +98,7 @@ export const roundRules: Rules<'open-round' | 'plain-input' | 'refuse-round' | '
       },
       apply(state, payload, { hash, entry }) {
         const { run, open } = openRoundOf(state, payload.ctx);
-        endRound(run, { open, endedAt: entry.time, end: { outcome: 'closed', hash, payload } });
+        endRound(run, { open, endedAt: entry.time, end: { outcome: 'closed', hash, payload } }, entry.seq);
       },
     },
 
@@ -104,7 +108,7 @@ export const roundRules: Rules<'open-round' | 'plain-input' | 'refuse-round' | '
       },
       apply(state, payload, { hash, entry }) {
         const { run, open } = openRoundOf(state, payload.ctx);
-        endRound(run, { open, endedAt: entry.time, end: { outcome: 'void', hash, payload } });
+        endRound(run, { open, endedAt: entry.time, end: { outcome: 'void', hash, payload } }, entry.seq);
       },
     },
   };
@@ -221,14 +225,14 @@ export function survivorsHash(open: OpenRound): string {
   return messageHash('survivors', { ctx: open.hash, vectors });
 }
 
-function endRound(run: Run, past: PastRound): void {
+function endRound(run: Run, past: PastRound, seq: number): void {
   run.past.push(past);
   const { round, attempt } = past.open.payload;
   const { hash: parent } = past.end;
   run.phase =
     past.end.outcome === 'closed'
-      ? { name: 'ready', parent, round: round + 1, attempt: 0, since: past.endedAt }
-      : { name: 'ready', parent, round, attempt: attempt + 1, since: past.endedAt };
+      ? { name: 'ready', parent, round: round + 1, attempt: 0, since: past.endedAt, seq }
+      : { name: 'ready', parent, round, attempt: attempt + 1, since: past.endedAt, seq };
 }
 
 /**

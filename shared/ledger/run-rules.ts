@@ -10,6 +10,7 @@ import {
   type Rules,
   type Run,
 } from '#shared/ledger/federation-state.ts';
+import { assertFinal } from '#shared/ledger/finality.ts';
 import { assertCharter } from '#shared/ledger/membership-rules.ts';
 
 export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-finished'> = {
@@ -33,8 +34,10 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
         proposedAt: entry.time,
         consents: new Map(),
         roster: [],
+        witnessKeys: [],
         phase: { name: 'proposed' },
         past: [],
+        checkpoint: undefined,
         session: undefined,
         culprits: new Map(),
         stalls: new Map(),
@@ -77,11 +80,14 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
       ) {
         throw new FederationError('STATE', 'expected the enrolled keys of the roster');
       }
+      if (canonicalJson(payload.witnessKeys) !== canonicalJson(witnessKeysFor(state, run)))
+        throw new FederationError('STATE', 'expected the enrolled witness keys of the roster');
     },
     apply(state, payload, { hash, entry }) {
       const run = runOf(state, payload.run);
       run.roster = payload.roster;
-      run.phase = { name: 'ready', parent: hash, round: 0, attempt: 0, since: entry.time };
+      run.witnessKeys = payload.witnessKeys;
+      run.phase = { name: 'ready', parent: hash, round: 0, attempt: 0, since: entry.time, seq: entry.seq };
     },
   },
 
@@ -94,6 +100,7 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
       if (payload.outcome === 'completed' && (run.phase.name !== 'ready' || payload.artefact === undefined)) {
         throw new FederationError('STATE', 'only a run between rounds, with an artefact, can be completed');
       }
+      if (payload.outcome === 'completed') assertFinal(run, payload);
     },
     apply(state, payload, { entry }) {
       runOf(state, payload.run).phase = { name: 'finished', at: entry.time, result: payload };
@@ -110,6 +117,11 @@ export function grantedBy(run: Run): ParticipantId[] {
 export function identityKeysFor(state: FederationState, run: Run): string[] | undefined {
   if (run.plan.aggregation === 'plain') return undefined;
   return grantedBy(run).map((id) => admittedParticipant(state, id).identityKey);
+}
+
+/** The witness keys that a run announces with its roster. */
+export function witnessKeysFor(state: FederationState, run: Run): string[] {
+  return grantedBy(run).map((id) => admittedParticipant(state, id).witnessKey);
 }
 
 /** The message a run's next one must follow. */

@@ -4,9 +4,9 @@
  */
 import { fromBase64Url } from '#shared/crypto/base64.ts';
 import { toHex } from '#shared/crypto/hash.ts';
-import { MerkleRootBuilder } from '#shared/crypto/merkle-hash.ts';
 import { openCheckpoint } from '#shared/ledger/checkpoint.ts';
 import { parseEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
+import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { emptyFederation, type FederationState } from '#shared/ledger/federation-state.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
@@ -38,23 +38,24 @@ export async function verifyHistory(
   charter: string,
 ): Promise<History> {
   const state = emptyFederation();
-  const builder = new MerkleRootBuilder();
+  const tree = new MerkleTree();
   const findings: Finding[] = [];
   for await (const text of texts) {
-    const seq = builder.size;
+    const seq = tree.size;
     try {
       const recorded = parseEntry(text);
-      builder.add(recorded.leaf);
       checkEntry(state, recorded, seq, charter);
+      checkHeads(tree, recorded);
+      tree.append(recorded.leaf);
       apply(state, recorded);
     } catch (error) {
       findings.push({ seq, ...asFinding(error) });
       break; // what follows an entry that must not be there cannot be judged
     }
   }
-  const root = toHex(builder.root());
-  if (findings.length === 0) findings.push(...checkHead(state, builder.size, root, checkpoint));
-  return { state, size: builder.size, root, findings };
+  const root = toHex(tree.root());
+  if (findings.length === 0) findings.push(...checkHead(state, tree.size, root, checkpoint));
+  return { state, size: tree.size, root, findings };
 }
 
 function checkEntry(state: FederationState, recorded: RecordedEntry, seq: number, charter: string): void {
@@ -68,11 +69,20 @@ function checkEntry(state: FederationState, recorded: RecordedEntry, seq: number
   assertAuthentic(state, entry.message);
 }
 
+/** Heads that the coordinator signed on the way must be those of the entries. @throws FederationError FORK */
+function checkHeads(tree: MerkleTree, { entry }: RecordedEntry): void {
+  const { payload } = entry.message;
+  if (!('head' in payload)) return;
+  const { size, root } = payload.head;
+  if (toHex(tree.root(size)) !== root)
+    throw new FederationError('FORK', `the coordinator signed another head of ${size} entries than these`);
+}
+
 function checkHead(state: FederationState, size: number, root: string, note: string): Finding[] {
   if (state.charter === undefined) return [{ code: 'LEDGER', message: 'the ledger is empty' }];
-  const { origin, logKey } = state.charter.payload;
+  const { origin } = state.charter.payload;
   try {
-    const head = openCheckpoint(note, origin, fromBase64Url(logKey));
+    const head = openCheckpoint(note, origin, fromBase64Url(state.logKey!));
     if (head.size !== size) {
       return [{ code: 'LEDGER', message: `the checkpoint is over ${head.size} entries, there are ${size}` }];
     }

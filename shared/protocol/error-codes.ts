@@ -43,8 +43,11 @@ export const ERROR_CODES = {
   EQUIVOCATION: { status: 409, retryable: false, title: 'two different things were said about one slot' },
   CERTIFICATE: { status: 409, retryable: false, title: 'not certified by enough banks' },
   VOTES: { status: 409, retryable: false, title: 'too few votes to ask the question again' },
-  QUORUM: { status: 409, retryable: false, title: 'too few banks certified the survivors' },
+  QUORUM: { status: 409, retryable: false, title: 'too few banks certified' },
   SHARES: { status: 409, retryable: false, title: 'too few banks revealed their shares' },
+  // the ledger itself
+  FORK: { status: 409, retryable: false, title: 'another history than the one witnessed before' },
+  ROLLBACK: { status: 409, retryable: false, title: 'less history than was witnessed before' },
   // how a run ends
   COHORT: { status: 409, retryable: false, title: 'too few banks' },
   STOPPED: { status: 409, retryable: false, title: 'stopped by the operator' },

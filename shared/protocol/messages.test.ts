@@ -21,15 +21,27 @@ const PLAN = plan.parse({
   seed: 's',
 });
 
+const HEAD = { size: 1, root: HASH, signature: SIG };
+
 /** One valid payload of each type. */
 const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
   charter: { v: 1, consortium: 'One', origin: 'tallystick.example/one', coordinatorKey: KEY, logKey: KEY },
   invite: { charter: HASH, participant: 'alder', tokenHash: HASH, expiresAt: 5 },
-  enrol: { invite: HASH, from: 'alder', token: 't'.repeat(20), identityKey: KEY, agentVersion: '0.1.0' },
+  enrol: {
+    invite: HASH,
+    from: 'alder',
+    token: 't'.repeat(20),
+    identityKey: KEY,
+    witnessKey: KEY,
+    agentVersion: '0.1.0',
+  },
   admit: { enrol: HASH, participant: 'alder' },
   'run-proposed': { charter: HASH, plan: PLAN },
   consent: { run: HASH, from: 'alder', decision: 'granted', reason: '' },
-  'run-started': { run: HASH, roster: ['alder', 'birch'], identityKeys: [KEY, KEY, KEY] },
+  'run-started': {
+    ...{ run: HASH, roster: ['alder', 'birch'] },
+    ...{ identityKeys: [KEY, KEY, KEY], witnessKeys: [KEY, KEY] },
+  },
   'open-round': {
     run: HASH,
     parent: HASH,
@@ -38,6 +50,7 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
     question: QUESTION,
     metrics: { auc: 0.75 },
     deadlineAt: 9,
+    head: HEAD,
     keys: { session: HASH, slot: 0 },
   },
   'plain-input': { ctx: HASH, from: 'alder', ring: 'u64', length: 7, vectorRoot: HASH },
@@ -79,9 +92,12 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
   'abort-round': { ctx: HASH, slot: 0, from: 'alder', query: HASH },
   'confirm-sum': { ctx: HASH, from: 'alder', sumRoot: HASH },
   blame: { run: HASH, culprit: 'alder', code: 'SHARE_BAD', reason: '', evidence: { ctx: HASH } },
+  checkpoint: { run: HASH, parent: HASH, head: HEAD },
+  cosign: { checkpoint: HASH, from: 'alder', time: 5, signature: SIG },
   'run-finished': {
     run: HASH,
     parent: HASH,
+    checkpoint: HASH,
     outcome: 'completed',
     code: 'STOPPED',
     reason: '',
@@ -92,6 +108,7 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
 const OPTIONAL = new Set([
   'run-finished.code',
   'run-finished.artefact',
+  'run-finished.checkpoint',
   'run-started.identityKeys',
   'open-round.keys',
 ]);

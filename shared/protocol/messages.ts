@@ -5,6 +5,7 @@
  *   charter ← invite ← enrol, admit
  *   charter ← run-proposed ← consent, run-started ← open-round ← plain-input | refuse-round
  *                                                              ← close-round | void-round ← open-round …
+ *                                                 ← checkpoint ← cosign
  *                                                 ← run-finished
  *
  * Masked runs deal keys first, for many rounds, and a round has more steps (docs/secure-sum.md):
@@ -20,6 +21,16 @@ import { LIMITS } from '#shared/protocol/limits.ts';
 import { plan } from '#shared/protocol/plan.ts';
 import { SESSION_BANKS_MAX, SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
 import { ring } from '#shared/ring/field.ts';
+
+/** A signed head of the ledger: with the charter's origin it is a C2SP checkpoint (ledger/checkpoint.ts). */
+export const signedHead = z.strictObject({
+  /** Entries under it. */
+  size: z.int().min(1),
+  root: hash,
+  /** The ledger key's, over the text of the note. */
+  signature: signature64,
+});
+export type SignedHead = z.infer<typeof signedHead>;
 
 const sentence = z.string().max(500);
 const roundNumber = z.int().min(0).max(LIMITS.roundsMax);
@@ -74,6 +85,8 @@ const payloads = {
     from: participantId,
     token: z.string().min(20).max(100),
     identityKey: key32,
+    /** Cosigns checkpoints; never the identity key. */
+    witnessKey: key32,
     agentVersion: z.string().max(40),
   }),
 
@@ -99,6 +112,8 @@ const payloads = {
     roster: z.array(participantId).min(1).max(LIMITS.participantsMax),
     /** Masked runs: the enrolled key of each, by which the banks check each other's signatures. */
     identityKeys: z.array(key32).min(SESSION_BANKS_MIN).max(SESSION_BANKS_MAX).optional(),
+    /** The enrolled witness key of each: with them anybody can tell whether the end is cosigned. */
+    witnessKeys: z.array(key32).min(1).max(LIMITS.participantsMax),
   }),
 
   'open-round': z.strictObject({
@@ -111,6 +126,8 @@ const payloads = {
     /** What the last sum showed. Derived: every agent computes the same figures. */
     metrics,
     deadlineAt: timeMs,
+    /** The ledger before this round. Every answer names the open-round and so stands behind this head too. */
+    head: signedHead,
     /** Masked runs: hash of the seal-session whose keys this round uses up, and which of them. */
     keys: z.strictObject({ session: hash, slot: slotNumber }).optional(),
   }),
@@ -249,9 +266,30 @@ const payloads = {
     evidence: z.record(z.string().max(40), z.json()),
   }),
 
+  /** The program is done: the banks are asked to cosign the ledger, last sum included. */
+  checkpoint: z.strictObject({
+    run: runId,
+    /** Hash of the last close-round. */
+    parent: hash,
+    head: signedHead,
+  }),
+
+  /** A bank's witness has seen the ledger grow, entry by entry, to the head of a checkpoint. */
+  cosign: z.strictObject({
+    /** Hash of the checkpoint. */
+    checkpoint: hash,
+    from: participantId,
+    /** Seconds since 1970, as in the cosignature. */
+    time: z.int().min(0),
+    /** C2SP cosignature/v1 by the witness key. */
+    signature: signature64,
+  }),
+
   'run-finished': z.strictObject({
     run: runId,
     parent: hash,
+    /** Completed runs: hash of the checkpoint that a quorum has cosigned. */
+    checkpoint: hash.optional(),
     outcome: z.enum(['completed', 'stopped', 'failed']),
     code: errorCode.optional(),
     reason: sentence,
@@ -283,6 +321,7 @@ export const BANK_MESSAGES = [
   'unmask',
   'abort-round',
   'confirm-sum',
+  'cosign',
 ] as const;
 export type BankMessage = Message<(typeof BANK_MESSAGES)[number]>;
 

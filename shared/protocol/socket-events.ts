@@ -21,6 +21,8 @@ export const FEED_TYPES = [
   'open-round',
   'close-round',
   'void-round',
+  'checkpoint',
+  'cosign',
   'run-finished',
   'open-session',
   'advertise-keys',
@@ -58,9 +60,17 @@ export const authentication = z.strictObject({
 export const authenticated = z.strictObject({ ok: z.literal(true), token: z.string() });
 
 export const followRequest = z.strictObject({ from: z.int().min(0) });
+
+/** An entry that is not this bank's business: only the hash under which it is in the tree. */
+export const hiddenEntry = z.strictObject({ seq: z.int().min(0), leaf: hash });
+export type HiddenEntry = z.infer<typeof hiddenEntry>;
+
+/** One position of the ledger as a bank sees it: none is left out. */
+export type FeedEntry = Entry | HiddenEntry;
+
 export interface FollowPage {
   readonly ok: true;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly FeedEntry[];
   /** Where the next page starts, or null when this was the last. */
   readonly next: number | null;
 }
@@ -103,7 +113,7 @@ export interface AgentToCoordinator {
 
 export interface CoordinatorToAgent {
   challenge(challenge: Challenge): void;
-  entry(entry: Entry): void;
+  entry(entry: FeedEntry): void;
 }
 
 export interface WatchReply {

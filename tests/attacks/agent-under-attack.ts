@@ -1,5 +1,5 @@
 /** A real agent, with its own folder and socket, whose log a test can read and which can be started again. */
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino from 'pino';
 import { createAgent, type Agent } from '#participant-agent/agent.ts';
@@ -11,6 +11,7 @@ import { sha256, utf8 } from '#shared/crypto/hash.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { Arrivals, type MaliciousCoordinator } from '../support/malicious-coordinator.ts';
 import { closeLater, temporaryFolder } from '../support/opened.ts';
+import { witnessSeedOf } from '../support/witness-keys.ts';
 import { stubAnswerer } from '../support/stub-answers.ts';
 import { tinyApplicants, writeApplicants } from '../support/tiny-bank-data.ts';
 
@@ -75,11 +76,20 @@ export class AgentUnderAttack {
       { level: 'debug' },
       { write: (line: string) => this.log.push(JSON.parse(line) as LogRecord) },
     );
-    this.running = await createAgent(this.folder, this.seed, {
-      clock: { now: () => Date.now() },
-      log,
-      createComputer: (dataFile) => new LocalComputer(dataFile, () => stubAnswerer(this.id)),
-    });
+    this.running = await createAgent(
+      this.folder,
+      { identity: this.seed, witness: witnessSeedOf(this.id) },
+      {
+        clock: { now: () => Date.now() },
+        log,
+        createComputer: (dataFile) => new LocalComputer(dataFile, () => stubAnswerer(this.id)),
+      },
+    );
+  }
+
+  /** As if its memory of the ledger's heads were lost: its promises alone must hold. */
+  async forgetHeads(): Promise<void> {
+    await rm(join(this.folder, 'state/witness.note'), { force: true });
   }
 
   async stop(): Promise<void> {

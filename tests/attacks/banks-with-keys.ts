@@ -12,6 +12,7 @@ import type { BankMessage, Message, Payload } from '#shared/protocol/messages.ts
 import { plan } from '#shared/protocol/plan.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
 import type { MaliciousCoordinator } from '../support/malicious-coordinator.ts';
+import { witnessKeyOf } from '../support/witness-keys.ts';
 import { tinyContract, tinyPlan } from '../support/tiny-bank-data.ts';
 import type { AgentUnderAttack } from './agent-under-attack.ts';
 import type { History } from './history.ts';
@@ -58,10 +59,16 @@ export class BanksWithKeys {
     this.coordinator.show(VICTIM, history);
   }
 
-  /** The agent is stopped, and started again to be told another history (or the same). */
+  /**
+   * The agent is stopped, and started again to be told the same history, or another: then without its memory
+   * of the ledger's heads, which would end it there (tests/witness).
+   */
   async restart(history = this.history): Promise<void> {
     await this.agent.stop();
-    if (history !== this.history) this.show(history);
+    if (history !== this.history) {
+      this.show(history);
+      await this.agent.forgetHeads();
+    }
     await this.agent.start();
   }
 
@@ -75,7 +82,8 @@ export class BanksWithKeys {
 
   runStarted(changes: Partial<Payload<'run-started'>> = {}): Payload<'run-started'> {
     const { names: roster, identityKeys } = this;
-    return { run: this.history.run.id, roster, identityKeys, ...changes };
+    const witnessKeys = (changes.roster ?? roster).map(witnessKeyOf);
+    return { run: this.history.run.id, roster, identityKeys, witnessKeys, ...changes };
   }
 
   async startRun(minimum?: number): Promise<void> {

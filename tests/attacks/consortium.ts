@@ -20,7 +20,7 @@ export class Consortium extends BanksWithKeys {
   static async gather(options: AgentOptions = {}): Promise<Consortium> {
     const coordinator = await MaliciousCoordinator.start();
     coordinator.bodies.set(contractHash(tinyContract), contractBytes(tinyContract));
-    const history = new History(coordinator.seed);
+    const history = new History(coordinator.seed, coordinator.logSeed);
     history.say('charter', coordinator.charter);
     coordinator.show(VICTIM, history);
     const agent = await AgentUnderAttack.start(coordinator, VICTIM, options);
@@ -63,7 +63,7 @@ export class Consortium extends BanksWithKeys {
     return {
       ...{ run: run.id, parent: phase.parent, round: phase.round, attempt: phase.attempt },
       question: { kind, hash: asked!.hash, ring, length: asked!.length },
-      ...{ metrics, deadlineAt: LONG },
+      ...{ metrics, deadlineAt: LONG, head: this.history.head },
       keys: { session: session!.sealed!.hash, slot: session!.nextSlot },
       ...changes,
     };

@@ -3,18 +3,28 @@ import { signMessage } from '#shared/crypto/signed-message.ts';
 import { recordEntry, type Entry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { apply } from '#shared/ledger/federation.ts';
 import { emptyFederation, type OpenRound, type Run, type Session } from '#shared/ledger/federation-state.ts';
-import type { Message, MessageType, Payload } from '#shared/protocol/messages.ts';
+import { headOver } from '../support/witness-keys.ts';
+import type { Message, MessageType, Payload, SignedHead } from '#shared/protocol/messages.ts';
 import type { Shown } from '../support/malicious-coordinator.ts';
 
 export class History implements Shown {
   readonly entries: Entry[] = [];
   readonly state = emptyFederation();
   private readonly seed: Uint8Array;
+  private readonly logSeed: Uint8Array;
   private readonly listeners = new Set<(entry: Entry) => void>();
 
-  /** @param seed the coordinator's key */
-  constructor(seed: Uint8Array) {
+  /**
+   * @param seed the coordinator's key
+   * @param logSeed the ledger's
+   */
+  constructor(seed: Uint8Array, logSeed: Uint8Array) {
     this.seed = seed;
+    this.logSeed = logSeed;
+  }
+
+  get head(): SignedHead {
+    return headOver(this.entries, 'tallystick/test', this.logSeed);
   }
 
   /** What the coordinator itself says. */
@@ -42,7 +52,7 @@ export class History implements Shown {
 
   /** Another history that begins like this one. */
   fork(size = this.entries.length): History {
-    const other = new History(this.seed);
+    const other = new History(this.seed, this.logSeed);
     for (const entry of this.entries.slice(0, size)) {
       apply(other.state, recordEntry(entry));
       other.entries.push(entry);

@@ -8,6 +8,7 @@ import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { participantId } from '#shared/protocol/ids.ts';
 import { Consortium } from './consortium.ts';
 import { PlayedBank } from './played-bank.ts';
+import { witnessKeyOf } from '../support/witness-keys.ts';
 
 const strangerSeed = sha256(utf8('attacks/stranger'));
 const strangerKey = toBase64Url(publicKeyOf(strangerSeed));
@@ -120,8 +121,8 @@ test('a bank starts no masked run of two', async () => {
 
 test('a bank starts no masked run whose roster comes without keys', async () => {
   const consortium = await consented(fingerprints());
-  const { run, roster } = consortium.runStarted();
-  consortium.history.lie('run-started', { run, roster });
+  const { identityKeys: _keys, ...started } = consortium.runStarted();
+  consortium.history.lie('run-started', started);
   expect(await consortium.agent.brokenOff()).toBe('SHAPE');
   await consortium.settle();
   expect(consortium.sent).toEqual(['consent']);
@@ -139,12 +140,13 @@ test('a bank takes no members from the coordinator, even with all their signatur
       tokenHash: toHex(sha256(utf8(token))),
     });
     const identityKey = toBase64Url(publicKeyOf(falseSeed(participant)));
-    const enrolment = { invite, from: participant, token, identityKey, agentVersion: 'test' };
+    const witnessKey = witnessKeyOf(`false ${participant}`);
+    const enrolment = { invite, from: participant, token, identityKey, witnessKey, agentVersion: 'test' };
     const { hash: enrol } = history.tell(signMessage('enrol', enrolment, falseSeed(participant)));
     history.say('admit', { enrol, participant });
   }
-  const { run, roster } = consortium.runStarted();
-  history.say('run-started', { run, roster });
+  const { identityKeys: _keys, ...started } = consortium.runStarted();
+  history.say('run-started', started);
   history.say('open-session', consortium.openSession(1));
   expect(await agent.brokenOff()).toBe('STATE');
   await consortium.settle();

@@ -68,13 +68,15 @@ test('a bank has no part in a run that it has refused', async () => {
   });
   history.say('run-proposed', { charter: consortium.coordinator.charterHash, plan: proposal });
   expect((await consortium.coordinator.until('consent')).payload.decision).toBe('refused');
-  const { run, roster } = consortium.runStarted();
-  const parent = history.say('run-started', { run, roster }).hash;
+  const { identityKeys: _keys, ...started } = consortium.runStarted();
+  const { run } = started;
+  const parent = history.say('run-started', started).hash;
   const { asked } = consortium.machine();
   const { kind, ring } = asked!.question;
   history.say('open-round', {
     ...{ run, parent, round: 0, attempt: 0, metrics: {}, deadlineAt: 4_000_000_000_000 },
     question: { kind, hash: asked!.hash, ring, length: asked!.length },
+    head: history.head,
   });
   await consortium.startRun();
   await consortium.settle();

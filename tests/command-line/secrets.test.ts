@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openCoordinatorKeys } from '#coordinator/keys.ts';
 import { enrolAgent } from '#participant-agent/enrol.ts';
-import { openIdentity } from '#participant-agent/identity.ts';
+import { openAgentKeys } from '#participant-agent/keys.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
@@ -53,7 +53,7 @@ test('the logs of a whole run contain no secret, and no row', async () => {
     secrets.push(
       code,
       readInvitationCode(code).token,
-      ...formsOf(await openIdentity(folder, bankPassphrase)),
+      ...Object.values(await openAgentKeys(folder, bankPassphrase)).flatMap((seed) => formsOf(seed)),
     );
     processes.push(
       startCommand(['agent', 'start', '--folder', folder, '--log-level', 'debug'], {

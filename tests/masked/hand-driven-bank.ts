@@ -5,9 +5,8 @@
 import { recordEntry } from '#shared/ledger/entry.ts';
 import { apply } from '#shared/ledger/federation.ts';
 import { emptyFederation, type OpenRound, type Run, type Session } from '#shared/ledger/federation-state.ts';
-import type { Entry } from '#shared/ledger/entry.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
-import type { SubmitReply } from '#shared/protocol/socket-events.ts';
+import type { FeedEntry, SubmitReply } from '#shared/protocol/socket-events.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 import { wordsOf } from '#shared/ring/ring-sum.ts';
 import { bytesOf } from '#shared/ring/vector-root.ts';
@@ -74,7 +73,7 @@ export class HandDrivenBank {
   }
 
   private follow(): void {
-    const take = (entry: Entry): void => {
+    const take = (entry: FeedEntry): void => {
       this.turn = this.turn.then(() => this.take(entry));
       this.turn.catch(() => {});
     };
@@ -83,8 +82,9 @@ export class HandDrivenBank {
     for (const entry of known) take(entry);
   }
 
-  private async take({ seq, time, message }: Entry): Promise<void> {
-    if (seq < this.federation.size) return;
+  private async take(shown: FeedEntry): Promise<void> {
+    if (!('message' in shown) || shown.seq < this.federation.size) return;
+    const { seq, time, message } = shown;
     apply(this.federation, recordEntry({ seq, time, message }));
     const run = this.federation.runs.get(this.run!.id as Run['id']);
     if (run !== undefined) await this.step(message, run);

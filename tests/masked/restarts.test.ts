@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { openIdentity } from '#participant-agent/identity.ts';
+import { openAgentKeys } from '#participant-agent/keys.ts';
 import { KeyVault } from '#participant-agent/state/key-vault.ts';
 import { auditBundle } from '#scripts/commands/audit.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
@@ -19,7 +19,7 @@ const IDS = ['a', 'b', 'c', 'd', 'e'];
 const PLAN = { rounds: 1, seed: 'restarts' };
 
 async function vaultOf(agent: TestAgent): Promise<KeyVault> {
-  const seed = await openIdentity(agent.folder, undefined);
+  const { identity: seed } = await openAgentKeys(agent.folder, undefined);
   return new KeyVault(join(agent.folder, 'state/sessions'), seed, () => {
     throw new Error('nothing new is sealed');
   });

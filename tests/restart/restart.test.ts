@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { request as httpRequest, type ClientRequest } from 'node:http';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { openIdentity } from '#participant-agent/identity.ts';
+import { openAgentKeys } from '#participant-agent/keys.ts';
 import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
 import { auditBundle } from '#scripts/commands/audit.ts';
 import type { Message } from '#shared/protocol/messages.ts';
@@ -186,7 +186,7 @@ describe('an agent', () => {
     const { held, ids, asked, let: letIt } = await heldAgent();
     const run = await TestRun.propose(coordinator, tinyPlan(ids, PLAN));
     const round = await asked.then(() => run.round(0));
-    const before = new TestBank(coordinator, held.id, await openIdentity(held.folder, undefined));
+    const before = new TestBank(coordinator, held.id, (await openAgentKeys(held.folder, undefined)).identity);
     await before.connect();
     const { root, bytes } = run.input(before, round);
     expect((await before.put(root, bytes.subarray(0, 24), { length: bytes.length })).status).toBe(202);
@@ -200,7 +200,7 @@ describe('an agent', () => {
     const { held, ids, asked, let: letIt } = await heldAgent();
     const run = await TestRun.propose(coordinator, tinyPlan(ids, PLAN));
     const round = await asked.then(() => run.round(0));
-    const before = new TestBank(coordinator, held.id, await openIdentity(held.folder, undefined));
+    const before = new TestBank(coordinator, held.id, (await openAgentKeys(held.folder, undefined)).identity);
     await before.connect();
     const { root, bytes } = run.input(before, round);
     await stall(before, root, bytes, 24); // to the coordinator it looks like a slow upload

@@ -26,6 +26,7 @@ import { plan } from '#shared/protocol/plan.ts';
 import { MovableClock } from './movable-clock.ts';
 import { closeLater } from './opened.ts';
 import { freshStorage, type DatabaseKind } from './test-coordinator.ts';
+import { witnessKeyOf } from './witness-keys.ts';
 import { tinyContract, tinyPlan, type TinyPlanOptions } from './tiny-bank-data.ts';
 
 /** Counts its statements, and waits before each while `gate` is closed. */
@@ -104,6 +105,7 @@ export class LocalFederation {
       from,
       token: tokenOf(bank),
       identityKey,
+      witnessKey: witnessKeyOf(bank),
       agentVersion: '',
     });
     const { hash: enrol } = await journal.append(enrolled);

@@ -54,6 +54,7 @@ export interface Shown {
 export class MaliciousCoordinator {
   url = '';
   readonly seed = new Uint8Array(randomBytes(32));
+  readonly logSeed = new Uint8Array(randomBytes(32));
   readonly charter: Payload<'charter'>;
   readonly bodies = new Map<string, Uint8Array>();
   /** What `GET /v1/sessions/:session/shares` answers, by participant and session. */
@@ -73,7 +74,7 @@ export class MaliciousCoordinator {
     this.charter = {
       ...{ v: 1, consortium: 'test', origin: 'tallystick/test' },
       coordinatorKey: toBase64Url(publicKeyOf(this.seed)),
-      logKey: toBase64Url(publicKeyOf(new Uint8Array(randomBytes(32)))),
+      logKey: toBase64Url(publicKeyOf(this.logSeed)),
     };
   }
 

@@ -6,6 +6,7 @@ import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { messageHash, signMessage } from '#shared/crypto/signed-message.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
+import { signHead } from '#shared/ledger/checkpoint.ts';
 import { recordEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { emptyFederation, type OpenRound, type Run, type Session } from '#shared/ledger/federation-state.ts';
@@ -17,6 +18,7 @@ import { plan } from '#shared/protocol/plan.ts';
 import type { Ring } from '#shared/ring/field.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
 import { SimulatedBank } from './simulated-bank.ts';
+import { witnessKeyOf } from './witness-keys.ts';
 import { tinyPlan } from './tiny-bank-data.ts';
 
 /** When everything happens, and when it should have happened. */
@@ -80,6 +82,10 @@ export class SimulatedLedger {
   }
 }
 
+const LOG_SEED = sha256(utf8('simulated log'));
+/** The fold does not look at its root. */
+const HEAD = signHead('tallystick/simulated', 1, sha256(utf8('any')), LOG_SEED);
+
 /** Everybody's keys, what the coordinator signs, and the ledger up to the start of one masked run. */
 export class SimulatedConsortium {
   readonly banks: readonly SimulatedBank[];
@@ -132,6 +138,7 @@ export class SimulatedConsortium {
       question: { kind: 'simulated', hash: toHex(sha256(utf8(question))), ring, length },
       metrics: {},
       deadlineAt: SIMULATED_DEADLINE,
+      head: HEAD,
       keys: { session: session!.sealed!.hash, slot: session!.nextSlot },
     });
   }
@@ -177,12 +184,11 @@ export class SimulatedConsortium {
   private found(): void {
     const { founded: ledger, banks } = this;
     const ids = banks.map((bank) => bank.id);
-    const logSeed = sha256(utf8('simulated log'));
     const charter = ledger.append(
       this.sign('charter', {
         ...{ v: 1, consortium: 'simulated', origin: 'tallystick/simulated' },
         coordinatorKey: toBase64Url(publicKeyOf(this.seed)),
-        logKey: toBase64Url(publicKeyOf(logSeed)),
+        logKey: toBase64Url(publicKeyOf(LOG_SEED)),
       }),
     ).hash;
     const enrols = banks.map((bank) => {
@@ -192,7 +198,15 @@ export class SimulatedConsortium {
       const invite = { charter, participant: bank.id, tokenHash, expiresAt };
       const { hash } = ledger.append(this.sign('invite', invite));
       const identityKey = bank.identityKey;
-      const enrol = { invite: hash, from: bank.id, token, identityKey, agentVersion: 'simulated' };
+      const witnessKey = witnessKeyOf(bank.id);
+      const enrol = {
+        invite: hash,
+        from: bank.id,
+        token,
+        identityKey,
+        witnessKey,
+        agentVersion: 'simulated',
+      };
       return ledger.append(bank.sign('enrol', enrol)).hash;
     });
     enrols.forEach((enrol, i) => ledger.append(this.sign('admit', { enrol, participant: ids[i]! })));
@@ -207,7 +221,9 @@ export class SimulatedConsortium {
       ledger.append(bank.sign('consent', { run, from: bank.id, decision: 'granted', reason: '' }));
     }
     const identityKeys = banks.map((bank) => bank.identityKey);
-    ledger.append(this.sign('run-started', { run, roster: ids, identityKeys }));
+    ledger.append(
+      this.sign('run-started', { run, roster: ids, identityKeys, witnessKeys: ids.map(witnessKeyOf) }),
+    );
   }
 }
 

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAgent, type Agent } from '#participant-agent/agent.ts';
 import { enrolAgent } from '#participant-agent/enrol.ts';
-import { openIdentity } from '#participant-agent/identity.ts';
+import { openAgentKeys } from '#participant-agent/keys.ts';
 import { createLogger, type Logger } from '#participant-agent/logger.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
@@ -86,7 +86,7 @@ export class TestAgent {
       answers === 'stub'
         ? new LocalComputer(dataFile, () => stubAnswerer(this.id))
         : new LocalComputer(dataFile);
-    this.running = await createAgent(this.folder, await openIdentity(this.folder, undefined), {
+    this.running = await createAgent(this.folder, await openAgentKeys(this.folder, undefined), {
       clock: this.coordinator.clock,
       log: this.options.log ?? createLogger('silent'),
       createComputer: createComputer ?? local,

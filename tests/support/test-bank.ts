@@ -5,13 +5,20 @@ import { randomBytes } from 'node:crypto';
 import { io, type Socket } from 'socket.io-client';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
-import { signMessage, type SignedMessage } from '#shared/crypto/signed-message.ts';
+import { messageHash, signMessage, type SignedMessage } from '#shared/crypto/signed-message.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
+import { signCosignature } from '#shared/ledger/cosignature.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
 import { participantId, type ParticipantId } from '#shared/protocol/ids.ts';
 import { readInvitationCode } from '#shared/protocol/invitation-code.ts';
 import type { Payload } from '#shared/protocol/messages.ts';
-import type { Challenge, FollowPage, Refusal, SubmitReply } from '#shared/protocol/socket-events.ts';
+import type {
+  Challenge,
+  FeedEntry,
+  FollowPage,
+  Refusal,
+  SubmitReply,
+} from '#shared/protocol/socket-events.ts';
 import type { OperatorClient } from '#scripts/operator/operator-client.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { closeLater } from './opened.ts';
@@ -44,6 +51,9 @@ export class TestBank {
   /** Entries that came over the socket. */
   readonly entries: Entry[] = [];
   token = '';
+  readonly witnessSeed = new Uint8Array(randomBytes(32));
+  /** Whether it cosigns what it is asked to, without looking. */
+  cosigns = true;
   private socket: Socket | undefined;
 
   constructor(coordinator: CoordinatorUnderTest, id: string, seed?: Uint8Array) {
@@ -70,6 +80,10 @@ export class TestBank {
     return toBase64Url(publicKeyOf(this.seed));
   }
 
+  private get keys(): { identityKey: string; witnessKey: string } {
+    return { identityKey: this.identityKey, witnessKey: toBase64Url(publicKeyOf(this.witnessSeed)) };
+  }
+
   get fingerprint(): string {
     return keyFingerprint(this.identityKey);
   }
@@ -86,7 +100,7 @@ export class TestBank {
 
   enrol(code: string, changes: Partial<Payload<'enrol'>> = {}): Promise<HttpReply> {
     const { invite, token } = readInvitationCode(code);
-    const payload = { invite, from: this.id, token, identityKey: this.identityKey, agentVersion: 'test' };
+    const payload = { invite, from: this.id, token, ...this.keys, agentVersion: 'test' };
     return this.http('POST', '/v1/enrolments', { json: this.sign('enrol', { ...payload, ...changes }) });
   }
 
@@ -107,7 +121,11 @@ export class TestBank {
       reconnection: false,
     });
     this.socket = socket;
-    socket.on('entry', (entry: Entry) => this.entries.push(entry));
+    socket.on('entry', (entry: FeedEntry) => {
+      if (!('message' in entry)) return;
+      this.entries.push(entry);
+      if (this.cosigns && entry.message.type === 'checkpoint') void this.cosign(entry.message.payload);
+    });
     return new Promise((resolve, reject) => {
       socket.once('challenge', resolve);
       socket.once('connect_error', reject);
@@ -131,7 +149,7 @@ export class TestBank {
     for (let from: number | null = 0; from !== null;) {
       const page: Reply<FollowPage> = await this.ask('follow', { from });
       if (!page.ok) throw new Error(`${this.id}: ${page.code}: ${page.message}`);
-      this.entries.push(...page.entries);
+      for (const entry of page.entries) if ('message' in entry) this.entries.push(entry);
       from = page.next;
     }
   }
@@ -154,6 +172,16 @@ export class TestBank {
 
   async ask<T>(event: string, ...args: unknown[]): Promise<T> {
     return (await this.wire.timeout(REPLY_MS_MAX).emitWithAck(event, ...args)) as T;
+  }
+
+  /** @returns what becomes of its cosignature */
+  async cosign(payload: Payload<'checkpoint'>): Promise<Reply<SubmitReply>> {
+    const time = Math.floor(this.coordinator.clock.now() / 1000);
+    const charter = this.entries[0]!.message.payload as Payload<'charter'>;
+    const cosigned = { origin: charter.origin, ...payload.head };
+    const signature = signCosignature(cosigned, time, this.witnessSeed);
+    const checkpoint = messageHash('checkpoint', payload);
+    return this.submit(this.sign('cosign', { checkpoint, from: this.id, time, signature }));
   }
 
   submit(message: unknown): Promise<Reply<SubmitReply>> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createAgent } from '#participant-agent/agent.ts';
 import { agentYaml } from '#participant-agent/config.ts';
-import { createIdentity } from '#participant-agent/identity.ts';
+import { makeAgentKeys } from '#participant-agent/keys.ts';
 import { createLogger } from '#participant-agent/logger.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
@@ -15,14 +15,16 @@ import { contractBytes, contractHash } from '#shared/contract/contract.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { messageHash, signMessage } from '#shared/crypto/signed-message.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
+import { signCosignature } from '#shared/ledger/cosignature.ts';
 import type { Message, MessageType, Payload } from '#shared/protocol/messages.ts';
-import { participantId, runId } from '#shared/protocol/ids.ts';
+import { participantId, runId, type RunId } from '#shared/protocol/ids.ts';
 import { plan, type Plan } from '#shared/protocol/plan.ts';
 import { eventually } from '../support/eventually.ts';
 import { FalseCoordinator } from '../support/false-coordinator.ts';
 import { MovableClock } from '../support/movable-clock.ts';
 import { closeLater, temporaryFolder } from '../support/opened.ts';
 import { stubAnswerer } from '../support/stub-answers.ts';
+import { headOver, witnessKeyOf, witnessSeedOf } from '../support/witness-keys.ts';
 import { tinyApplicants, tinyContract, tinyPlan, writeApplicants } from '../support/tiny-bank-data.ts';
 
 const clock = new MovableClock();
@@ -42,7 +44,8 @@ async function startAgent(
 ): Promise<{ folder: string; models: () => Promise<string[]>; close: () => Promise<void> }> {
   const folder = await temporaryFolder('agent');
   await mkdir(folder, { recursive: true });
-  const seed = await createIdentity(folder, undefined);
+  const { identity } = await makeAgentKeys(folder, undefined);
+  const keys = { identity, witness: witnessSeedOf('a') };
   await writeApplicants(join(folder, 'applicants.csv'), tinyApplicants(60, 'a'));
   const yaml = agentYaml({ url, charter, participant: 'a', dataFile: 'applicants.csv' });
   await writeFile(join(folder, 'agent.yaml'), yaml);
@@ -50,7 +53,7 @@ async function startAgent(
     join(folder, 'policy.yaml'),
     policyYaml({ consent: 'automatic', aggregation: ['masked', 'plain'], minimumCohort: 2 }),
   );
-  const agent = await createAgent(folder, seed, {
+  const agent = await createAgent(folder, keys, {
     clock,
     log: createLogger('silent'),
     createComputer: (dataFile) => new LocalComputer(dataFile, () => stubAnswerer('a')),
@@ -62,7 +65,6 @@ async function startAgent(
 /** Signs and numbers what the coordinator says. */
 class Speaker {
   readonly coordinator: FalseCoordinator;
-  private seq = 0;
 
   constructor(coordinator: FalseCoordinator) {
     this.coordinator = coordinator;
@@ -71,8 +73,13 @@ class Speaker {
   /** @returns the message's hash */
   say<Type extends MessageType>(type: Type, payload: Payload<Type>, seed = coordinatorSeed): string {
     const message = signMessage(type, payload, seed) as Message;
-    this.coordinator.say({ seq: this.seq++, time: clock.now(), message });
+    const seq = this.coordinator.entries.length;
+    this.coordinator.say({ seq, time: clock.now(), message });
     return messageHash(type, payload);
+  }
+
+  head() {
+    return headOver(this.coordinator.entries, charterPayload.origin, strangerSeed);
   }
 
   charter(): void {
@@ -93,7 +100,12 @@ class Speaker {
       { type: 'consent', payload: { decision: 'granted' } },
     ]);
     const roster = proposal.participants;
-    const started = this.say('run-started', { run: runId.parse(run), roster });
+    const witnessKeys = roster.map(witnessKeyOf);
+    const started = this.say('run-started', {
+      run: runId.parse(run),
+      roster,
+      witnessKeys: roster.map(witnessKeyOf),
+    });
     return { run, started, asked: new RunMachine(proposal, tinyContract, 2).asked! };
   }
 }
@@ -152,8 +164,9 @@ describe('an agent', () => {
     const { run, started } = await speaker.start();
     const forged = new TextEncoder().encode('{"weights":[0]}');
     coordinator.bodies.set('d'.repeat(64), forged);
+    const checkpoint = await cosigned(speaker, runId.parse(run), started);
     speaker.say('run-finished', {
-      ...{ run: runId.parse(run), parent: started, outcome: 'completed', reason: 'trust me' },
+      ...{ run: runId.parse(run), parent: started, outcome: 'completed', reason: 'trust me', checkpoint },
       ...{ artefact: 'd'.repeat(64), metrics: {} },
     });
     const state = await AgentState.open(folder);
@@ -184,6 +197,7 @@ describe('an agent', () => {
         void speaker.say('run-started', {
           run: runId.parse('1'.repeat(64)),
           roster: [participantId.parse('a')],
+          witnessKeys: [witnessKeyOf('a')],
         }),
     ],
     [
@@ -233,6 +247,24 @@ describe('an agent', () => {
   });
 });
 
+/** Both banks of a run cosign the ledger: the agent itself, and the other, whose keys are the coordinator's. */
+async function cosigned(speaker: Speaker, run: RunId, parent: string): Promise<string> {
+  const { coordinator } = speaker;
+  const head = speaker.head();
+  const checkpoint = speaker.say('checkpoint', { run, parent, head });
+  await eventually('its cosignature', () => coordinator.submitted.some(({ type }) => type === 'cosign'));
+  const own = coordinator.submitted.find(({ type }) => type === 'cosign')!;
+  coordinator.say({ seq: coordinator.entries.length, time: clock.now(), message: own });
+  const signed = { origin: charterPayload.origin, ...head };
+  const signature = signCosignature(signed, 1, witnessSeedOf('b'));
+  const other = { checkpoint, from: participantId.parse('b'), time: 1, signature };
+  coordinator.say({
+    ...{ seq: coordinator.entries.length, time: clock.now() },
+    message: signMessage('cosign', other, strangerSeed) as Message,
+  });
+  return checkpoint;
+}
+
 function openRound(
   speaker: Speaker,
   run: string,
@@ -245,5 +277,6 @@ function openRound(
     ...{ run: runId.parse(run), parent, round: 0, attempt: 0, metrics: {} },
     question: { kind: question.kind, hash, ring: question.ring, length, ...changes },
     deadlineAt: clock.now() + 60_000,
+    head: speaker.head(),
   });
 }

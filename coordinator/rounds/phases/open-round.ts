@@ -30,6 +30,7 @@ export async function openRound(
     },
     metrics: machine.metrics,
     deadlineAt: clock.now() + run.plan.deadlines.roundMs,
+    head: journal.head(),
     ...(run.plan.aggregation === 'masked' ? { keys: nextKeys(run) } : {}),
   });
 }

@@ -19,6 +19,7 @@ export async function completeRun(
     run: run.id,
     parent: lastHash(run),
     outcome: 'completed',
+    checkpoint: run.checkpoint!.hash,
     reason: model.reason,
     artefact: model.root,
     metrics,

@@ -1,13 +1,14 @@
 /** proposed → ready: the roster is fixed. */
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
-import { grantedBy, identityKeysFor } from '#shared/ledger/run-rules.ts';
+import { grantedBy, identityKeysFor, witnessKeysFor } from '#shared/ledger/run-rules.ts';
 
 export async function startRun(run: Run, journal: Journal): Promise<void> {
   const identityKeys = identityKeysFor(journal.state, run);
   await journal.record('run-started', {
     run: run.id,
     roster: grantedBy(run),
+    witnessKeys: witnessKeysFor(journal.state, run),
     ...(identityKeys === undefined ? {} : { identityKeys }),
   });
 }

@@ -1,0 +1,77 @@
+/**
+ * The bank's two keys, made here, sealed here, never leaving: the identity key signs its messages, the witness
+ * key cosigns the ledger.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openSealedKey, sealKey } from '#shared/crypto/sealed-key.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+/** 32-byte seeds. */
+export interface AgentKeys {
+  readonly identity: Uint8Array;
+  readonly witness: Uint8Array;
+}
+
+const NAMES = ['identity', 'witness'] as const;
+const UNLOCK = join('keys', 'unlock.key');
+
+/**
+ * Opens the keys of an agent's folder, making those that are not there.
+ * @param passphrase if undefined, a random key file is made to open them with
+ * @throws FederationError KEY_FILE
+ */
+export async function makeAgentKeys(folder: string, passphrase: string | undefined): Promise<AgentKeys> {
+  await mkdir(join(folder, 'keys'), { recursive: true, mode: 0o700 });
+  if (passphrase === undefined && !existsSync(join(folder, UNLOCK)))
+    await writeNew(join(folder, UNLOCK), randomBytes(32).toString('base64url'));
+  const secret = await secretOf(folder, passphrase);
+  for (const name of NAMES) {
+    if (existsSync(sealedPath(folder, name))) continue;
+    const seed = new Uint8Array(randomBytes(32));
+    const sealed = sealKey(seed, `${name} key`, secret, (length) => new Uint8Array(randomBytes(length)));
+    await writeNew(sealedPath(folder, name), JSON.stringify(sealed));
+  }
+  return openAgentKeys(folder, passphrase);
+}
+
+/** @throws FederationError KEY_FILE */
+export async function openAgentKeys(folder: string, passphrase: string | undefined): Promise<AgentKeys> {
+  const [identity, witness] = [await readSealed(folder, 'identity'), await readSealed(folder, 'witness')];
+  const secret = await secretOf(folder, passphrase);
+  return { identity: openSealedKey(identity, secret), witness: openSealedKey(witness, secret) };
+}
+
+async function readSealed(folder: string, name: (typeof NAMES)[number]): Promise<unknown> {
+  const path = sealedPath(folder, name);
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new FederationError(
+      'KEY_FILE',
+      `${path} cannot be read; enrol first, or restore it from a backup`,
+      { cause },
+    );
+  }
+}
+
+async function secretOf(folder: string, passphrase: string | undefined): Promise<string> {
+  if (passphrase !== undefined) return passphrase;
+  try {
+    return (await readFile(join(folder, UNLOCK), 'utf8')).trim();
+  } catch (cause) {
+    throw new FederationError('KEY_FILE', "the bank's keys need a passphrase: set TALLYSTICK_PASSPHRASE", {
+      cause,
+    });
+  }
+}
+
+function sealedPath(folder: string, name: string): string {
+  return join(folder, 'keys', `${name}.json`);
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  await writeFile(path, text, { mode: 0o600, flag: 'wx', flush: true });
+}

@@ -1,0 +1,115 @@
+/**
+ * This bank as a witness. It grows its own copy of the ledger's tree from every entry it is shown and the leaf
+ * of every other, so a head that it finds right extends everything it saw before: what it acted upon is in
+ * the ledger, at its place, and stays there.
+ *
+ * The newest head it has found right is kept as a signed note (state/witness.note). After a restart the
+ * history is shown from its start again, and must come by that head.
+ */
+import { signCosignature } from '#shared/ledger/cosignature.ts';
+import { assertHeadSigned, noteOf, type Checkpoint } from '#shared/ledger/checkpoint.ts';
+import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
+import { fromBase64 } from '#shared/crypto/base64.ts';
+import { toHex } from '#shared/crypto/hash.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { SignedHead } from '#shared/protocol/messages.ts';
+
+/** Where the witnessed head outlives the process. */
+export interface WitnessStore {
+  /** The note, or undefined when nothing was witnessed yet. */
+  witnessedNote(): Promise<string | undefined>;
+  /** @param flush whether it must outlive a power loss before this resolves */
+  keepWitnessedNote(note: string, flush: boolean): Promise<void>;
+}
+
+/** What the ledger says about itself: the charter's origin, and the ledger key in force. */
+export interface LedgerIdentity {
+  readonly origin: string;
+  readonly logKey: string;
+}
+
+export class Witness {
+  readonly tree = new MerkleTree();
+  /** What was witnessed before this process started. */
+  readonly past: Checkpoint | undefined;
+  readonly pastNote: string | undefined;
+  private readonly seed: Uint8Array;
+  private readonly store: WitnessStore;
+  private keeping: Promise<void> = Promise.resolve();
+
+  private constructor(seed: Uint8Array, store: WitnessStore, pastNote: string | undefined) {
+    this.seed = seed;
+    this.store = store;
+    this.pastNote = pastNote;
+    this.past = pastNote === undefined ? undefined : checkpointIn(pastNote);
+  }
+
+  /** @param seed the witness key */
+  static async open(seed: Uint8Array, store: WitnessStore): Promise<Witness> {
+    return new Witness(seed, store, await store.witnessedNote());
+  }
+
+  /**
+   * The next entry's leaf.
+   * @throws FederationError FORK when history does not come by what was witnessed before
+   */
+  grow(leaf: Uint8Array): void {
+    const { tree, past } = this;
+    tree.append(leaf);
+    if (past?.size === tree.size && past.root !== toHex(tree.root())) {
+      throw new FederationError(
+        'FORK',
+        `the ledger was rewritten: its first ${past.size} entries have another root than the one witnessed before. Stop, keep state/witness.note, and tell the other banks and the auditor`,
+      );
+    }
+  }
+
+  /**
+   * All that the coordinator has was shown: is everything there that was there before?
+   * @throws FederationError ROLLBACK
+   */
+  assertNothingLost(): void {
+    const { tree, past } = this;
+    if (past === undefined || tree.size >= past.size) return;
+    throw new FederationError(
+      'ROLLBACK',
+      `the ledger has ${tree.size} entries, ${past.size} were witnessed before: it was restored from an old backup, or cut. This bank waits until they are back; see docs/ledger.md`,
+    );
+  }
+
+  /**
+   * Whether a head is the one this bank arrives at itself, and signed.
+   * @throws FederationError FORK | SIG
+   */
+  check(head: SignedHead, { origin, logKey }: LedgerIdentity): void {
+    const { tree } = this;
+    if (head.size > tree.size || toHex(tree.root(head.size)) !== head.root) {
+      throw new FederationError(
+        'FORK',
+        `the coordinator signed another head of ${head.size} entries than the entries it showed this bank`,
+      );
+    }
+    assertHeadSigned(origin, head, logKey);
+  }
+
+  /** Keeps a head that was checked as the newest. @param flush see `WitnessStore` */
+  remember(head: SignedHead, { origin, logKey }: LedgerIdentity, flush: boolean): Promise<void> {
+    if (head.size < (this.past?.size ?? 0)) return Promise.resolve(); // history, seen again after a restart
+    const note = noteOf(origin, head, logKey);
+    return (this.keeping = this.keeping.then(() => this.store.keepWitnessedNote(note, flush)));
+  }
+
+  /**
+   * @param time seconds since 1970
+   * @returns the cosignature of a head that was checked and kept
+   */
+  cosign(head: SignedHead, origin: string, time: number): string {
+    return signCosignature({ origin, ...head }, time, this.seed);
+  }
+}
+
+/** Our own note: its signature was checked before it was kept, perhaps under an earlier key of the ledger. */
+function checkpointIn(note: string): Checkpoint {
+  const [origin, size, root] = note.split('\n') as [string, string, string];
+  return { origin, size: Number(size), root: toHex(fromBase64(root)) };
+}

@@ -9,12 +9,13 @@ import { CoordinatorEvents } from '#coordinator/events.ts';
 import { createHttpApp } from '#coordinator/http/app.ts';
 import { createServer, listen } from '#coordinator/http/server.ts';
 import { Journal, runOfMessage, type JournalKeys } from '#coordinator/journal/journal.ts';
-import { openCoordinatorKeys } from '#coordinator/keys.ts';
+import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordinator/keys.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
 import { Access } from '#coordinator/participants/access.ts';
 import { Presence } from '#coordinator/participants/presence.ts';
 import { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
+import { finishExpiring } from '#coordinator/retention.ts';
 import { RunDriver, type RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { ShareTables } from '#coordinator/rounds/share-tables.ts';
 import { Wakeup } from '#coordinator/rounds/wakeup.ts';
@@ -81,6 +82,7 @@ async function assemble(
     const tokens = new TokenStore(db);
     const journal = await Journal.open(entries, keys, clock, deps.onBroken);
     await assertCharterIsOurs(journal, keys, config.consortium);
+    await settleLogKey(config.dataDir, keys, journal);
 
     const metrics = createMetrics();
     const events = new CoordinatorEvents(log, metrics);
@@ -101,6 +103,7 @@ async function assemble(
     };
     journal.onRecorded((recorded) => events.recorded(recorded, journal.state));
 
+    await finishExpiring({ journal, entries, bodies, clock });
     const driving = (drivers = new RunDrivers(rounds, deps.onBroken));
     await driving.recoverAll(); // before anybody can send an update
     presence.onChange(() => driving.wakeAll());
@@ -116,6 +119,11 @@ async function assemble(
       events,
       metrics,
       state: journal.state,
+      retention: { journal, entries, bodies, clock },
+      async rotateLogKey() {
+        await journal.rotateLogKey(await openNextLogKey(config.dataDir, config.passphrase));
+        await promoteNextLogKey(config.dataDir);
+      },
       sums: rounds.sums,
       shareTables: rounds.shareTables,
       requestsPerMinute: config.requestsPerMinute,
@@ -226,6 +234,13 @@ function asBroken(cause: unknown): FederationError {
     : new FederationError('INTERNAL', describeError(cause), { cause });
 }
 
+/** A change of the ledger key that was cut short after its entry was written. */
+async function settleLogKey(dataDir: string, keys: JournalKeys, journal: Journal): Promise<void> {
+  const { nextLogSeed } = keys;
+  if (nextLogSeed !== undefined && toBase64Url(publicKeyOf(nextLogSeed)) === journal.state.logKey)
+    await promoteNextLogKey(dataDir);
+}
+
 /** Writes entry 0 at the first start; later refuses keys that are not the charter's. */
 async function assertCharterIsOurs(journal: Journal, keys: JournalKeys, consortium: string): Promise<void> {
   const coordinatorKey = toBase64Url(publicKeyOf(keys.coordinatorSeed));
@@ -234,10 +249,13 @@ async function assertCharterIsOurs(journal: Journal, keys: JournalKeys, consorti
   if (charter === undefined) {
     const origin = `tallystick/${consortium.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}/${coordinatorKey.slice(0, 8)}`;
     await journal.record('charter', { v: 1, consortium, origin, coordinatorKey, logKey });
-  } else if (charter.payload.coordinatorKey !== coordinatorKey || charter.payload.logKey !== logKey) {
+    return;
+  }
+  if (charter.payload.coordinatorKey !== coordinatorKey) {
     throw new FederationError(
       'LEDGER',
       'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database',
     );
   }
+  journal.head(); // throws when the ledger key in force is not here
 }

@@ -1,11 +1,15 @@
 /** The coordinator's two keys, sealed in the data folder: its identity, and the ledger's. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JournalKeys } from '#coordinator/journal/journal.ts';
 import { openSealedKey, sealKey } from '#shared/crypto/sealed-key.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+
+const LOG_KEY = 'ledger.json';
+/** A ledger key that is not yet, or only just, the one in force. */
+const NEXT_LOG_KEY = 'ledger-next.json';
 
 /**
  * Opens the keys, making them at the first start.
@@ -20,8 +24,24 @@ export async function openCoordinatorKeys(
   const secret = passphrase ?? (await keyFileSecret(join(folder, 'unlock.key')));
   return {
     coordinatorSeed: await openOrMake(join(folder, 'coordinator.json'), 'coordinator key', secret),
-    logSeed: await openOrMake(join(folder, 'ledger.json'), 'ledger key', secret),
+    logSeed: await openOrMake(join(folder, LOG_KEY), 'ledger key', secret),
+    nextLogSeed: existsSync(join(folder, NEXT_LOG_KEY))
+      ? await openOrMake(join(folder, NEXT_LOG_KEY), 'ledger key', secret)
+      : undefined,
   };
+}
+
+/** The ledger key to change to: made now, or left by a change that was cut short. @throws FederationError KEY_FILE */
+export async function openNextLogKey(dataDir: string, passphrase: string | undefined): Promise<Uint8Array> {
+  const folder = join(dataDir, 'keys');
+  const secret = passphrase ?? (await keyFileSecret(join(folder, 'unlock.key')));
+  return openOrMake(join(folder, NEXT_LOG_KEY), 'ledger key', secret);
+}
+
+/** The next key is in force: it takes the place of the old one, which nothing needs any more. */
+export async function promoteNextLogKey(dataDir: string): Promise<void> {
+  const folder = join(dataDir, 'keys');
+  await rename(join(folder, NEXT_LOG_KEY), join(folder, LOG_KEY));
 }
 
 async function openOrMake(path: string, what: string, secret: string): Promise<Uint8Array> {

@@ -7,12 +7,13 @@ import type { Logger } from '#participant-agent/logger.ts';
 import { policy as policySchema } from '#participant-agent/policy/policy.ts';
 import type { AgentKeys } from '#participant-agent/keys.ts';
 import { RunFollower } from '#participant-agent/rounds/follow-runs.ts';
-import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { KeyVault } from '#participant-agent/state/key-vault.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { BodyClient } from '#participant-agent/transport/body-client.ts';
 import { Connection } from '#participant-agent/transport/connection.ts';
+import { keepForkProof } from '#participant-agent/witness/fork-evidence.ts';
 import { Witness } from '#participant-agent/witness/witness.ts';
 import { emptyFederation } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
@@ -64,17 +65,9 @@ export async function createAgent(folder: string, keys: AgentKeys, deps: AgentDe
     ...ca,
     participant: config.participant,
     position: () => witness.tree.size,
-    onEntry: (entry) => {
-      try {
-        follower.take(entry);
-      } catch (error) {
-        // The coordinator said something no honest one says. Nothing that follows can be trusted either.
-        const code = error instanceof FederationError ? error.code : 'INTERNAL';
-        log.fatal({ code, err: error }, 'the coordinator broke the protocol; this agent stops following it');
-        connection.close();
-      }
-    },
-    onFollowed: () => witness.assertNothingLost(),
+    onHead: (head) => guarded(() => follower.takeHead(head)),
+    onEntry: (entry) => guarded(() => follower.take(entry)),
+    onFollowed: () => follower.assertNothingLost(),
     onConnected: (now) => {
       connected = now;
       saveStatus();
@@ -101,6 +94,29 @@ export async function createAgent(folder: string, keys: AgentKeys, deps: AgentDe
     signal: stopping.signal,
   };
   const follower = new RunFollower(context, saveStatus);
+
+  /** The coordinator said something no honest one says. Nothing that follows can be trusted either. */
+  function guarded(take: () => void): void {
+    try {
+      take();
+    } catch (error) {
+      const code = error instanceof FederationError ? error.code : 'INTERNAL';
+      log.fatal({ code, err: error }, 'the coordinator broke the protocol; this agent stops following it');
+      connection.close();
+      if (code === 'FORK') void keepEvidence();
+    }
+  }
+
+  /** Best effort: the witnessed note is evidence enough for whoever has a note of the other history. */
+  async function keepEvidence(): Promise<void> {
+    try {
+      const get = async (path: string): Promise<string> => (await fetch(new URL(path, url))).text();
+      const file = await keepForkProof(folder, witness, ledgerOf(context), get);
+      log.fatal({ file }, 'a proof that the ledger was rewritten is kept; anybody can check it');
+    } catch (error) {
+      log.error({ err: error }, 'the coordinator gives no proof of the fork; keep state/witness.note');
+    }
+  }
 
   // written a moment after the last of several changes: a round of a small model makes many
   let saving: NodeJS.Timeout | undefined;

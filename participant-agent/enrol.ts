@@ -8,8 +8,9 @@ import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
+import { fetchJson } from '#participant-agent/transport/fetch-json.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
-import { FederationError, ERROR_CODES, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 import { readInvitationCode } from '#shared/protocol/invitation-code.ts';
 import { VERSION } from '#shared/protocol/version.ts';
 
@@ -58,32 +59,4 @@ export async function enrolAgent(
 
 async function writeNew(path: string, text: string): Promise<void> {
   if (!existsSync(path)) await writeFile(path, text, { mode: 0o600 });
-}
-
-async function fetchJson(url: URL, body: unknown): Promise<Record<string, unknown>> {
-  let response: Response;
-  try {
-    response = await fetch(
-      url,
-      body === undefined
-        ? {}
-        : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
-    );
-  } catch (cause) {
-    throw new FederationError(
-      'UNREACHABLE',
-      `the coordinator at ${url.origin} does not answer; is it started, and is the way to it open?`,
-      { cause },
-    );
-  }
-  const value = (await response.json().catch(() => ({}))) as Record<string, unknown>;
-  if (response.ok) return value;
-  const code =
-    typeof value['code'] === 'string' && Object.hasOwn(ERROR_CODES, value['code'])
-      ? (value['code'] as ErrorCode)
-      : 'UNREACHABLE';
-  throw new FederationError(
-    code,
-    typeof value['detail'] === 'string' ? value['detail'] : `HTTP status ${response.status}`,
-  );
 }

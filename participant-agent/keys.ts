@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSealedKey, sealKey } from '#shared/crypto/sealed-key.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -28,12 +28,7 @@ export async function makeAgentKeys(folder: string, passphrase: string | undefin
   if (passphrase === undefined && !existsSync(join(folder, UNLOCK)))
     await writeNew(join(folder, UNLOCK), randomBytes(32).toString('base64url'));
   const secret = await secretOf(folder, passphrase);
-  for (const name of NAMES) {
-    if (existsSync(sealedPath(folder, name))) continue;
-    const seed = new Uint8Array(randomBytes(32));
-    const sealed = sealKey(seed, `${name} key`, secret, (length) => new Uint8Array(randomBytes(length)));
-    await writeNew(sealedPath(folder, name), JSON.stringify(sealed));
-  }
+  for (const name of NAMES) await makeKey(folder, name, secret);
   return openAgentKeys(folder, passphrase);
 }
 
@@ -44,7 +39,34 @@ export async function openAgentKeys(folder: string, passphrase: string | undefin
   return { identity: openSealedKey(identity, secret), witness: openSealedKey(witness, secret) };
 }
 
-async function readSealed(folder: string, name: (typeof NAMES)[number]): Promise<unknown> {
+/** Keys to change to: made now, or left by a change that was cut short. @throws FederationError KEY_FILE */
+export async function makeNextKeys(folder: string, passphrase: string | undefined): Promise<AgentKeys> {
+  const secret = await secretOf(folder, passphrase);
+  for (const name of NAMES) await makeKey(folder, `${name}-next`, secret);
+  const [identity, witness] = [
+    await readSealed(folder, 'identity-next'),
+    await readSealed(folder, 'witness-next'),
+  ];
+  return { identity: openSealedKey(identity, secret), witness: openSealedKey(witness, secret) };
+}
+
+/** The next keys are enrolled: they take the place of the old ones. */
+export async function promoteNextKeys(folder: string): Promise<void> {
+  // the identity last: as long as its next one is there, the change is not finished and can be repeated
+  for (const name of [...NAMES].reverse()) {
+    if (existsSync(sealedPath(folder, `${name}-next`)))
+      await rename(sealedPath(folder, `${name}-next`), sealedPath(folder, name));
+  }
+}
+
+async function makeKey(folder: string, name: string, secret: string): Promise<void> {
+  if (existsSync(sealedPath(folder, name))) return;
+  const seed = new Uint8Array(randomBytes(32));
+  const sealed = sealKey(seed, `${name} key`, secret, (length) => new Uint8Array(randomBytes(length)));
+  await writeNew(sealedPath(folder, name), JSON.stringify(sealed));
+}
+
+async function readSealed(folder: string, name: string): Promise<unknown> {
   const path = sealedPath(folder, name);
   try {
     return JSON.parse(await readFile(path, 'utf8'));

@@ -120,6 +120,10 @@ operator(
   bank.command('admit <id> <fingerprint>').description('admit a bank after comparing its fingerprint'),
 ).action(run(async () => (await import('#scripts/commands/bank.ts')).admitBank));
 
+operator(bank.command('revoke <id>').description('take nothing any more that a bank signs'))
+  .requiredOption('--reason <text>', 'recorded in the ledger')
+  .action(run(async () => (await import('#scripts/commands/bank.ts')).revokeBank));
+
 const runs = group('run', 'propose, watch and stop runs');
 operator(runs.command('propose').description('propose a run; the banks are asked for consent'))
   .requiredOption('--contract <file>', 'data contract (JSON or YAML)')
@@ -157,6 +161,16 @@ operator(ledger.command('export').description('take the whole ledger home, as a 
   .option('--no-bodies', 'entries and checkpoint only')
   .action(run(async () => (await import('#scripts/commands/audit.ts')).exportLedger));
 
+operator(ledger.command('expire').description('delete the bodies of old runs; entries and models stay'))
+  .requiredOption('--keep-days <n>', 'keep bodies of runs that ended less than this many days ago')
+  .action(run(async () => (await import('#scripts/commands/ledger.ts')).expireBodies));
+operator(
+  ledger.command('incident <text>').description('record something that later readers should know'),
+).action(run(async () => (await import('#scripts/commands/ledger.ts')).recordIncident));
+operator(ledger.command('rotate-key').description('sign heads of the ledger with a new key')).action(
+  run(async () => (await import('#scripts/commands/ledger.ts')).rotateLogKey),
+);
+
 const audit = group('audit', 'check a history without trusting anybody');
 audit
   .command('verify <bundle>')
@@ -177,6 +191,9 @@ folder(agent.command('start').description('connect and take part in runs'))
   .action(run(async () => (await import('#scripts/commands/agent.ts')).startAgent));
 folder(agent.command('status').description('what the agent is doing')).action(
   run(async () => (await import('#scripts/commands/agent.ts')).agentStatus),
+);
+folder(agent.command('rotate-key').description('change the keys; the old ones sign the new ones')).action(
+  run(async () => (await import('#scripts/commands/agent.ts')).rotateKey),
 );
 folder(agent.command('consent <run> <decision>').description('grant or refuse a run that waits for a person'))
   .option('--reason <text>', 'recorded in the ledger', 'decided by a person')

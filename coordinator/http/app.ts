@@ -16,6 +16,7 @@ import {
 import { roundRouter } from '#coordinator/http/routes/rounds.ts';
 import { runRoutes } from '#coordinator/http/routes/runs.ts';
 import { sessionRouter, type SessionRouteDependencies } from '#coordinator/http/routes/sessions.ts';
+import { upkeepRoutes, type UpkeepRouteDependencies } from '#coordinator/http/routes/upkeep.ts';
 import { tokenRoutes } from '#coordinator/http/routes/tokens.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import type { TokenStore } from '#coordinator/store/token-store.ts';
@@ -23,7 +24,11 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
 export interface HttpDependencies
-  extends BodyRouteDependencies, ParticipantRouteDependencies, SessionRouteDependencies {
+  extends
+    BodyRouteDependencies,
+    ParticipantRouteDependencies,
+    SessionRouteDependencies,
+    UpkeepRouteDependencies {
   readonly entries: EntryStore;
   readonly tokens: TokenStore;
   readonly events: CoordinatorEvents;
@@ -78,6 +83,7 @@ export function createHttpApp(deps: HttpDependencies): Express {
     ...participantRoutes(deps),
     ...runRoutes(deps),
     ...ledgerRoutes(deps),
+    ...upkeepRoutes(deps),
     ...tokenRoutes(deps),
   ];
   const document = openApiDocument(routes, deps.version);

@@ -13,7 +13,10 @@ import { parseEntry, recordEntry, type RecordedEntry } from '#shared/ledger/entr
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { emptyFederation, type FederationState } from '#shared/ledger/federation-state.ts';
 import { noteOf, signHead } from '#shared/ledger/checkpoint.ts';
+import { signNewLogKey } from '#shared/ledger/key-rules.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
+import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
@@ -24,7 +27,9 @@ export interface JournalKeys {
   /** Signs the coordinator's messages. */
   readonly coordinatorSeed: Uint8Array;
   /** Signs checkpoints. */
-  readonly logSeed: Uint8Array;
+  logSeed: Uint8Array;
+  /** The ledger key to change to, while it is being changed. */
+  nextLogSeed?: Uint8Array | undefined;
 }
 
 interface Waiting {
@@ -43,6 +48,8 @@ export class Journal {
   private readonly clock: Clock;
   private readonly onBroken: (error: FederationError) => void;
   private readonly listeners: ((recorded: RecordedEntry) => void)[] = [];
+  /** The public half of `keys.logSeed`, once it is known. */
+  private signingAs: string | undefined;
   private waiting: Waiting[] = [];
   private writing = false;
   private broken: FederationError | undefined;
@@ -128,7 +135,39 @@ export class Journal {
   head(): SignedHead {
     const { charter } = this.state;
     if (charter === undefined) throw new FederationError('STATE', 'the ledger has no charter yet');
-    return signHead(charter.payload.origin, this.tree.size, this.tree.root(), this.keys.logSeed);
+    return signHead(charter.payload.origin, this.tree.size, this.tree.root(), this.logSeed());
+  }
+
+  /** The seed of the ledger key in force. @throws FederationError LEDGER when we do not hold it */
+  private logSeed(): Uint8Array {
+    const { keys, state } = this;
+    if (this.signingAs === state.logKey) return keys.logSeed;
+    for (const seed of [keys.logSeed, keys.nextLogSeed]) {
+      if (seed === undefined || toBase64Url(publicKeyOf(seed)) !== state.logKey) continue;
+      this.signingAs = state.logKey;
+      return (keys.logSeed = seed);
+    }
+    throw new FederationError(
+      'LEDGER',
+      'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database',
+    );
+  }
+
+  /**
+   * From here on another key signs the heads.
+   * @param next opened from where it will be found again
+   */
+  async rotateLogKey(next: Uint8Array): Promise<void> {
+    const { keys } = this;
+    const charter = this.state.charter!.hash;
+    const logKey = toBase64Url(publicKeyOf(next));
+    keys.nextLogSeed = next;
+    await this.record('rotate-log-key', {
+      charter,
+      logKey,
+      endorsement: signNewLogKey(charter, logKey, this.logSeed()),
+      proof: signNewLogKey(charter, logKey, next),
+    });
   }
 
   /** The same as a C2SP note. */

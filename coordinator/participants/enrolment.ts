@@ -58,7 +58,8 @@ export async function admitBank(
   return participantOf(journal, id);
 }
 
-function participantOf(journal: Journal, id: ParticipantId): Participant {
+/** @throws FederationError NOT_FOUND */
+export function participantOf(journal: Journal, id: ParticipantId): Participant {
   const participant = journal.state.participants.get(id);
   if (participant === undefined) throw new FederationError('NOT_FOUND', `no bank "${id}" has enrolled`);
   return participant;

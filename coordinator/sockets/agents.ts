@@ -64,8 +64,19 @@ export function serveAgents(agents: AgentNamespace, deps: AgentSocketDependencie
   journal.onRecorded(({ entry, leaf }) => {
     const shown = feed.has(entry.message.type) ? entry : { seq: entry.seq, leaf: toHex(leaf) };
     agents.to(LIVE).emit('entry', shown);
+    if (entry.message.type === 'run-finished') agents.to(LIVE).emit('head', journal.head());
   });
   agents.on('connection', (socket) => serveAgent(socket, deps));
+  journal.onRecorded(({ entry: { message } }) => {
+    // whoever was let in with the old key has to come again with the one in force, if there is one
+    if (message.type === 'rotate-key') hangUp(agents, message.payload.from);
+    if (message.type === 'revoke') hangUp(agents, message.payload.participant);
+  });
+}
+
+function hangUp(agents: AgentNamespace, participant: ParticipantId): void {
+  for (const socket of agents.sockets.values())
+    if (socket.data.participant === participant) socket.disconnect(true);
 }
 
 function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
@@ -110,7 +121,9 @@ function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
       if (!parsed.success) throw new FederationError('SCHEMA', 'expected {from}');
       // live before the page is read: an entry recorded meanwhile comes twice rather than never
       await socket.join(LIVE);
-      return feedPage(journal, deps.entries, parsed.data.from);
+      const page = await feedPage(journal, deps.entries, parsed.data.from);
+      if (page.next === null) socket.emit('head', journal.head());
+      return page;
     }),
   );
 

@@ -156,6 +156,12 @@ export class BodyStore {
     }
   }
 
+  /** Deletes a body. */
+  async remove(root: string): Promise<void> {
+    this.recent.forget(root);
+    await rm(this.path(root), { force: true });
+  }
+
   /** Forgets a bank's unclaimed upload. */
   async discard(bank: string, root: string): Promise<void> {
     this.recent.forget(root);

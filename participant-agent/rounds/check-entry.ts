@@ -4,7 +4,7 @@
  * Of plain rounds it does not see the other banks, and checks what is left: order, and the coordinator's
  * signature.
  */
-import { pinPeers } from '#participant-agent/rounds/peers.ts';
+import { followPeerKey, pinPeers } from '#participant-agent/rounds/peers.ts';
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { assertSignedBy } from '#shared/crypto/signed-message.ts';
 import { recordEntry, type Entry, type RecordedEntry } from '#shared/ledger/entry.ts';
@@ -35,6 +35,10 @@ export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
   }
   if (charter === undefined)
     throw new FederationError('STATE', `expected the charter first, got "${message.type}"`);
+  if (message.type === 'rotate-key') {
+    followPeerKey(message, context);
+    return recorded;
+  }
   // above all no membership: peers are who the plan names, with keys this bank has pinned
   if (!(FEED_TYPES as readonly string[]).includes(message.type))
     throw new FederationError('STATE', `"${message.type}" is not for banks`);

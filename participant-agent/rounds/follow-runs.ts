@@ -6,15 +6,19 @@ import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-con
 import { checkEntry, runOfEntry } from '#participant-agent/rounds/check-entry.ts';
 import { FollowedRun } from '#participant-agent/rounds/followed-run.ts';
 import { fromHex } from '#shared/crypto/hash.ts';
+import { recordEntry } from '#shared/ledger/entry.ts';
 import { apply } from '#shared/ledger/federation.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import type { RunId } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { Message, SignedHead } from '#shared/protocol/messages.ts';
+import { parseMessage, signedHead, type Message, type SignedHead } from '#shared/protocol/messages.ts';
 import { hiddenEntry, type FeedEntry } from '#shared/protocol/socket-events.ts';
 
 export class RunFollower {
   private readonly context: AgentContext;
+  private awaited: SignedHead | undefined;
+  /** Whether the coordinator's newest head is of fewer entries than this bank has seen. */
+  private isBehind = false;
   private readonly runs = new Map<RunId, FollowedRun>();
   /** Called whenever something a person may want to see has changed. */
   private readonly onChange: () => void;
@@ -29,19 +33,19 @@ export class RunFollower {
   }
 
   /**
-   * Takes one position of the ledger. Those that came before are passed over.
+   * Takes one position of the ledger. One that came before must be as it was.
    * @throws FederationError when the coordinator says something it must not, FORK above all
    */
   take(raw: FeedEntry): void {
     const { federation, witness } = this.context;
     const { seq } = raw;
-    if (typeof seq !== 'number' || seq < witness.tree.size) return;
-    if (seq > witness.tree.size)
+    if (!Number.isInteger(seq) || seq > witness.tree.size)
       throw new FederationError('LEDGER', `expected entry ${witness.tree.size}, was shown entry ${seq}`);
+    if (seq < witness.tree.size) return witness.assertSame(seq, leafOf(raw));
     if ('leaf' in raw) {
-      witness.grow(fromHex(hiddenEntry.parse(raw).leaf));
+      witness.grow(leafOf(raw));
       federation.size = witness.tree.size;
-      return;
+      return this.checkAwaited();
     }
     const recorded = checkEntry(raw, this.context);
     const { message } = recorded.entry;
@@ -51,6 +55,37 @@ export class RunFollower {
     const run = runOfEntry(federation, message, recorded.hash);
     if (run !== undefined) this.step(run, message);
     this.onChange();
+    this.checkAwaited();
+  }
+
+  /**
+   * A head of the ledger on its own.
+   * @throws FederationError FORK | SIG | SCHEMA
+   */
+  takeHead(raw: unknown): void {
+    const parsed = signedHead.safeParse(raw);
+    if (!parsed.success) throw new FederationError('SCHEMA', 'expected a signed head of the ledger');
+    const head = parsed.data;
+    const { size } = this.context.witness.tree;
+    this.isBehind = head.size < size;
+    // it may overtake the last entries of a batch
+    if (head.size > size) this.awaited = head;
+    else if (head.size === size) this.checkHead(head);
+  }
+
+  /**
+   * All that the coordinator has was shown.
+   * @throws FederationError ROLLBACK when that is less than before
+   */
+  assertNothingLost(): void {
+    this.context.witness.assertNothingLost(this.isBehind);
+  }
+
+  private checkAwaited(): void {
+    const { awaited } = this;
+    if (awaited === undefined || awaited.size > this.context.witness.tree.size) return;
+    this.awaited = undefined;
+    this.checkHead(awaited);
   }
 
   private checkHead(head: SignedHead): void {
@@ -76,4 +111,11 @@ export class RunFollower {
     }
     followed.take(message);
   }
+}
+
+function leafOf(raw: FeedEntry): Uint8Array {
+  if (!('leaf' in raw)) return recordEntry({ ...raw, message: parseMessage(raw.message) }).leaf;
+  const parsed = hiddenEntry.safeParse(raw);
+  if (!parsed.success) throw new FederationError('SCHEMA', 'expected the leaf of an entry');
+  return fromHex(parsed.data.leaf);
 }

@@ -6,9 +6,28 @@ import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { publicKeyOf, assertSafePublicKey } from '#shared/crypto/signatures.ts';
+import { assertSignedBy } from '#shared/crypto/signed-message.ts';
+import { assertHoldsNewKey } from '#shared/ledger/key-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
-import type { Payload } from '#shared/protocol/messages.ts';
+import type { Message, Payload } from '#shared/protocol/messages.ts';
+
+/**
+ * A bank changed its key. It is believed when the key this bank knows has signed the change; else the next
+ * roster with the new key is refused.
+ */
+export function followPeerKey(message: Message<'rotate-key'>, { state }: AgentContext): void {
+  const { from, identityKey } = message.payload;
+  const known = state.peerKey(from);
+  if (known === undefined || known === identityKey) return;
+  try {
+    assertSignedBy(message, known);
+    assertHoldsNewKey(message.payload);
+  } catch {
+    return;
+  }
+  state.followPeer(from, identityKey);
+}
 
 /**
  * @throws FederationError STATE when the roster is not made of banks of the plan, SHAPE when keys are missing,
@@ -36,13 +55,13 @@ export function pinPeers(
   roster.forEach((id, i) => {
     const key = identityKeys[i]!;
     assertSafePublicKey(fromBase64Url(key));
-    const own = id === config.participant ? toBase64Url(publicKeyOf(seed)) : undefined;
-    const pinned = own ?? state.peerKey(id);
-    const fingerprint = policy.peers[id];
-    if (
-      (pinned !== undefined && pinned !== key) ||
-      (fingerprint !== undefined && fingerprint.toLowerCase() !== keyFingerprint(key))
-    ) {
+    const pinned =
+      state.peerKey(id) ?? (id === config.participant ? toBase64Url(publicKeyOf(seed)) : undefined);
+    const fingerprint = policy.peers[id]?.toLowerCase();
+    // a fingerprint stands for a key and for those it has signed over to
+    const isVouched =
+      fingerprint === undefined || [key, ...state.peerKeys(id)].map(keyFingerprint).includes(fingerprint);
+    if ((pinned !== undefined && pinned !== key) || !isVouched) {
       throw new FederationError(
         'FORBIDDEN',
         `the coordinator announces another key of "${id}" than this bank knows (fingerprint ${keyFingerprint(key)}); compare it with "${id}" over another channel`,

@@ -55,6 +55,7 @@ export class AgentState implements WitnessStore {
   private readonly kept = new Map<string, BankMessage>();
 
   private readonly peers: Map<string, string>;
+  private readonly changedPeers = new Map<string, string[]>();
 
   private constructor(folder: string, peers: Map<string, string>) {
     this.folder = folder;
@@ -122,8 +123,20 @@ export class AgentState implements WitnessStore {
   }
 
   /** The identity key this bank has seen of another one. */
+  /** The key of another bank: the first that was seen, or the one it has since been changed to. */
   peerKey(id: string): string | undefined {
-    return this.peers.get(id);
+    return this.peerKeys(id).at(-1);
+  }
+
+  /** A change of key that the bank's key so far has signed. The ledger is read from its start at every start. */
+  followPeer(id: string, key: string): void {
+    this.changedPeers.set(id, [...(this.changedPeers.get(id) ?? []), key]);
+  }
+
+  /** The keys of another bank, each of which signed the change to the next. */
+  peerKeys(id: string): string[] {
+    const first = this.peers.get(id);
+    return first === undefined ? [] : [first, ...(this.changedPeers.get(id) ?? [])];
   }
 
   /** Remembers keys of banks that were not known before. */

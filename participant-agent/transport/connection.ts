@@ -35,6 +35,8 @@ export interface ConnectionOptions {
   readonly position: () => number;
   /** Called with each raw entry of the feed, in order; entries may come twice. */
   readonly onEntry: (entry: FeedEntry) => void;
+  /** Called with each signed head of the ledger, perhaps before the last of its entries. */
+  readonly onHead: (head: unknown) => void;
   /** Called when everything the coordinator has was shown; what it throws keeps the agent from going on. */
   readonly onFollowed: () => void;
   readonly onConnected: (connected: boolean) => void;
@@ -68,6 +70,9 @@ export class Connection {
     this.socket.on('entry', (entry) => {
       if (this.held === undefined) this.take(entry);
       else this.held.push(entry);
+    });
+    this.socket.on('head', (head) => {
+      if (!this.closed) options.onHead(head);
     });
     this.socket.on('disconnect', (reason) => {
       const was = this.token !== undefined;

@@ -10,7 +10,7 @@ import { signCosignature } from '#shared/ledger/cosignature.ts';
 import { assertHeadSigned, noteOf, type Checkpoint } from '#shared/ledger/checkpoint.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
 import { fromBase64 } from '#shared/crypto/base64.ts';
-import { toHex } from '#shared/crypto/hash.ts';
+import { equalBytes, toHex } from '#shared/crypto/hash.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { SignedHead } from '#shared/protocol/messages.ts';
 
@@ -35,6 +35,8 @@ export class Witness {
   readonly pastNote: string | undefined;
   private readonly seed: Uint8Array;
   private readonly store: WitnessStore;
+  /** The newest head found right by this process. */
+  private newest: { readonly checkpoint: Checkpoint; readonly note: string } | undefined;
   private keeping: Promise<void> = Promise.resolve();
 
   private constructor(seed: Uint8Array, store: WitnessStore, pastNote: string | undefined) {
@@ -47,6 +49,12 @@ export class Witness {
   /** @param seed the witness key */
   static async open(seed: Uint8Array, store: WitnessStore): Promise<Witness> {
     return new Witness(seed, store, await store.witnessedNote());
+  }
+
+  /** The newest head that was ever found right, with its note. */
+  get witnessed(): { readonly checkpoint: Checkpoint; readonly note: string } | undefined {
+    const { past, pastNote } = this;
+    return this.newest ?? (past && { checkpoint: past, note: pastNote! });
   }
 
   /**
@@ -65,15 +73,25 @@ export class Witness {
   }
 
   /**
+   * An entry that is shown again.
+   * @throws FederationError FORK
+   */
+  assertSame(seq: number, leaf: Uint8Array): void {
+    if (!equalBytes(this.tree.leaf(seq), leaf))
+      throw new FederationError('FORK', `the ledger was rewritten: entry ${seq} is another one than before`);
+  }
+
+  /**
    * All that the coordinator has was shown: is everything there that was there before?
+   * @param isBehind whether its own head is of fewer entries than it has shown since this process started
    * @throws FederationError ROLLBACK
    */
-  assertNothingLost(): void {
+  assertNothingLost(isBehind: boolean): void {
     const { tree, past } = this;
-    if (past === undefined || tree.size >= past.size) return;
+    if (!isBehind && tree.size >= (past?.size ?? 0)) return;
     throw new FederationError(
       'ROLLBACK',
-      `the ledger has ${tree.size} entries, ${past.size} were witnessed before: it was restored from an old backup, or cut. This bank waits until they are back; see docs/ledger.md`,
+      `the ledger has fewer entries than the ${Math.max(tree.size, past?.size ?? 0)} witnessed before: it was restored from an old backup, or cut. This bank waits until they are back; see docs/ledger.md`,
     );
   }
 
@@ -96,6 +114,7 @@ export class Witness {
   remember(head: SignedHead, { origin, logKey }: LedgerIdentity, flush: boolean): Promise<void> {
     if (head.size < (this.past?.size ?? 0)) return Promise.resolve(); // history, seen again after a restart
     const note = noteOf(origin, head, logKey);
+    this.newest = { checkpoint: { origin, ...head }, note };
     return (this.keeping = this.keeping.then(() => this.store.keepWitnessedNote(note, flush)));
   }
 

@@ -4,6 +4,7 @@ import { systemClock } from '#participant-agent/clock.ts';
 import { enrolAgent } from '#participant-agent/enrol.ts';
 import { openAgentKeys } from '#participant-agent/keys.ts';
 import { createLogger, type Logger } from '#participant-agent/logger.ts';
+import { rotateAgentKeys } from '#participant-agent/rotate-key.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { ThreadComputer } from '#participant-agent/training/thread-computer.ts';
 import { bytes, EXIT, paint, print, printJson, table } from '#scripts/commands/output.ts';
@@ -87,6 +88,20 @@ export async function agentStatus(options: AgentOptions): Promise<number> {
   print(
     `\n${models.length === 0 ? 'No models yet.' : `Models:\n${models.map((path) => `  ${path}`).join('\n')}`}`,
   );
+  return EXIT.ok;
+}
+
+export async function rotateKey(options: AgentOptions): Promise<number> {
+  const rotation = await rotateAgentKeys(options.folder, passphrase());
+  if (options.json === true) {
+    printJson(rotation);
+    return EXIT.ok;
+  }
+  print(
+    `${rotation.participant} has new keys; the old ones signed them over and are worth nothing any more.`,
+  );
+  print(`\n  Fingerprint  ${paint('bold', rotation.fingerprint)}\n`);
+  print('Start the agent again. Back up the folder "keys" as before.');
   return EXIT.ok;
 }
 

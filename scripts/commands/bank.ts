@@ -70,6 +70,22 @@ export async function admitBank(participant: string, fingerprint: string, option
   return EXIT.ok;
 }
 
+export async function revokeBank(
+  participant: string,
+  options: Options & { reason: string },
+): Promise<number> {
+  const client = await OperatorClient.from(options);
+  const revoked = await client.post<ParticipantSummary>(`/v1/participants/${participant}/revocation`, {
+    reason: options.reason,
+  });
+  if (options.json === true) printJson(revoked);
+  else
+    print(
+      `${participant} is revoked: nothing it signs is taken any more. To come back it enrols under a new id.`,
+    );
+  return EXIT.ok;
+}
+
 export async function addToken(name: string, options: Options & { role: string }): Promise<number> {
   const client = await OperatorClient.from(options);
   const made = await client.post<{ token: string }>('/v1/tokens', { name, role: options.role });

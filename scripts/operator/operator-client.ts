@@ -20,7 +20,7 @@ export type WatchSocket = Socket<CoordinatorToWatch, WatchToCoordinator>;
 
 export interface ParticipantSummary {
   readonly participant: string;
-  readonly status: 'enrolled' | 'admitted';
+  readonly status: 'enrolled' | 'admitted' | 'revoked';
   readonly fingerprint: string;
   readonly connected: boolean;
 }

@@ -11,12 +11,12 @@ import type { RecordedEntry } from '#shared/ledger/entry.ts';
 export interface Participant {
   readonly id: ParticipantId;
   /** Base64url Ed25519 public key. */
-  readonly identityKey: string;
+  identityKey: string;
   /** Base64url Ed25519 public key that cosigns checkpoints. */
-  readonly witnessKey: string;
+  witnessKey: string;
   /** Hash of the enrol. */
   readonly enrol: string;
-  status: 'enrolled' | 'admitted';
+  status: 'enrolled' | 'admitted' | 'revoked';
   readonly enrolledAt: number;
 }
 
@@ -130,6 +130,8 @@ export interface Run {
   witnessKeys: readonly string[];
   phase: RunPhase;
   readonly past: PastRound[];
+  /** Since when its bodies may be gone. */
+  expiredAt: number | undefined;
   /** At the end of its rounds. */
   checkpoint: OfferedCheckpoint | undefined;
   /** Masked runs: the newest session. */
@@ -147,6 +149,8 @@ export interface FederationState {
   charter: { readonly hash: string; readonly payload: Payload<'charter'> } | undefined;
   /** Base64url: the key that signs heads of the ledger. */
   logKey: string | undefined;
+  /** What people should know, in order. */
+  readonly incidents: { readonly at: number; readonly reason: string }[];
   readonly invitations: Map<string, Invitation>;
   readonly participants: Map<ParticipantId, Participant>;
   /** In the order they were proposed. */
@@ -165,6 +169,7 @@ export function emptyFederation(): FederationState {
     lastTime: 0,
     charter: undefined,
     logKey: undefined,
+    incidents: [],
     invitations: new Map(),
     participants: new Map(),
     runs: new Map(),
@@ -185,15 +190,15 @@ export type Rules<Types extends MessageType> = { readonly [T in Types]: Rule<T> 
 /** @throws FederationError UNKNOWN_PARTICIPANT */
 export function admittedParticipant(state: FederationState, id: ParticipantId): Participant {
   const participant = state.participants.get(id);
-  if (participant?.status !== 'admitted') {
-    throw new FederationError(
-      'UNKNOWN_PARTICIPANT',
-      participant === undefined
-        ? `"${id}" is not enrolled in this consortium`
+  if (participant?.status === 'admitted') return participant;
+  throw new FederationError(
+    'UNKNOWN_PARTICIPANT',
+    participant === undefined
+      ? `"${id}" is not enrolled in this consortium`
+      : participant.status === 'revoked'
+        ? `the keys of "${id}" are revoked; nothing it signs is taken any more`
         : `"${id}" is enrolled but not yet admitted; the operator compares its fingerprint and runs "tallystick bank admit ${id}"`,
-    );
-  }
-  return participant;
+  );
 }
 
 /** All rounds of a run, the open one last. */

@@ -21,8 +21,10 @@ import {
   type Rule,
   type Rules,
 } from '#shared/ledger/federation-state.ts';
+import { keyRules } from '#shared/ledger/key-rules.ts';
 import { membershipRules } from '#shared/ledger/membership-rules.ts';
 import { maskedRules } from '#shared/ledger/masked-rules.ts';
+import { recordRules } from '#shared/ledger/record-rules.ts';
 import { roundRules } from '#shared/ledger/round-rules.ts';
 import { runRules } from '#shared/ledger/run-rules.ts';
 import { witnessRules } from '#shared/ledger/witness-rules.ts';
@@ -37,6 +39,8 @@ const rules: Rules<MessageType> = {
   ...roundRules,
   ...maskedRules,
   ...witnessRules,
+  ...keyRules,
+  ...recordRules,
 };
 
 function ruleOf(message: Message): Rule<MessageType> {

@@ -88,8 +88,8 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
       if (participant === undefined || participant.enrol !== payload.enrol) {
         throw new FederationError('NOT_FOUND', `"${payload.participant}" has no such enrolment to admit`);
       }
-      if (participant.status === 'admitted') {
-        throw new FederationError('REPLAY', `"${payload.participant}" is already admitted`);
+      if (participant.status !== 'enrolled') {
+        throw new FederationError('REPLAY', `"${payload.participant}" is already ${participant.status}`);
       }
     },
     apply(state, payload) {
@@ -102,7 +102,7 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
  * Every key in the consortium has one holder and one purpose.
  * @throws FederationError WEAK_KEY | REPLAY
  */
-function assertFreshKeys(state: FederationState, keys: readonly string[]): void {
+export function assertFreshKeys(state: FederationState, keys: readonly string[]): void {
   const { coordinatorKey } = state.charter!.payload;
   const known = new Set([coordinatorKey, state.logKey]);
   for (const { identityKey, witnessKey } of state.participants.values())

@@ -37,6 +37,7 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
         witnessKeys: [],
         phase: { name: 'proposed' },
         past: [],
+        expiredAt: undefined,
         checkpoint: undefined,
         session: undefined,
         culprits: new Map(),

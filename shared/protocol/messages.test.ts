@@ -36,6 +36,11 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
     agentVersion: '0.1.0',
   },
   admit: { enrol: HASH, participant: 'alder' },
+  'rotate-key': { charter: HASH, from: 'alder', identityKey: KEY, witnessKey: KEY, proof: SIG },
+  revoke: { charter: HASH, participant: 'alder', reason: '' },
+  'rotate-log-key': { charter: HASH, logKey: KEY, endorsement: SIG, proof: SIG },
+  retention: { charter: HASH, runs: [HASH], reason: '' },
+  incident: { charter: HASH, reason: 'restored from a backup' },
   'run-proposed': { charter: HASH, plan: PLAN },
   consent: { run: HASH, from: 'alder', decision: 'granted', reason: '' },
   'run-started': {
@@ -336,6 +341,7 @@ describe('who may send and who is told', () => {
 
   test('no bank is told who is invited or consents, nor of another bank’s plain updates', () => {
     const kept: MessageType[] = ['enrol', 'consent', 'plain-input', 'refuse-round', 'invite', 'admit'];
-    expect([...FEED_TYPES, ...kept].toSorted()).toEqual(TYPES.toSorted());
+    const upkeep: MessageType[] = ['revoke', 'retention', 'incident'];
+    expect([...FEED_TYPES, ...kept, ...upkeep].toSorted()).toEqual(TYPES.toSorted());
   });
 });

@@ -3,6 +3,7 @@
  * journalled. Each names its parent by hash, so a message cannot be moved to another run or round:
  *
  *   charter ← invite ← enrol, admit
+ *   charter ← rotate-key, revoke, rotate-log-key, retention, incident
  *   charter ← run-proposed ← consent, run-started ← open-round ← plain-input | refuse-round
  *                                                              ← close-round | void-round ← open-round …
  *                                                 ← checkpoint ← cosign
@@ -96,6 +97,34 @@ const payloads = {
     enrol: hash,
     participant: participantId,
   }),
+
+  /** A bank changes both its keys. Signed with the old identity key; `proof` shows that it holds the new one. */
+  'rotate-key': z.strictObject({
+    charter: hash,
+    from: participantId,
+    identityKey: key32,
+    witnessKey: key32,
+    /** By the new identity key: see ledger/key-rules.ts. */
+    proof: signature64,
+  }),
+
+  /** From here on nothing this bank signs is taken. What it signed before stays valid. */
+  revoke: z.strictObject({ charter: hash, participant: participantId, reason: sentence }),
+
+  /** The ledger's heads are signed by another key from here on. */
+  'rotate-log-key': z.strictObject({
+    charter: hash,
+    logKey: key32,
+    /** By the old ledger key, and by the new one. */
+    endorsement: signature64,
+    proof: signature64,
+  }),
+
+  /** The bodies of these runs have reached the end of the retention period and are deleted; entries stay. */
+  retention: z.strictObject({ charter: hash, runs: z.array(runId).min(1).max(500), reason: sentence }),
+
+  /** Something that people who read this ledger later should know. */
+  incident: z.strictObject({ charter: hash, reason: sentence.min(1) }),
 
   'run-proposed': z.strictObject({ charter: hash, plan }),
 
@@ -322,6 +351,7 @@ export const BANK_MESSAGES = [
   'abort-round',
   'confirm-sum',
   'cosign',
+  'rotate-key',
 ] as const;
 export type BankMessage = Message<(typeof BANK_MESSAGES)[number]>;
 

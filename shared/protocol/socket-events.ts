@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { hash, participantId, runId, signature64, timeMs } from '#shared/protocol/ids.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
-import type { MessageType } from '#shared/protocol/messages.ts';
+import type { MessageType, SignedHead } from '#shared/protocol/messages.ts';
 
 /**
  * What a bank is told of the ledger: the coordinator's side of runs; of other banks only what masked rounds
@@ -16,6 +16,8 @@ import type { MessageType } from '#shared/protocol/messages.ts';
  */
 export const FEED_TYPES = [
   'charter',
+  'rotate-key',
+  'rotate-log-key',
   'run-proposed',
   'run-started',
   'open-round',
@@ -114,6 +116,8 @@ export interface AgentToCoordinator {
 export interface CoordinatorToAgent {
   challenge(challenge: Challenge): void;
   entry(entry: FeedEntry): void;
+  /** The signed head of the ledger: at the end of the feed, and when a run is finished. */
+  head(head: SignedHead): void;
 }
 
 export interface WatchReply {

@@ -100,7 +100,6 @@ class Speaker {
       { type: 'consent', payload: { decision: 'granted' } },
     ]);
     const roster = proposal.participants;
-    const witnessKeys = roster.map(witnessKeyOf);
     const started = this.say('run-started', {
       run: runId.parse(run),
       roster,

@@ -48,7 +48,7 @@ export function ledgerRoutes({ journal, entries }: { journal: Journal; entries: 
       method: 'get',
       path: '/ledger/proofs/inclusion',
       summary: 'RFC 6962 inclusion proof of one entry in the tree of the given size.',
-      who: ['auditor', 'bank'],
+      who: ['public'],
       query: z.strictObject({ index: position, size: position.min(1) }),
       response: proof,
       handle: ({ query }) =>
@@ -57,12 +57,14 @@ export function ledgerRoutes({ journal, entries }: { journal: Journal; entries: 
     route({
       method: 'get',
       path: '/ledger/proofs/consistency',
-      summary: 'RFC 6962 consistency proof between two sizes of the tree.',
-      who: ['auditor', 'bank'],
+      summary: 'RFC 6962 consistency proof between two sizes of the tree; `from` is the root of the smaller.',
+      who: ['public'],
       query: z.strictObject({ from: position.min(1), to: position.min(1) }),
-      response: proof,
-      handle: ({ query }) =>
-        prove(journal, query.to, () => journal.tree.consistencyProof(query.from, query.to)),
+      response: proof.extend({ from: hash }),
+      handle: ({ query }) => ({
+        ...prove(journal, query.to, () => journal.tree.consistencyProof(query.from, query.to)),
+        from: toHex(journal.tree.root(query.from)),
+      }),
     }),
   ];
 }

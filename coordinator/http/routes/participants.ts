@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { route, type Route } from '#coordinator/http/route.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import { admitBank, charterHash, enrolBank, inviteBank } from '#coordinator/participants/enrolment.ts';
+import { revokeBank, rotateBankKey } from '#coordinator/participants/key-changes.ts';
 import type { Presence } from '#coordinator/participants/presence.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import type { Participant } from '#shared/ledger/federation-state.ts';
@@ -12,7 +13,7 @@ import { hash, key32, participantId, timeMs } from '#shared/protocol/ids.ts';
 export const participantView = z
   .strictObject({
     participant: participantId,
-    status: z.enum(['enrolled', 'admitted']),
+    status: z.enum(['enrolled', 'admitted', 'revoked']),
     fingerprint: z.string(),
     identityKey: key32,
     enrolledAt: timeMs,
@@ -52,8 +53,8 @@ export function participantRoutes({ journal, clock, presence }: ParticipantRoute
       }),
       handle() {
         const charter = charterHash(journal);
-        const { consortium, origin, coordinatorKey, logKey } = journal.state.charter!.payload;
-        return { charter, consortium, origin, coordinatorKey, logKey };
+        const { consortium, origin, coordinatorKey } = journal.state.charter!.payload;
+        return { charter, consortium, origin, coordinatorKey, logKey: journal.state.logKey! };
       },
     }),
     route({
@@ -103,6 +104,26 @@ export function participantRoutes({ journal, clock, presence }: ParticipantRoute
       response: participantView,
       handle: async ({ params, body }) =>
         view(await admitBank(params.participant, body.fingerprint, journal)),
+    }),
+    route({
+      method: 'post',
+      path: '/participants/:participant/keys',
+      summary: "A bank changes its keys: signed with the old identity key, with the new one's proof.",
+      who: ['public'],
+      params: byId,
+      body: z.unknown(),
+      response: participantView,
+      handle: async ({ params, body }) => view(await rotateBankKey(params.participant, body, journal, clock)),
+    }),
+    route({
+      method: 'post',
+      path: '/participants/:participant/revocation',
+      summary: 'Take nothing any more that this bank signs. What it signed before stays valid.',
+      who: ['operator'],
+      params: byId,
+      body: z.strictObject({ reason: z.string().min(1).max(500) }),
+      response: participantView,
+      handle: async ({ params, body }) => view(await revokeBank(params.participant, body.reason, journal)),
     }),
   ];
 }

@@ -1,0 +1,53 @@
+/** Looking after the ledger: retention, incidents, the ledger's key. */
+import { z } from 'zod';
+import { route, type Route } from '#coordinator/http/route.ts';
+import { charterHash } from '#coordinator/participants/enrolment.ts';
+import { expireBodies, type RetentionDependencies } from '#coordinator/retention.ts';
+import { hash, key32 } from '#shared/protocol/ids.ts';
+
+const DAY_MS = 86_400_000;
+
+export interface UpkeepRouteDependencies {
+  readonly retention: RetentionDependencies;
+  /** Makes a new ledger key and puts it in force. */
+  readonly rotateLogKey: () => Promise<void>;
+}
+
+export function upkeepRoutes({ retention, rotateLogKey }: UpkeepRouteDependencies): Route[] {
+  const { journal } = retention;
+  return [
+    route({
+      method: 'post',
+      path: '/retention',
+      summary: 'Delete the bodies of runs that ended long enough ago. Entries and models stay.',
+      who: ['operator'],
+      body: z.strictObject({ keepDays: z.number().min(0).max(36_500) }),
+      response: z.strictObject({ runs: z.array(hash) }),
+      handle: async ({ body }) => ({ runs: await expireBodies(body.keepDays * DAY_MS, retention) }),
+    }),
+    route({
+      method: 'post',
+      path: '/incidents',
+      summary: 'Record something that people who read the ledger later should know.',
+      who: ['operator'],
+      body: z.strictObject({ reason: z.string().min(1).max(500) }),
+      response: z.strictObject({ recorded: z.literal(true) }),
+      async handle({ body }) {
+        await journal.record('incident', { charter: charterHash(journal), reason: body.reason });
+        return { recorded: true } as const;
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/ledger/key',
+      summary: "Change the key that signs the ledger's heads; the old key endorses the new one.",
+      who: ['operator'],
+      body: z.strictObject({}),
+      response: z.strictObject({ logKey: key32 }),
+      async handle() {
+        await rotateLogKey();
+        return { logKey: journal.state.logKey! };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,39 @@
+/** Keys of banks that change: a bank rotates its own, the operator revokes. */
+import type { Journal } from '#coordinator/journal/journal.ts';
+import { charterHash, participantOf } from '#coordinator/participants/enrolment.ts';
+import { assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
+import type { Participant } from '#shared/ledger/federation-state.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
+import { parseMessage } from '#shared/protocol/messages.ts';
+
+/**
+ * @param raw a rotate-key, signed with the key in force
+ * @throws FederationError WRONG_SENDER | SIG | REPLAY | STATE | WEAK_KEY | UNKNOWN_PARTICIPANT
+ */
+export async function rotateBankKey(
+  id: ParticipantId,
+  raw: unknown,
+  journal: Journal,
+  clock: Clock,
+): Promise<Participant> {
+  const message = parseMessage(raw);
+  if (message.type !== 'rotate-key')
+    throw new FederationError('SCHEMA', `expected rotate-key, got "${message.type}"`);
+  const { from, identityKey } = message.payload;
+  if (from !== id)
+    throw new FederationError('WRONG_SENDER', `expected the keys of "${id}", got those of "${from}"`);
+  // asked again because the reply was lost
+  if (journal.state.participants.get(from)?.identityKey === identityKey) return participantOf(journal, from);
+  assertAuthentic(journal.state, message);
+  assertAdmissible(journal.state, message, Math.max(clock.now(), journal.state.lastTime));
+  await journal.append(message);
+  return participantOf(journal, from);
+}
+
+/** @throws FederationError NOT_FOUND | REPLAY */
+export async function revokeBank(id: ParticipantId, reason: string, journal: Journal): Promise<Participant> {
+  await journal.record('revoke', { charter: charterHash(journal), participant: id, reason });
+  return participantOf(journal, id);
+}

@@ -1,0 +1,71 @@
+/**
+ * The end of the retention period: bodies of finished runs are deleted, entries never. The entry that says so
+ * comes first; a crash after it leaves bodies behind, which the next start removes.
+ */
+import type { Journal } from '#coordinator/journal/journal.ts';
+import { charterHash } from '#coordinator/participants/enrolment.ts';
+import type { BodyStore } from '#coordinator/store/body-store.ts';
+import type { EntryStore } from '#coordinator/store/entry-store.ts';
+import { bodyNamedBy, isKeptForGood } from '#shared/ledger/bodies-named.ts';
+import { parseEntry } from '#shared/ledger/entry.ts';
+import type { Run } from '#shared/ledger/federation-state.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+
+export interface RetentionDependencies {
+  readonly journal: Journal;
+  readonly entries: EntryStore;
+  readonly bodies: BodyStore;
+  readonly clock: Clock;
+}
+
+/** One entry names so many runs at most; what is over waits for the next time. */
+const RUNS_AT_ONCE = 500;
+
+/**
+ * @param keepMs how long bodies are kept after the end of their run
+ * @returns the runs whose bodies are gone now
+ */
+export async function expireBodies(keepMs: number, deps: RetentionDependencies): Promise<string[]> {
+  const { journal, clock } = deps;
+  const before = clock.now() - keepMs;
+  const runs = [...journal.state.runs.values()].filter(
+    ({ phase, expiredAt }) => phase.name === 'finished' && phase.at <= before && expiredAt === undefined,
+  );
+  const due = runs.slice(0, RUNS_AT_ONCE);
+  if (due.length === 0) return [];
+  const days = Math.round((keepMs / 86_400_000) * 10) / 10;
+  const reason = `ended more than ${days} days ago`;
+  await journal.record('retention', { charter: charterHash(journal), runs: due.map(({ id }) => id), reason });
+  await deleteBodiesOf(due, deps);
+  return due.map(({ id }) => id);
+}
+
+/** What a crash left behind. */
+export async function finishExpiring(deps: RetentionDependencies): Promise<void> {
+  const expired = [...deps.journal.state.runs.values()].filter(({ expiredAt }) => expiredAt !== undefined);
+  await deleteBodiesOf(expired, deps);
+}
+
+async function deleteBodiesOf(runs: readonly Run[], { journal, entries, bodies }: RetentionDependencies) {
+  const wanted = new Set<string>();
+  // the same bytes may be a body of another run too: a bank that sends one vector twice
+  for (const run of journal.state.runs.values()) {
+    if (run.expiredAt !== undefined) continue;
+    for await (const root of bodiesOf(run.id, entries)) wanted.add(root);
+  }
+  for (const run of runs)
+    for await (const root of bodiesOf(run.id, entries)) if (!wanted.has(root)) await bodies.remove(root);
+}
+
+async function* bodiesOf(run: string, entries: EntryStore): AsyncGenerator<string> {
+  for (let from = 0; ;) {
+    const page = await entries.page(from, LIMITS.pageEntriesMax, { run });
+    for (const { text } of page) {
+      const body = bodyNamedBy(parseEntry(text).entry.message);
+      if (body !== undefined && !isKeptForGood(body)) yield body.root;
+    }
+    if (page.length < LIMITS.pageEntriesMax) return;
+    from = page.at(-1)!.seq + 1;
+  }
+}

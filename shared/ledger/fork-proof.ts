@@ -1,0 +1,88 @@
+/**
+ * Proof that a ledger was rewritten, which needs nobody's word: two heads signed by the ledger's key of which
+ * the newer does not extend the older. Under the newer head the tree of the older one's size has another root:
+ *
+ *   isConsistent(older.size → newer.size, proof, otherRoot, newer.root)   and   otherRoot ≠ older.root
+ *
+ * For two heads of one size `proof` is empty and `otherRoot` the newer's own.
+ */
+import { z } from 'zod';
+import { fromBase64Url } from '#shared/crypto/base64.ts';
+import { fromHex } from '#shared/crypto/hash.ts';
+import { openCheckpoint, type OpenedCheckpoint } from '#shared/ledger/checkpoint.ts';
+import { isConsistent } from '#shared/ledger/merkle-tree.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { hash } from '#shared/protocol/ids.ts';
+
+const note = z.string().max(200_000);
+const forkProof = z.strictObject({
+  v: z.literal(1),
+  kind: z.literal('fork'),
+  /** C2SP notes of one origin. */
+  older: note,
+  newer: note,
+  otherRoot: hash,
+  proof: z.array(hash).max(64),
+});
+export type ForkProof = z.infer<typeof forkProof>;
+
+/** Keys that may have signed heads: the charter's, and those it was changed to. Base64url. */
+type LogKeys = readonly string[];
+
+/**
+ * @returns the two heads that cannot both be true
+ * @throws FederationError SCHEMA | SIG | FORK when it proves nothing
+ */
+export function verifyForkProof(
+  value: unknown,
+  origin: string,
+  logKeys: LogKeys,
+): { older: OpenedCheckpoint; newer: OpenedCheckpoint } {
+  const parsed = forkProof.safeParse(value);
+  if (!parsed.success)
+    throw new FederationError('SCHEMA', 'expected a fork proof: two notes, a root and a proof');
+  const { otherRoot, proof } = parsed.data;
+  const older = openByAny(parsed.data.older, origin, logKeys);
+  const newer = openByAny(parsed.data.newer, origin, logKeys);
+  const leads = isConsistent(
+    older.size,
+    newer.size,
+    proof.map(fromHex),
+    fromHex(otherRoot),
+    fromHex(newer.root),
+  );
+  if (!leads || otherRoot === older.root)
+    throw new FederationError('FORK', 'this does not show that the two heads contradict each other');
+  return { older, newer };
+}
+
+/** What two notes of one ledger say about each other, as far as notes alone can. */
+export type Comparison =
+  | { readonly kind: 'same' }
+  | { readonly kind: 'fork'; readonly proof: ForkProof }
+  /** Of different sizes: whether one extends the other takes a consistency proof. */
+  | { readonly kind: 'open'; readonly older: OpenedCheckpoint; readonly newer: OpenedCheckpoint };
+
+/** @throws FederationError SCHEMA | SIG */
+export function compareNotes(a: string, b: string, origin: string, logKeys: LogKeys): Comparison {
+  const [one, other] = [openByAny(a, origin, logKeys), openByAny(b, origin, logKeys)];
+  if (one.size !== other.size)
+    return one.size < other.size
+      ? { kind: 'open', older: one, newer: other }
+      : { kind: 'open', older: other, newer: one };
+  if (one.root === other.root) return { kind: 'same' };
+  const proof: ForkProof = { v: 1, kind: 'fork', older: a, newer: b, otherRoot: other.root, proof: [] };
+  return { kind: 'fork', proof };
+}
+
+function openByAny(text: string, origin: string, logKeys: LogKeys): OpenedCheckpoint {
+  let refusal: unknown;
+  for (const key of logKeys) {
+    try {
+      return openCheckpoint(text, origin, fromBase64Url(key));
+    } catch (error) {
+      refusal = error;
+    }
+  }
+  throw refusal ?? new FederationError('SIG', 'no key to check the note with');
+}

@@ -1,0 +1,103 @@
+/**
+ * Keys that change. The old key signs the new one, and the new one proves that somebody holds it; what was
+ * signed before stays valid, because every entry is checked against the keys in force at its place.
+ *
+ *   rotate-key       signed by the old identity key; proof by the new one over the same statement
+ *   rotate-log-key   signed by the coordinator; endorsed by the old ledger key, proof by the new one
+ *   revoke           signed by the coordinator
+ */
+import { fromBase64Url } from '#shared/crypto/base64.ts';
+import { assertSignedBy, signMessage } from '#shared/crypto/signed-message.ts';
+import { assertSafePublicKey } from '#shared/crypto/signatures.ts';
+import { admittedParticipant, type FederationState, type Rules } from '#shared/ledger/federation-state.ts';
+import { assertCharter, assertFreshKeys } from '#shared/ledger/membership-rules.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
+import type { Payload } from '#shared/protocol/messages.ts';
+
+/** What a bank's new identity key signs to show that it is held. */
+export function signNewBankKey(
+  { charter, from, identityKey, witnessKey }: Omit<Payload<'rotate-key'>, 'proof'>,
+  newSeed: Uint8Array,
+): string {
+  return signMessage('new-bank-key', { charter, from, identityKey, witnessKey }, newSeed).sig;
+}
+
+/** What the old and the new ledger key sign. */
+export function signNewLogKey(charter: string, logKey: string, seed: Uint8Array): string {
+  return signMessage('new-log-key', { charter, logKey }, seed).sig;
+}
+
+/** @throws FederationError SIG */
+export function assertHoldsNewKey({
+  charter,
+  from,
+  identityKey,
+  witnessKey,
+  proof,
+}: Payload<'rotate-key'>): void {
+  const payload = { charter, from, identityKey, witnessKey };
+  assertSignedBy({ type: 'new-bank-key', payload, sig: proof }, identityKey);
+}
+
+export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
+  'rotate-key': {
+    admissible(state, payload) {
+      assertCharter(state, payload.charter);
+      admittedParticipant(state, payload.from);
+      assertFreshKeys(state, [payload.identityKey, payload.witnessKey]);
+      assertHoldsNewKey(payload);
+      assertIdle(state, payload.from);
+    },
+    apply(state, { from, identityKey, witnessKey }) {
+      const participant = state.participants.get(from);
+      if (participant === undefined) return; // a bank folds rotations of banks it has not met yet
+      participant.identityKey = identityKey;
+      participant.witnessKey = witnessKey;
+    },
+  },
+
+  revoke: {
+    admissible(state, payload) {
+      assertCharter(state, payload.charter);
+      const participant = state.participants.get(payload.participant);
+      if (participant === undefined)
+        throw new FederationError('NOT_FOUND', `no bank "${payload.participant}" has enrolled`);
+      if (participant.status === 'revoked')
+        throw new FederationError('REPLAY', `"${payload.participant}" is already revoked`);
+    },
+    apply(state, payload) {
+      state.participants.get(payload.participant)!.status = 'revoked';
+    },
+  },
+
+  'rotate-log-key': {
+    admissible(state, { charter, logKey, endorsement, proof }) {
+      assertCharter(state, charter);
+      assertSafePublicKey(fromBase64Url(logKey));
+      assertFreshKeys(state, [logKey]);
+      const payload = { charter, logKey };
+      assertSignedBy({ type: 'new-log-key', payload, sig: endorsement }, state.logKey!);
+      assertSignedBy({ type: 'new-log-key', payload, sig: proof }, logKey);
+    },
+    apply(state, { logKey }) {
+      state.logKey = logKey;
+    },
+  },
+};
+
+/**
+ * Runs pin the keys of their banks.
+ * @throws FederationError STATE
+ */
+function assertIdle(state: FederationState, id: ParticipantId): void {
+  for (const run of state.runs.values()) {
+    const asked = run.roster.length > 0 ? run.roster : run.plan.participants;
+    if (run.phase.name !== 'finished' && asked.includes(id)) {
+      throw new FederationError(
+        'STATE',
+        `"${id}" is asked in run ${run.id}, which is not finished; change keys after its end, or have it stopped`,
+      );
+    }
+  }
+}

@@ -21,62 +21,104 @@ export type BodySource = (root: string) => AsyncIterable<Uint8Array> | undefined
 export interface RunVerdict {
   readonly run: string;
   readonly name: string;
+  readonly outcome: 'open' | 'completed' | 'stopped' | 'failed';
   readonly roundsClosed: number;
   /** Rounds whose sum was recomputed from the banks' bodies. */
   readonly sumsRecomputed: number;
+  /** Completed runs: who cosigned the ledger at its end. The ledger's rules demand a quorum. */
+  readonly cosigned:
+    { readonly entries: number; readonly by: readonly string[]; readonly of: number } | undefined;
   readonly findings: readonly Finding[];
   /** What could not be checked for want of a body, as sentences. */
   readonly notChecked: readonly string[];
 }
 
-export async function verifyRuns(state: FederationState, bodies: BodySource): Promise<RunVerdict[]> {
+/** How much of the arithmetic to repeat. */
+export interface Extent {
+  /** Whether the sum of this round is recomputed from the banks' bodies. */
+  readonly isWanted: (run: Run, past: PastRound) => boolean;
+  /** Called after each round. */
+  readonly onRound: (run: Run, past: PastRound) => void;
+}
+
+const EVERYTHING: Extent = { isWanted: () => true, onRound: () => {} };
+
+/** Checks one run, or all of them one after the other. */
+export async function verifyRuns(
+  state: FederationState,
+  bodies: BodySource,
+  extent = EVERYTHING,
+): Promise<RunVerdict[]> {
   const verdicts: RunVerdict[] = [];
-  for (const run of state.runs.values()) verdicts.push(await verifyRun(run, bodies));
+  for (const run of state.runs.values()) verdicts.push(await verifyRun(run, bodies, extent));
   return verdicts;
 }
 
-async function verifyRun(run: Run, bodies: BodySource): Promise<RunVerdict> {
-  const findings: Finding[] = [];
-  const notChecked: string[] = [];
-  let roundsClosed = 0;
-  let sumsRecomputed = 0;
+async function verifyRun(run: Run, bodies: BodySource, extent: Extent): Promise<RunVerdict> {
+  const tally: Tally = { findings: [], notChecked: [], roundsClosed: 0, sumsRecomputed: 0 };
   try {
-    if (run.roster.length > 0) {
-      const contract = await readBody(run.plan.contract, bodies);
-      const machine = new RunMachine(
-        run.plan,
-        dataContract.parse(JSON.parse(new TextDecoder().decode(contract))),
-        run.roster.length,
-      );
-      for (const past of run.past) {
-        assertAsked(machine, past);
-        if (past.end.outcome === 'void') continue;
-        roundsClosed++;
-        const missing = [...past.open.inputs.values()].filter(
-          ({ vectorRoot }) => bodies(vectorRoot) === undefined,
-        ).length;
-        if (missing > 0) {
-          notChecked.push(
-            `round ${past.open.payload.round}: ${missing} of ${past.open.inputs.size} bodies are not here, its sum was not recomputed`,
-          );
-        } else {
-          await recomputeSum(machine, past, bodies);
-          sumsRecomputed++;
-        }
-        const sum = await readBody(past.end.payload.sumRoot, bodies);
-        machine.next(
-          wordsOf(machine.asked!.question.ring, sum),
-          past.end.payload.survivors.length,
-          past.end.payload.sumRoot,
-        );
-      }
-      assertResult(machine, run);
-    }
+    if (run.roster.length > 0) await replay(run, bodies, extent, tally);
   } catch (error) {
-    if (error instanceof FederationError && error.code === 'NOT_FOUND') notChecked.push(error.message);
-    else findings.push(asFinding(error));
+    if (error instanceof FederationError && error.code === 'NOT_FOUND')
+      tally.notChecked.push(`${error.message}${expiry(run)}: nothing after it was replayed`);
+    else tally.findings.push(asFinding(error));
   }
-  return { run: run.id, name: run.plan.name, roundsClosed, sumsRecomputed, findings, notChecked };
+  const { checkpoint, phase, roster } = run;
+  const outcome = phase.name === 'finished' ? phase.result.outcome : 'open';
+  const cosigned = outcome === 'completed' &&
+    checkpoint !== undefined && {
+      entries: checkpoint.payload.head.size,
+      by: [...checkpoint.cosignatures.keys()].sort((x, y) => x - y).map((index) => roster[index]!),
+      of: roster.length,
+    };
+  return { run: run.id, name: run.plan.name, outcome, cosigned: cosigned || undefined, ...tally };
+}
+
+interface Tally {
+  readonly findings: Finding[];
+  readonly notChecked: string[];
+  roundsClosed: number;
+  sumsRecomputed: number;
+}
+
+/** The program again, from the plan to the model. */
+async function replay(run: Run, bodies: BodySource, extent: Extent, tally: Tally): Promise<void> {
+  const contract = await readBody(run.plan.contract, bodies);
+  const machine = new RunMachine(
+    run.plan,
+    dataContract.parse(JSON.parse(new TextDecoder().decode(contract))),
+    run.roster.length,
+  );
+  for (const past of run.past) {
+    assertAsked(machine, past);
+    if (past.end.outcome === 'void') continue;
+    tally.roundsClosed++;
+    const missing = [...past.open.inputs.values()].filter(
+      ({ vectorRoot }) => bodies(vectorRoot) === undefined,
+    );
+    const { round } = past.open.payload;
+    if (!extent.isWanted(run, past)) {
+      tally.notChecked.push(`round ${round}: not in the sample, its sum was not recomputed`);
+    } else if (missing.length > 0) {
+      tally.notChecked.push(
+        `round ${round}: ${missing.length} of ${past.open.inputs.size} bodies are not here${expiry(run)}, its sum was not recomputed`,
+      );
+    } else {
+      await recomputeSum(machine, past, bodies);
+      tally.sumsRecomputed++;
+    }
+    const { sumRoot, survivors } = past.end.payload;
+    const sum = await readBody(sumRoot, bodies);
+    machine.next(wordsOf(machine.asked!.question.ring, sum), survivors.length, sumRoot);
+    extent.onRound(run, past);
+  }
+  assertResult(machine, run);
+}
+
+function expiry({ expiredAt }: Run): string {
+  return expiredAt === undefined
+    ? ''
+    : ` (body expired on ${new Date(expiredAt).toISOString().slice(0, 10)})`;
 }
 
 /** @throws FederationError LINEAGE when the question is not the one that follows from the sums before */

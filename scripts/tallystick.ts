@@ -156,10 +156,6 @@ operator(runs.command('stop <run>').description('end it without a model'))
   .action(run(async () => (await import('#scripts/commands/run.ts')).stopRun));
 
 const ledger = group('ledger', 'the history of the consortium');
-operator(ledger.command('export').description('take the whole ledger home, as a folder'))
-  .requiredOption('--out <folder>', 'where to')
-  .option('--no-bodies', 'entries and checkpoint only')
-  .action(run(async () => (await import('#scripts/commands/audit.ts')).exportLedger));
 
 operator(ledger.command('expire').description('delete the bodies of old runs; entries and models stay'))
   .requiredOption('--keep-days <n>', 'keep bodies of runs that ended less than this many days ago')
@@ -172,10 +168,18 @@ operator(ledger.command('rotate-key').description('sign heads of the ledger with
 );
 
 const audit = group('audit', 'check a history without trusting anybody');
+operator(audit.command('export').description('take the ledger home, as one file with all bodies'))
+  .requiredOption('--out <file>', 'where to')
+  .option('--run <run>', 'only what concerns one run; of the others the hashes')
+  .option('--no-bodies', 'entries and head only')
+  .action(run(async () => (await import('#scripts/commands/audit.ts')).exportLedger));
 audit
   .command('verify <bundle>')
-  .description('check an exported ledger offline: exit 0 verified, 1 failed, 2 incomplete')
+  .description('check a bundle offline: exit 0 verified, 1 failed, 2 incomplete')
   .requiredOption('--charter <hash>', 'the charter you trust, from your invitation or agreement')
+  .option('--against <notes...>', 'heads you hold from elsewhere: it must extend them')
+  .option('--sample <k>', 'recompute the sums of k rounds only, drawn at random')
+  .option('--no-bodies', 'entries, signatures and heads only')
   .addOption(json())
   .action(run(async () => (await import('#scripts/commands/audit.ts')).verifyBundle));
 

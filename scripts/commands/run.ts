@@ -9,7 +9,6 @@ import { fedavgPlan, readContractFile, readPlanFile, type ModelName } from '#scr
 import { watchRun } from '#scripts/operator/watch-run.ts';
 import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { runId, type RunId } from '#shared/protocol/ids.ts';
 
 type Options = OperatorOptions & { json?: boolean };
 
@@ -94,7 +93,7 @@ export async function listRuns(options: Options): Promise<number> {
 
 export async function showRun(run: string, options: Options): Promise<number> {
   const client = await OperatorClient.from(options);
-  const view = await client.run(await resolveRun(client, run));
+  const view = await client.run(await client.resolveRun(run));
   if (options.json === true) {
     printJson(view);
     return EXIT.ok;
@@ -145,7 +144,7 @@ function printResult({ outcome, reason, artefact, metrics }: NonNullable<RunView
 
 export async function startRun(run: string, options: Options): Promise<number> {
   const client = await OperatorClient.from(options);
-  const view = await client.post<RunView>(`/v1/runs/${await resolveRun(client, run)}/start`, {});
+  const view = await client.post<RunView>(`/v1/runs/${await client.resolveRun(run)}/start`, {});
   if (options.json === true) printJson(view);
   else print(`Started with ${view.roster.length} banks: ${view.roster.join(', ')}`);
   return EXIT.ok;
@@ -153,7 +152,7 @@ export async function startRun(run: string, options: Options): Promise<number> {
 
 export async function stopRun(run: string, options: Options & { reason: string }): Promise<number> {
   const client = await OperatorClient.from(options);
-  const view = await client.post<RunView>(`/v1/runs/${await resolveRun(client, run)}/stop`, {
+  const view = await client.post<RunView>(`/v1/runs/${await client.resolveRun(run)}/stop`, {
     reason: options.reason,
   });
   if (options.json === true) printJson(view);
@@ -164,7 +163,7 @@ export async function stopRun(run: string, options: Options & { reason: string }
 /** Exit code 0 when the run completed, 1 when it failed or was stopped. Ctrl-C leaves the run alone. */
 export async function watch(run: string, options: Options): Promise<number> {
   const client = await OperatorClient.from(options);
-  const id = await resolveRun(client, run);
+  const id = await client.resolveRun(run);
   const detach = new AbortController();
   process.once('SIGINT', () => detach.abort());
   const seen = await watchRun(client, id, {
@@ -180,17 +179,4 @@ export async function watch(run: string, options: Options): Promise<number> {
   if (phase.name !== 'finished') return EXIT.incomplete;
   if (options.json !== true) printResult({ at: phase.at, ...phase.result });
   return phase.result.outcome === 'completed' ? EXIT.ok : EXIT.failed;
-}
-
-/** A run by its id or the beginning of it. */
-async function resolveRun(client: OperatorClient, run: string): Promise<RunId> {
-  const whole = runId.safeParse(run);
-  if (whole.success) return whole.data;
-  const { runs } = await client.get<{ runs: { run: RunId }[] }>('/v1/runs');
-  const found = runs.filter((candidate) => candidate.run.startsWith(run));
-  if (found.length === 1) return found[0]!.run;
-  throw new FederationError(
-    'NOT_FOUND',
-    `${found.length === 0 ? 'no run begins' : `${found.length} runs begin`} with "${run}"; see "tallystick run list"`,
-  );
 }

@@ -208,6 +208,9 @@ function report(
   print(`  model  ${view.result!.artefact}`);
   if (model === undefined)
     print(`\nEverything is deleted again; keep it with: npm run demo -- --keep demo-data`);
-  else print(`\nEach bank has the model, e.g. ${model}\nThe exported ledger is in ${join(folder, 'bundle')}`);
+  else
+    print(
+      `\nEach bank has the model, e.g. ${model}\nThe exported ledger is in ${join(folder, 'ledger.bundle')}`,
+    );
   print(`\n${trainingSeconds.toFixed(1)} s of training in ${totalSeconds.toFixed(1)} s.`);
 }

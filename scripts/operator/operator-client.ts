@@ -6,6 +6,7 @@ import { io } from 'socket.io-client';
 import type { RunView } from '#coordinator/http/run-view.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
 import { ERROR_CODES, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { runId, type RunId } from '#shared/protocol/ids.ts';
 import type { CoordinatorToWatch, WatchToCoordinator } from '#shared/protocol/socket-events.ts';
 import type { Socket } from 'socket.io-client';
 
@@ -60,6 +61,19 @@ export class OperatorClient {
 
   post<T>(path: string, body: unknown): Promise<T> {
     return this.request('POST', path, body) as Promise<T>;
+  }
+
+  /** A run by its id or the beginning of it. @throws FederationError NOT_FOUND */
+  async resolveRun(run: string): Promise<RunId> {
+    const whole = runId.safeParse(run);
+    if (whole.success) return whole.data;
+    const { runs } = await this.get<{ runs: { run: RunId }[] }>('/v1/runs');
+    const found = runs.filter((candidate) => candidate.run.startsWith(run));
+    if (found.length === 1) return found[0]!.run;
+    throw new FederationError(
+      'NOT_FOUND',
+      `${found.length === 0 ? 'no run begins' : `${found.length} runs begin`} with "${run}"; see "tallystick run list"`,
+    );
   }
 
   run(run: string): Promise<RunView> {

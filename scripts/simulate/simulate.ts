@@ -10,7 +10,9 @@ import type { RunView } from '#coordinator/http/run-view.ts';
 import { inferContract } from '#participant-agent/data/infer-contract.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import type { ExactMetrics } from '#models/metrics/exact-metrics.ts';
-import { auditBundle, exportBundle, exitCodeOf, type AuditReport } from '#scripts/commands/audit.ts';
+import { auditBundle, exportBundle } from '#scripts/audit/bundle-file.ts';
+import { exitCodeOf } from '#scripts/commands/audit.ts';
+import type { AuditReport } from '#models/verify-bundle.ts';
 import { EXIT, print, printJson, say, table as textTable } from '#scripts/commands/output.ts';
 import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
 import { fedavgPlan, readContractFile, type ModelName } from '#scripts/operator/plan-file.ts';
@@ -231,8 +233,8 @@ export async function trainFederated(
     );
   }
   say('Exporting the ledger and verifying it offline …');
-  const bundle = join(consortium.folder, 'bundle');
-  await exportBundle(client, bundle, true);
+  const bundle = join(consortium.folder, 'ledger.bundle');
+  await exportBundle(client, bundle);
   return {
     view: await client.run(proposed.run),
     artefact: await client.body(run.phase.result.artefact!),

@@ -5,6 +5,8 @@
 import { fromBase64Url } from '#shared/crypto/base64.ts';
 import { toHex } from '#shared/crypto/hash.ts';
 import { openCheckpoint } from '#shared/ledger/checkpoint.ts';
+import { bodyNamedBy, type NamedBody } from '#shared/ledger/bodies-named.ts';
+import type { BundledEntry } from '#shared/ledger/bundle.ts';
 import { parseEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
@@ -22,32 +24,51 @@ export interface Finding {
 export interface History {
   readonly state: FederationState;
   readonly size: number;
+  /** Entries of which only the leaf was shown. */
+  readonly hidden: number;
+  readonly tree: MerkleTree;
+  /** Bodies that the entries name, with the type of entry. */
+  readonly bodies: ReadonlyMap<string, NamedBody>;
+  /** Keys that have signed heads, the first one the charter's. Base64url. */
+  readonly logKeys: readonly string[];
   /** Hex Merkle root over the entries. */
   readonly root: string;
   readonly findings: readonly Finding[];
 }
 
 /**
- * @param texts entries in order, as canonical JSON
+ * @param entries in order: canonical JSON, or only the leaf
  * @param checkpoint the signed note that came with them
  * @param charter the charter hash the auditor trusts; never taken from the material under audit
  */
 export async function verifyHistory(
-  texts: AsyncIterable<string> | Iterable<string>,
+  entries: AsyncIterable<BundledEntry> | Iterable<BundledEntry>,
   checkpoint: string,
   charter: string,
 ): Promise<History> {
   const state = emptyFederation();
   const tree = new MerkleTree();
   const findings: Finding[] = [];
-  for await (const text of texts) {
+  const bodies = new Map<string, NamedBody>();
+  const logKeys: string[] = [];
+  let hidden = 0;
+  for await (const text of entries) {
     const seq = tree.size;
+    if (typeof text !== 'string') {
+      tree.append(text.leaf);
+      state.size = tree.size;
+      hidden++;
+      continue;
+    }
     try {
       const recorded = parseEntry(text);
       checkEntry(state, recorded, seq, charter);
       checkHeads(tree, recorded);
       tree.append(recorded.leaf);
       apply(state, recorded);
+      const body = bodyNamedBy(recorded.entry.message);
+      if (body !== undefined) bodies.set(body.root, body);
+      if (state.logKey !== logKeys.at(-1)) logKeys.push(state.logKey!);
     } catch (error) {
       findings.push({ seq, ...asFinding(error) });
       break; // what follows an entry that must not be there cannot be judged
@@ -55,14 +76,14 @@ export async function verifyHistory(
   }
   const root = toHex(tree.root());
   if (findings.length === 0) findings.push(...checkHead(state, tree.size, root, checkpoint));
-  return { state, size: tree.size, root, findings };
+  return { state, size: tree.size, hidden, tree, bodies, logKeys, root, findings };
 }
 
 function checkEntry(state: FederationState, recorded: RecordedEntry, seq: number, charter: string): void {
   const { entry, hash } = recorded;
   if (entry.seq !== seq)
     throw new FederationError('LEDGER', `expected position ${seq}, the entry says ${entry.seq}`);
-  if (seq === 0 && hash !== charter) {
+  if ((seq === 0 || entry.message.type === 'charter') && (seq > 0 || hash !== charter)) {
     throw new FederationError('LEDGER', `expected the charter ${charter}, the ledger begins with ${hash}`);
   }
   assertAdmissible(state, entry.message, entry.time);
@@ -82,7 +103,9 @@ function checkHead(state: FederationState, size: number, root: string, note: str
   if (state.charter === undefined) return [{ code: 'LEDGER', message: 'the ledger is empty' }];
   const { origin } = state.charter.payload;
   try {
-    const head = openCheckpoint(note, origin, fromBase64Url(state.logKey!));
+    const { others, ...head } = openCheckpoint(note, origin, fromBase64Url(state.logKey!));
+    if (others.length > 0)
+      return [{ code: 'BUNDLE', message: 'the checkpoint carries signatures that nobody asked for' }];
     if (head.size !== size) {
       return [{ code: 'LEDGER', message: `the checkpoint is over ${head.size} entries, there are ${size}` }];
     }

@@ -48,6 +48,7 @@ export const ERROR_CODES = {
   // the ledger itself
   FORK: { status: 409, retryable: false, title: 'another history than the one witnessed before' },
   ROLLBACK: { status: 409, retryable: false, title: 'less history than was witnessed before' },
+  BUNDLE: { status: 422, retryable: false, title: 'the bundle is damaged' },
   // how a run ends
   COHORT: { status: 409, retryable: false, title: 'too few banks' },
   STOPPED: { status: 409, retryable: false, title: 'stopped by the operator' },

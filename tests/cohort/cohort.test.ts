@@ -1,7 +1,7 @@
 /** Who is waited for, for how long, and what becomes of a run when too few banks are there. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LocalComputer } from '#participant-agent/training/run-computer.ts';
-import { auditBundle } from '#scripts/commands/audit.ts';
+import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import { stubAnswerer } from '../support/stub-answers.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestBank } from '../support/test-bank.ts';

@@ -1,12 +1,13 @@
 /** The commands of operators, banks and auditors against a coordinator: exit codes, and what is said where. */
 import { existsSync, statSync } from 'node:fs';
-import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { enrolAgent } from '#participant-agent/enrol.ts';
 import { readInvitationCode } from '#shared/protocol/invitation-code.ts';
 import { command, onlyJson, type Finished } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/opened.ts';
+import { replaceInEntries, tamperedCopy, type BundleContent } from '../support/bundle-parts.ts';
 import { TestBank } from '../support/test-bank.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
 import { TestRun } from '../support/test-run.ts';
@@ -152,16 +153,10 @@ describe("an operator's commands", () => {
     let bundle: string;
     beforeAll(async () => {
       bundle = join(await temporaryFolder('export'), 'bundle');
-      expect(await command(['ledger', 'export', '--out', bundle], { env })).toMatchObject({ code: 0 });
+      expect(await command(['audit', 'export', '--out', bundle], { env })).toMatchObject({ code: 0 });
     });
     const verify = async (folder: string, charter = coordinator.charter): Promise<Finished> =>
       command(['audit', 'verify', folder, '--charter', charter, '--json']);
-    const copy = async (): Promise<string> => {
-      const folder = join(await temporaryFolder('bundle'), 'bundle');
-      await cp(bundle, folder, { recursive: true });
-      return folder;
-    };
-
     test('is exit code 0 for what was exported', async () => {
       const done = await verify(bundle);
       expect([done.code, onlyJson(done)]).toMatchObject([0, { passed: true, complete: true }]);
@@ -170,10 +165,8 @@ describe("an operator's commands", () => {
     });
 
     test('is exit code 1 for what was tampered with, or belongs to another consortium', async () => {
-      const folder = await copy();
-      const entries = await readFile(join(folder, 'entries.jsonl'), 'utf8');
-      await writeFile(join(folder, 'entries.jsonl'), entries.replace('"granted"', '"refused"'));
-      const done = await verify(folder);
+      const change = (content: BundleContent): void => replaceInEntries(content, '"granted"', '"refused"');
+      const done = await verify(await tamperedCopy(bundle, change));
       expect([done.code, onlyJson(done)]).toMatchObject([1, { passed: false, findings: [{ code: 'SIG' }] }]);
       const other = await verify(bundle, 'f'.repeat(64));
       expect([other.code, onlyJson(other)]).toMatchObject([
@@ -183,13 +176,14 @@ describe("an operator's commands", () => {
     });
 
     test('is exit code 2 when bodies are missing, and says which checks were left out', async () => {
-      const folder = await copy();
-      const input = await run.until('plain-input');
-      await rm(join(folder, 'bodies', input.payload.vectorRoot));
-      const done = await verify(folder);
+      const { vectorRoot } = (await run.until('plain-input')).payload;
+      const without = await tamperedCopy(bundle, (content) => {
+        content.bodies = content.bodies.filter(([root]) => root !== vectorRoot);
+      });
+      const done = await verify(without);
       expect([done.code, onlyJson(done)]).toMatchObject([2, { passed: true, complete: false }]);
       const bare = join(await temporaryFolder('bare'), 'bundle');
-      await command(['ledger', 'export', '--out', bare, '--no-bodies'], { env });
+      await command(['audit', 'export', '--out', bare, '--no-bodies'], { env });
       expect((await verify(bare)).code).toBe(2);
       expect((await verify(await temporaryFolder('nothing'))).code).toBe(2);
     });

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createCoordinator } from '#coordinator/coordinator.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import { createLogger } from '#coordinator/logger.ts';
-import { auditBundle } from '#scripts/commands/audit.ts';
+import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import { OperatorClient } from '#scripts/operator/operator-client.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
 import { verifyHistory } from '#shared/ledger/verify-history.ts';

@@ -3,7 +3,7 @@
  * proves it, and the run goes on without the bank or ends with a code that says why not.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { auditBundle } from '#scripts/commands/audit.ts';
+import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
 import { assertSignedBy, messageHash } from '#shared/crypto/signed-message.ts';
 import type { Session } from '#shared/ledger/federation-state.ts';

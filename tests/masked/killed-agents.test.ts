@@ -1,7 +1,7 @@
 /** Agents that are killed in the middle of a masked round: real processes, as banks run them. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { exportBundle } from '#scripts/commands/audit.ts';
+import { exportBundle } from '#scripts/audit/bundle-file.ts';
 import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
 import { MovableClock } from '../support/movable-clock.ts';
 import { startCommand } from '../support/command-line.ts';
@@ -48,7 +48,7 @@ test('an agent may be killed when it has dealt its keys, and again when it has s
   expect(models[1]).toBe(models[0]);
 
   const bundle = join(folder, 'bundle');
-  await exportBundle(consortium.client, bundle, true);
+  await exportBundle(consortium.client, bundle);
   const audit = startCommand(['audit', 'verify', bundle, '--charter', consortium.charter]);
   expect(await audit.exit, audit.output).toBe(0);
 });

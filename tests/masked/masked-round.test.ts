@@ -3,7 +3,7 @@
  * single bank can be seen, and banks may come and go as long as the three numbers hold.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { auditBundle } from '#scripts/commands/audit.ts';
+import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 import { stubSumRoot } from '../support/stub-answers.ts';
 import { TestAgent } from '../support/test-agent.ts';

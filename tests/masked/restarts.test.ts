@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openAgentKeys } from '#participant-agent/keys.ts';
 import { KeyVault } from '#participant-agent/state/key-vault.ts';
-import { auditBundle } from '#scripts/commands/audit.ts';
+import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import { HandDrivenBank } from './hand-driven-bank.ts';

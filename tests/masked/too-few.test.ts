@@ -1,6 +1,6 @@
 /** Masked rounds in which too few banks are left: which number was missed, and whether the question is asked again. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { auditBundle } from '#scripts/commands/audit.ts';
+import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import { HandDrivenBank } from './hand-driven-bank.ts';
 import { stubSumRoot } from '../support/stub-answers.ts';
 import { TestAgent } from '../support/test-agent.ts';

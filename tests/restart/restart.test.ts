@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openAgentKeys } from '#participant-agent/keys.ts';
 import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
-import { auditBundle } from '#scripts/commands/audit.ts';
+import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { LoneCoordinator } from '../support/lone-coordinator.ts';

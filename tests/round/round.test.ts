@@ -1,11 +1,10 @@
 /** A whole run: consent, statistics, training, the model, and the proof of all of it. */
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { auditBundle } from '#scripts/commands/audit.ts';
+import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import { contractBytes } from '#shared/contract/contract.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 import type { Message } from '#shared/protocol/messages.ts';
+import { replaceInEntries, tamperedCopy, type BundleContent } from '../support/bundle-parts.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestBank } from '../support/test-bank.ts';
 import { DATABASES, TestCoordinator } from '../support/test-coordinator.ts';
@@ -112,22 +111,21 @@ describe.each(DATABASES)('a run on %s', (database) => {
     const run = await TestRun.start(coordinator, banks);
     await run.complete(banks);
     const bundle = await coordinator.bundle();
-    const entries = join(bundle, 'entries.jsonl');
-    const text = await readFile(entries, 'utf8');
-    expect((await auditBundle(bundle, coordinator.charter)).passed).toBe(true);
-
-    await writeFile(entries, text.replace('"reason":"test"', '"reason":"best"'));
-    expect(await auditBundle(bundle, coordinator.charter)).toMatchObject({ passed: false });
-    await writeFile(entries, text.split('\n').slice(0, -2).join('\n'));
-    expect(await auditBundle(bundle, coordinator.charter)).toMatchObject({ passed: false });
-    await writeFile(entries, text);
+    const audit = async (change: (content: BundleContent) => void) =>
+      auditBundle(await tamperedCopy(bundle, change), coordinator.charter);
+    expect(await audit(() => {})).toMatchObject({ passed: true, complete: true });
+    expect(
+      await audit((content) => replaceInEntries(content, '"reason":"test"', '"reason":"best"')),
+    ).toMatchObject({
+      passed: false,
+    });
+    expect(await audit(({ entries }) => void entries.pop())).toMatchObject({ passed: false });
     expect(await auditBundle(bundle, '0'.repeat(64))).toMatchObject({ passed: false });
 
     const { sumRoot } = (await run.until('close-round')).payload;
-    const sum = await readFile(join(bundle, 'bodies', sumRoot));
-    sum[9]! ^= 1;
-    await writeFile(join(bundle, 'bodies', sumRoot), sum);
-    const report = await auditBundle(bundle, coordinator.charter);
+    const report = await audit(({ bodies }) => {
+      bodies.find(([root]) => root === sumRoot)![1][9]! ^= 1;
+    });
     expect(report.passed).toBe(false);
     expect(report.runs.flatMap((verdict) => verdict.findings.map((finding) => finding.code))).toEqual([
       'VECROOT',

@@ -10,7 +10,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { RunMachine } from '#models/run-machine.ts';
-import { auditBundle } from '#scripts/commands/audit.ts';
+import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import { contractHash } from '#shared/contract/contract.ts';
 import { plan } from '#shared/protocol/plan.ts';
 import { eventually } from '../support/eventually.ts';

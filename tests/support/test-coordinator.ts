@@ -13,7 +13,7 @@ import { createLogger, type Logger } from '#coordinator/logger.ts';
 import { newToken } from '#coordinator/participants/access.ts';
 import { openDatabase } from '#coordinator/store/open-database.ts';
 import type { Database } from '#coordinator/store/schema.ts';
-import { exportBundle } from '#scripts/commands/audit.ts';
+import { exportBundle } from '#scripts/audit/bundle-file.ts';
 import { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { parseEntry } from '#shared/ledger/entry.ts';
 import type { FederationError } from '#shared/protocol/error-codes.ts';
@@ -145,9 +145,9 @@ export class TestCoordinator implements CoordinatorUnderTest {
 
   /** The whole ledger with its bodies, as an auditor takes it home. */
   async bundle(): Promise<string> {
-    const folder = await temporaryFolder('bundle');
-    await exportBundle(this.auditor, folder, true);
-    return folder;
+    const file = join(await temporaryFolder('bundle'), 'ledger.bundle');
+    await exportBundle(this.auditor, file);
+    return file;
   }
 
   /** The database, for somebody who can reach it: only while the coordinator is stopped. */

@@ -1,0 +1,187 @@
+/**
+ * `audit verify`: everything that can be checked of a ledger without its operator, from a bundle and the charter
+ * that the auditor trusts. Runs wherever JavaScript runs; needs no network, no clock and no files.
+ *
+ *   structure → entries, signatures, rules, heads → bodies → sums → questions and models → older heads
+ */
+import { verifyRuns, type Extent, type RunVerdict } from '#models/verify-runs.ts';
+import { toHex } from '#shared/crypto/hash.ts';
+import { openBundle, type Bundle, type BundleSource } from '#shared/ledger/bundle.ts';
+import { openCheckpoint } from '#shared/ledger/checkpoint.ts';
+import { asFinding, verifyHistory, type Finding, type History } from '#shared/ledger/verify-history.ts';
+import { fromBase64Url } from '#shared/crypto/base64.ts';
+import { describeError } from '#shared/protocol/error-codes.ts';
+import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
+import { RootHasher } from '#shared/ring/vector-root.ts';
+
+export interface AuditOptions {
+  /** Hash of the charter, from the invitation or the consortium agreement; never from the bundle. */
+  readonly charter: string;
+  /** False: entries and heads only. */
+  readonly bodies?: boolean;
+  /** Recompute the sums of so many rounds only, drawn by a seed the operator could not know. */
+  readonly sample?: { readonly rounds: number; readonly seed: string } | undefined;
+  /** Notes of this ledger that the auditor holds from elsewhere: from banks, or from the last audit. */
+  readonly against?: readonly string[];
+  /** Fraction of the rounds done, 0 to 1. */
+  readonly onProgress?: (fraction: number) => void;
+}
+
+export interface AuditReport {
+  readonly passed: boolean;
+  /** False when something could not be checked, or was asked not to be. */
+  readonly complete: boolean;
+  readonly charter: string;
+  readonly consortium: string | undefined;
+  readonly entries: number;
+  /** Entries of which the bundle shows only the hash. */
+  readonly hidden: number;
+  readonly root: string;
+  readonly bodies: number;
+  /** Older heads that this ledger was shown to extend. */
+  readonly extendsHeads: number;
+  readonly findings: readonly Finding[];
+  readonly runs: readonly RunVerdict[];
+  /** What was not checked, as sentences. */
+  readonly notChecked: readonly string[];
+}
+
+/** @throws nothing that is in the bundle: what is wrong with it is a finding */
+export async function verifyBundle(source: BundleSource, options: AuditOptions): Promise<AuditReport> {
+  let bundle: Bundle;
+  try {
+    bundle = await openBundle(source);
+  } catch (error) {
+    return { ...EMPTY, charter: options.charter, findings: [asFinding(error)] };
+  }
+  const history = await verifyHistory(bundle.entries(), bundle.note, options.charter);
+  const findings = [...history.findings];
+  const notChecked: string[] = [];
+  let runs: RunVerdict[] = [];
+  let extendsHeads = 0;
+  if (findings.length === 0) {
+    const against = checkAgainst(history, options.against ?? []);
+    findings.push(...against);
+    extendsHeads = (options.against?.length ?? 0) - against.length;
+    if (history.hidden > 0)
+      notChecked.push(`${history.hidden} entries of other runs are only there as hashes: they were not read`);
+    findings.push(...unasked(bundle, history));
+    if (options.bodies === false) {
+      notChecked.push('bodies were left out: no sum, question or model was recomputed');
+    } else {
+      const seen = new Set<string>();
+      const take = (root: string): AsyncIterable<Uint8Array> | undefined => {
+        const pieces = bundle.body(root);
+        return pieces && marking(pieces, () => seen.add(root));
+      };
+      runs = await verifyRuns(history.state, take, extentOf(history, options));
+      findings.push(...(await hashRest(bundle, seen)));
+      notChecked.push(...missing(bundle, history));
+    }
+  }
+  const passed = findings.length === 0 && runs.every((run) => run.findings.length === 0);
+  return {
+    passed,
+    complete: notChecked.length === 0 && runs.every((run) => run.notChecked.length === 0),
+    charter: options.charter,
+    consortium: history.state.charter?.payload.consortium,
+    entries: history.size,
+    hidden: history.hidden,
+    root: history.root,
+    bodies: bundle.bodies.size,
+    extendsHeads,
+    findings,
+    runs,
+    notChecked,
+  };
+}
+
+/** Marks a body when it is read, which is when its root is checked. */
+async function* marking(pieces: AsyncIterable<Uint8Array>, mark: () => void): AsyncGenerator<Uint8Array> {
+  mark();
+  yield* pieces;
+}
+
+const EMPTY = {
+  ...{ passed: false, complete: false, consortium: undefined, entries: 0, hidden: 0, root: '', bodies: 0 },
+  ...{ extendsHeads: 0, runs: [], notChecked: [] },
+};
+
+/** Does this ledger extend the heads the auditor holds? */
+function checkAgainst({ state, tree, logKeys }: History, notes: readonly string[]): Finding[] {
+  const { origin } = state.charter!.payload;
+  return notes.flatMap((note): Finding[] => {
+    try {
+      let refusal: unknown;
+      for (const key of logKeys) {
+        try {
+          const { size, root } = openCheckpoint(note, origin, fromBase64Url(key));
+          if (size > tree.size)
+            return [
+              { code: 'ROLLBACK', message: `an older head has ${size} entries, this ledger ${tree.size}` },
+            ];
+          if (toHex(tree.root(size)) === root) return [];
+          return [
+            { code: 'FORK', message: `this ledger is not the one of the older head of ${size} entries` },
+          ];
+        } catch (error) {
+          refusal = error;
+        }
+      }
+      throw refusal;
+    } catch (error) {
+      const { code } = asFinding(error);
+      return [{ code, message: `an older note: ${describeError(error)}` }];
+    }
+  });
+}
+
+/** Bodies that no entry names have no business in the bundle. */
+function unasked(bundle: Bundle, history: History): Finding[] {
+  return [...bundle.bodies]
+    .filter((root) => !history.bodies.has(root))
+    .map((root) => ({ code: 'BUNDLE', message: `no entry names the body ${root}` }) as const);
+}
+
+/** Bodies that no recomputation needs: of void rounds, encrypted shares. */
+async function hashRest(bundle: Bundle, seen: ReadonlySet<string>): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const root of bundle.bodies) {
+    if (seen.has(root)) continue;
+    const hasher = new RootHasher();
+    for await (const piece of bundle.body(root)!) hasher.update(piece);
+    const found = hasher.root();
+    if (found !== root) findings.push({ code: 'VECROOT', message: `the body ${root} hashes to ${found}` });
+  }
+  return findings;
+}
+
+/** Bodies that are named and not there, other than those a run's verdict speaks of. */
+function missing(bundle: Bundle, { bodies, state }: History): string[] {
+  const count = (kind: string): number =>
+    [...bodies.values()].filter((body) => body.kind === kind && !bundle.bodies.has(body.root)).length;
+  const isExpired = [...state.runs.values()].some(({ expiredAt }) => expiredAt !== undefined);
+  const shares = count('shares');
+  return shares === 0
+    ? []
+    : [`${shares} tables of encrypted shares are not here${isExpired ? ' (expired)' : ''}`];
+}
+
+function extentOf({ state }: History, { sample, onProgress }: AuditOptions): Extent {
+  const closed = [...state.runs.values()].flatMap(({ past }) =>
+    past.filter(({ end }) => end.outcome === 'closed'),
+  );
+  const drawn =
+    sample === undefined
+      ? undefined
+      : new Set(
+          [...new SeededGenerator('audit', sample.seed).shuffle(range(closed.length))]
+            .slice(0, sample.rounds)
+            .map((index) => closed[index]!),
+        );
+  let done = 0;
+  return {
+    isWanted: (_run, past) => drawn?.has(past) ?? true,
+    onRound: () => onProgress?.(++done / closed.length),
+  };
+}

@@ -86,8 +86,8 @@ function checkEntry(state: FederationState, recorded: RecordedEntry, seq: number
   if ((seq === 0 || entry.message.type === 'charter') && (seq > 0 || hash !== charter)) {
     throw new FederationError('LEDGER', `expected the charter ${charter}, the ledger begins with ${hash}`);
   }
-  assertAdmissible(state, entry.message, entry.time);
   assertAuthentic(state, entry.message);
+  assertAdmissible(state, entry.message, entry.time);
 }
 
 /** Heads that the coordinator signed on the way must be those of the entries. @throws FederationError FORK */

@@ -183,6 +183,34 @@ audit
   .addOption(json())
   .action(run(async () => (await import('#scripts/commands/audit.ts')).verifyBundle));
 
+const bundled = (command: Command): Command =>
+  command.option('--charter <hash>', 'the charter you trust').addOption(json());
+bundled(
+  audit.command('show <bundle>').description('runs, rounds, consents and models, as the ledger tells them'),
+)
+  .option('--run <run>', 'one run only')
+  .option('--round <n>', 'the evidence of one round, with inclusion proofs')
+  .action(run(async () => (await import('#scripts/commands/history.ts')).showHistory));
+bundled(
+  audit
+    .command('receipt <bundle>')
+    .description('what one bank signed, and what it was used for, with proofs'),
+)
+  .requiredOption('--bank <id>', 'the bank')
+  .option('--run <run>', 'in one run only')
+  .action(run(async () => (await import('#scripts/commands/history.ts')).showReceipt));
+bundled(
+  audit
+    .command('gossip <a> <b>')
+    .description('hold two heads against each other: exit 0 agree, 1 fork, 2 unknown'),
+)
+  .requiredOption('--bundle <file>', 'a bundle of one of the two histories')
+  .option('--out <file>', 'where to keep the proof of a fork')
+  .action(run(async () => (await import('#scripts/commands/history.ts')).gossip));
+bundled(audit.command('fork <proof>').description('check a proof that a ledger was rewritten: exit 0 it was'))
+  .requiredOption('--bundle <file>', 'a bundle with the charter and its keys')
+  .action(run(async () => (await import('#scripts/commands/history.ts')).checkForkProof));
+
 const agent = group('agent', "a bank's participant agent");
 const folder = (command: Command): Command =>
   command.option('--folder <folder>', "the agent's folder", 'tallystick-agent').addOption(json());

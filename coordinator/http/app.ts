@@ -17,6 +17,7 @@ import { roundRouter } from '#coordinator/http/routes/rounds.ts';
 import { runRoutes } from '#coordinator/http/routes/runs.ts';
 import { sessionRouter, type SessionRouteDependencies } from '#coordinator/http/routes/sessions.ts';
 import { upkeepRoutes, type UpkeepRouteDependencies } from '#coordinator/http/routes/upkeep.ts';
+import { tileRouter } from '#coordinator/http/routes/tiles.ts';
 import { tokenRoutes } from '#coordinator/http/routes/tokens.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import type { TokenStore } from '#coordinator/store/token-store.ts';
@@ -78,6 +79,7 @@ export function createHttpApp(deps: HttpDependencies): Express {
       },
     }),
   );
+  app.use(tileRouter(deps));
   app.use(express.json({ limit: LIMITS.requestBytesMax }));
   const routes: Route[] = [
     ...participantRoutes(deps),

@@ -40,6 +40,13 @@ export class MerkleTree {
     return this.levels[0]!.at(index);
   }
 
+  /** Root of the leaves [index·2^level, (index+1)·2^level), all of which must be there; a view. */
+  subtreeRoot(level: number, index: number): Uint8Array {
+    const hashes = this.levels[level];
+    if (hashes === undefined) throw new RangeError(`no subtree of 2^${level} leaves`);
+    return hashes.at(index);
+  }
+
   append(leaf: Uint8Array): void {
     let hash = leaf;
     for (let k = 0; ; k++) {

@@ -10,6 +10,7 @@ import type { BodyStore } from '#coordinator/store/body-store.ts';
 import { RunMachine } from '#models/run-machine.ts';
 import { contractBytes, contractHash, dataContract } from '#shared/contract/contract.ts';
 import { runOf } from '#shared/ledger/federation-state.ts';
+import { cosignedNote } from '#shared/ledger/finality.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { runId } from '#shared/protocol/ids.ts';
 import { plan, planFields } from '#shared/protocol/plan.ts';
@@ -64,6 +65,21 @@ export function runRoutes({ journal, bodies }: { journal: Journal; bodies: BodyS
       params: byId,
       response: runView,
       handle: ({ params }) => viewRun(find(params.run)),
+    }),
+    route({
+      method: 'get',
+      path: '/runs/:run/checkpoint',
+      summary:
+        'The head of the ledger that the end of this run is final under, with its cosignatures (C2SP).',
+      who: ['auditor', 'bank'],
+      params: byId,
+      response: z.string().meta({ description: 'C2SP signed note' }),
+      handle({ params }) {
+        const run = find(params.run);
+        if (run.checkpoint === undefined)
+          throw new FederationError('NOT_FOUND', `run ${run.id} is not at its end: nothing was cosigned yet`);
+        return cosignedNote(journal.state.charter!.payload.origin, run, run.checkpoint);
+      },
     }),
     route({
       method: 'post',

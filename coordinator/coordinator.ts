@@ -80,8 +80,15 @@ async function assemble(
   try {
     const entries = new EntryStore(db);
     const tokens = new TokenStore(db);
-    const journal = await Journal.open(entries, keys, clock, deps.onBroken);
+    const journal = await Journal.open(
+      entries,
+      keys,
+      clock,
+      deps.onBroken,
+      join(config.dataDir, 'ledger.snapshot'),
+    );
     await assertCharterIsOurs(journal, keys, config.consortium);
+    await journal.saveSnapshot();
     await settleLogKey(config.dataDir, keys, journal);
 
     const metrics = createMetrics();
@@ -168,6 +175,7 @@ async function assemble(
         clearTimeout(cutOff);
         await maskThreads.close();
         await journal.idle();
+        await journal.saveSnapshot();
         await db.destroy();
         await unlock();
         log.info('coordinator closed');

@@ -95,6 +95,13 @@ coordinator
   .addOption(json())
   .action(run(async () => (await import('#scripts/commands/coordinator.ts')).startCoordinator));
 
+coordinator
+  .command('reindex')
+  .description('check every entry and make everything anew that follows from them; only while it is stopped')
+  .option('--data <folder>', 'data folder', 'tallystick-coordinator')
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/commands/coordinator.ts')).reindexCoordinator));
+
 const token = group('token', 'access tokens for operators and auditors');
 operator(token.command('add <name>').description('make one'))
   .addOption(

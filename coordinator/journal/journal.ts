@@ -8,19 +8,20 @@
  * durable. When storing fails, memory and disk may differ: the journal then refuses everything and the
  * process must stop and start again from what is stored.
  */
+import { restoreLedger, type Restored } from '#coordinator/journal/restore.ts';
+import { readSnapshot, writeSnapshot } from '#coordinator/journal/snapshot.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
-import { parseEntry, recordEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
-import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
-import { emptyFederation, type FederationState } from '#shared/ledger/federation-state.ts';
+import { recordEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
+import { apply, assertAdmissible } from '#shared/ledger/federation.ts';
+import type { FederationState } from '#shared/ledger/federation-state.ts';
 import { noteOf, signHead } from '#shared/ledger/checkpoint.ts';
 import { signNewLogKey } from '#shared/ledger/key-rules.ts';
-import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
+import type { MerkleTree } from '#shared/ledger/merkle-tree.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
-import { LIMITS } from '#shared/protocol/limits.ts';
 import type { Message, MessageType, Payload, SignedHead } from '#shared/protocol/messages.ts';
 
 export interface JournalKeys {
@@ -39,10 +40,12 @@ interface Waiting {
 }
 
 const BATCH_ENTRIES_MAX = 500;
+/** A start folds so many entries in a moment. */
+const SNAPSHOT_ENTRIES = 5000;
 
 export class Journal {
-  readonly state: FederationState = emptyFederation();
-  readonly tree = new MerkleTree();
+  readonly state: FederationState;
+  readonly tree: MerkleTree;
   private readonly store: EntryStore;
   private readonly keys: JournalKeys;
   private readonly clock: Clock;
@@ -50,6 +53,9 @@ export class Journal {
   private readonly listeners: ((recorded: RecordedEntry) => void)[] = [];
   /** The public half of `keys.logSeed`, once it is known. */
   private signingAs: string | undefined;
+  private snapshotPath: string | undefined;
+  /** Entries in the newest snapshot. */
+  private snapshotSize = 0;
   private waiting: Waiting[] = [];
   private writing = false;
   private broken: FederationError | undefined;
@@ -61,7 +67,10 @@ export class Journal {
     keys: JournalKeys,
     clock: Clock,
     onBroken: (e: FederationError) => void,
+    { state, tree }: Restored,
   ) {
+    this.state = state;
+    this.tree = tree;
     this.store = store;
     this.keys = keys;
     this.clock = clock;
@@ -69,8 +78,9 @@ export class Journal {
   }
 
   /**
-   * Loads the ledger, checking every entry on the way.
+   * Loads the ledger.
    * @param onBroken called once when storing fails; the process should stop
+   * @param snapshot path of the cache that spares a fold of everything; none: every entry is checked
    * @throws FederationError LEDGER when what is stored is not a valid history
    */
   static async open(
@@ -78,31 +88,24 @@ export class Journal {
     keys: JournalKeys,
     clock: Clock,
     onBroken: (error: FederationError) => void,
+    snapshot?: string,
   ): Promise<Journal> {
-    const journal = new Journal(store, keys, clock, onBroken);
-    const { state, tree } = journal;
-    for (;;) {
-      const page = await store.page(state.size, LIMITS.pageEntriesMax);
-      for (const { seq, text } of page) {
-        try {
-          const recorded = parseEntry(text);
-          const { entry } = recorded;
-          if (seq !== state.size || entry.seq !== seq)
-            throw new Error(`expected position ${state.size}, got ${entry.seq}`);
-          assertAuthentic(state, entry.message);
-          assertAdmissible(state, entry.message, entry.time);
-          apply(state, recorded);
-          tree.append(recorded.leaf);
-        } catch (cause) {
-          throw new FederationError(
-            'LEDGER',
-            `entry ${seq} of the stored ledger is not valid: ${describeError(cause)}. Restore the database from a backup; do not edit it`,
-            { cause },
-          );
-        }
-      }
-      if (page.length < LIMITS.pageEntriesMax) return journal;
-    }
+    const seeds = [keys.logSeed, keys.nextLogSeed].filter((seed) => seed !== undefined);
+    const logKeys = snapshot === undefined ? [] : seeds.map((seed) => toBase64Url(publicKeyOf(seed)));
+    const cached = snapshot === undefined ? undefined : await readSnapshot(snapshot, store, keys.logSeed);
+    const begun = cached?.tree.size ?? 0;
+    const journal = new Journal(store, keys, clock, onBroken, await restoreLedger(store, logKeys, cached));
+    journal.snapshotSize = begun;
+    journal.snapshotPath = snapshot;
+    return journal;
+  }
+
+  /** Leaves a snapshot for the next start, if enough has happened since the last one. Only while idle. */
+  async saveSnapshot(): Promise<void> {
+    if (this.snapshotPath === undefined || this.isBroken) return;
+    if (this.tree.size - this.snapshotSize < SNAPSHOT_ENTRIES) return;
+    await writeSnapshot(this.snapshotPath, this, this.logSeed());
+    this.snapshotSize = this.tree.size;
   }
 
   /** Storing has failed: only a restart can tell what is stored. */

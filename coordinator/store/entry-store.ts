@@ -15,6 +15,25 @@ export class EntryStore {
     this.db = db;
   }
 
+  /** Makes the columns of one entry that only repeat what its text says agree with it. @returns whether they did not */
+  async reindex(recorded: RecordedEntry, run: string | undefined): Promise<boolean> {
+    const row = rowOf(recorded, run);
+    const { numUpdatedRows } = await this.db
+      .updateTable('entries')
+      .set({ time: row.time, type: row.type, run: row.run, claim: row.claim })
+      .where('seq', '=', row.seq)
+      .where((is) =>
+        is.or([
+          is('time', '!=', row.time),
+          is('type', '!=', row.type),
+          is('claim', '!=', row.claim),
+          is('run', 'is distinct from', row.run),
+        ]),
+      )
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
   /**
    * All or none, durable when it returns. The primary key refuses a second entry at one position, the claim
    * a second entry for one purpose: both mean that somebody else writes this ledger too.
@@ -22,17 +41,15 @@ export class EntryStore {
   async append(batch: readonly { recorded: RecordedEntry; run: string | undefined }[]): Promise<void> {
     await this.db
       .insertInto('entries')
-      .values(
-        batch.map(({ recorded, run }) => ({
-          seq: recorded.entry.seq,
-          time: recorded.entry.time,
-          type: recorded.entry.message.type,
-          run: run ?? null,
-          claim: claimOf(recorded.entry.message, recorded.hash),
-          text: recorded.text,
-        })),
-      )
+      .values(batch.map(({ recorded, run }) => rowOf(recorded, run)))
       .execute();
+  }
+
+  /** The last entry of one of these types. */
+  async last(types: readonly MessageType[]): Promise<EntryRow | undefined> {
+    const query = this.db.selectFrom('entries').select(['seq', 'text']).where('type', 'in', types);
+    const row = await query.orderBy('seq', 'desc').limit(1).executeTakeFirst();
+    return row && { seq: Number(row.seq), text: row.text };
   }
 
   /** Up to `limit` entries from position `from`, in order: of one run, of some types, or before a position. */
@@ -48,6 +65,12 @@ export class EntryStore {
     const rows = await query.orderBy('seq').limit(limit).execute();
     return rows.map((row) => ({ seq: Number(row.seq), text: row.text }));
   }
+}
+
+/** A row: the text, and what can be looked up without reading it. */
+function rowOf({ entry, hash, text }: RecordedEntry, run: string | undefined) {
+  const { seq, time, message } = entry;
+  return { seq, time, type: message.type, run: run ?? null, claim: claimOf(message, hash), text };
 }
 
 /** What a message uses up. A bank has one input a round, a run one open-round an attempt. */

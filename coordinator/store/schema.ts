@@ -2,7 +2,7 @@
 import type { ColumnType, Kysely } from 'kysely';
 
 /** bigint: pg gives it as text, PGlite as a number. */
-type BigInteger = ColumnType<string | number, number, never>;
+type BigInteger = ColumnType<string | number, number, number>;
 
 export interface EntriesTable {
   seq: BigInteger;

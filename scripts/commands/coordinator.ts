@@ -1,10 +1,11 @@
 /** `tallystick coordinator …` */
 import { createCoordinator } from '#coordinator/coordinator.ts';
-import { parseCoordinatorConfig } from '#coordinator/config.ts';
+import { parseCoordinatorConfig, type CoordinatorConfig } from '#coordinator/config.ts';
+import { reindexLedger } from '#coordinator/journal/reindex.ts';
 import { leaveLocalAccess, removeLocalAccess } from '#coordinator/local-access.ts';
 import { createLogger } from '#coordinator/logger.ts';
 import { systemClock } from '#coordinator/clock.ts';
-import { print, printJson, say } from '#scripts/commands/output.ts';
+import { EXIT, print, printJson, say } from '#scripts/commands/output.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -21,20 +22,7 @@ export interface CoordinatorStartOptions {
 }
 
 export async function startCoordinator(options: CoordinatorStartOptions): Promise<number> {
-  const { DATABASE_URL: databaseUrl, TALLYSTICK_PASSPHRASE: passphrase } = process.env;
-  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined))
-    throw new FederationError('USAGE', '--tls-cert and --tls-key belong together: give both or none');
-  const config = parseCoordinatorConfig({
-    dataDir: options.data,
-    host: options.host,
-    port: Number(options.port),
-    consortium: options.consortium,
-    ...(databaseUrl === undefined ? {} : { databaseUrl }),
-    ...(passphrase === undefined ? {} : { passphrase }),
-    ...(options.tlsCert !== undefined && options.tlsKey !== undefined
-      ? { tls: { certFile: options.tlsCert, keyFile: options.tlsKey } }
-      : {}),
-  });
+  const config = configOf(options);
   const log = createLogger(options.logLevel);
   let breaks: (error: Error) => void = () => {};
   const broken = new Promise<Error>((resolve) => (breaks = resolve));
@@ -62,4 +50,37 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
   await removeLocalAccess(config.dataDir);
   await coordinator.close();
   return code;
+}
+
+/** Only while the coordinator is stopped. */
+export async function reindexCoordinator(options: { data: string; json?: boolean }): Promise<number> {
+  if (options.json !== true) say('Checking every entry …');
+  const config = configOf({ ...options, host: '127.0.0.1', port: '0', consortium: 'consortium' });
+  const reindexed = await reindexLedger(config);
+  if (options.json === true) printJson(reindexed);
+  else
+    print(
+      `${reindexed.entries} entries are valid, root ${reindexed.root}; ${reindexed.mended === 0 ? 'the index was right' : `${reindexed.mended} rows of the index were mended`}`,
+    );
+  return EXIT.ok;
+}
+
+/** @throws FederationError USAGE | CONFIG */
+function configOf(
+  options: Pick<CoordinatorStartOptions, 'data' | 'host' | 'port' | 'consortium' | 'tlsCert' | 'tlsKey'>,
+): CoordinatorConfig {
+  const { DATABASE_URL: databaseUrl, TALLYSTICK_PASSPHRASE: passphrase } = process.env;
+  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined))
+    throw new FederationError('USAGE', '--tls-cert and --tls-key belong together: give both or none');
+  return parseCoordinatorConfig({
+    dataDir: options.data,
+    host: options.host,
+    port: Number(options.port),
+    consortium: options.consortium,
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(options.tlsCert !== undefined && options.tlsKey !== undefined
+      ? { tls: { certFile: options.tlsCert, keyFile: options.tlsKey } }
+      : {}),
+  });
 }

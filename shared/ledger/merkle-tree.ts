@@ -12,9 +12,20 @@ class HashList {
   length = 0;
   private bytes = new Uint8Array(HASH_BYTES * 64);
 
+  static of(bytes: Uint8Array): HashList {
+    const list = new HashList();
+    list.bytes = bytes.slice();
+    list.length = bytes.length / HASH_BYTES;
+    return list;
+  }
+
+  used(): Uint8Array {
+    return this.bytes.slice(0, this.length * HASH_BYTES);
+  }
+
   push(hash: Uint8Array): void {
     if ((this.length + 1) * HASH_BYTES > this.bytes.length) {
-      const larger = new Uint8Array(this.bytes.length * 2);
+      const larger = new Uint8Array(Math.max(64 * HASH_BYTES, this.bytes.length * 2));
       larger.set(this.bytes);
       this.bytes = larger;
     }
@@ -28,8 +39,20 @@ class HashList {
 }
 
 export class MerkleTree {
+  /** A tree as `levelBytes` gave it, which the caller has reason to trust. */
+  static fromLevels(levels: readonly Uint8Array[]): MerkleTree {
+    const tree = new MerkleTree();
+    levels.forEach((bytes, k) => (tree.levels[k] = HashList.of(bytes)));
+    return tree;
+  }
+
   /** `levels[k].at(i)` is the root of leaves [i·2^k, (i+1)·2^k). */
   private readonly levels: HashList[] = [new HashList()];
+
+  /** All hashes, level by level: 64 bytes an entry. */
+  levelBytes(): Uint8Array[] {
+    return this.levels.map((level) => level.used());
+  }
 
   get size(): number {
     return this.levels[0]!.length;

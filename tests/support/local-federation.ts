@@ -73,8 +73,9 @@ export class LocalFederation {
   async journal(
     store: EntryStore = new EntryStore(this.db),
     onBroken: (error: FederationError) => void = () => {},
+    snapshot?: string,
   ): Promise<Journal> {
-    const journal = await Journal.open(store, keys, this.clock, onBroken);
+    const journal = await Journal.open(store, keys, this.clock, onBroken, snapshot);
     if (journal.state.charter === undefined) {
       await journal.record('charter', {
         ...{ v: 1, consortium: 'test', origin: 'tallystick/test' },

@@ -1,0 +1,67 @@
+/**
+ * Where the fold had got to when the coordinator last closed, so that the next start need not fold a long
+ * ledger again. It is a cache: signed by the ledger's key over all its bytes, held against the entry it ends
+ * with, and made anew from the entries when it is missing, damaged, of another version or of another ledger.
+ */
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { deserialize, serialize } from 'node:v8';
+import type { Restored } from '#coordinator/journal/restore.ts';
+import type { EntryStore } from '#coordinator/store/entry-store.ts';
+import { equalBytes, sha256, utf8 } from '#shared/crypto/hash.ts';
+import { leafHash } from '#shared/crypto/merkle-hash.ts';
+import { isValidSignature, publicKeyOf, signBytes } from '#shared/crypto/signatures.ts';
+import type { FederationState } from '#shared/ledger/federation-state.ts';
+import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
+import { VERSION } from '#shared/protocol/version.ts';
+
+const SIGNATURE_BYTES = 64;
+
+interface Content {
+  readonly version: string;
+  readonly state: FederationState;
+  readonly levels: Uint8Array[];
+}
+
+const signed = (bytes: Uint8Array): Uint8Array =>
+  utf8(`tallystick/v1 snapshot\n${Buffer.from(sha256(bytes)).toString('hex')}`);
+
+/** @param restored nothing of which changes while this works */
+export async function writeSnapshot(
+  path: string,
+  { state, tree }: Restored,
+  logSeed: Uint8Array,
+): Promise<void> {
+  const content: Content = { version: VERSION, state, levels: tree.levelBytes() };
+  const bytes = serialize(content);
+  const fresh = `${path}.new`;
+  await writeFile(fresh, Buffer.concat([signBytes(logSeed, signed(bytes)), bytes]), {
+    mode: 0o600,
+    flush: true,
+  });
+  await rename(fresh, path);
+}
+
+/** @returns undefined when there is none that can be used */
+export async function readSnapshot(
+  path: string,
+  store: EntryStore,
+  logSeed: Uint8Array,
+): Promise<Restored | undefined> {
+  let file: Buffer;
+  try {
+    file = await readFile(path);
+  } catch {
+    return undefined;
+  }
+  const signature = file.subarray(0, SIGNATURE_BYTES);
+  const bytes = file.subarray(SIGNATURE_BYTES);
+  // before anything is made of the bytes
+  if (!isValidSignature(publicKeyOf(logSeed), signed(bytes), signature)) return undefined;
+  const { version, state, levels } = deserialize(bytes) as Content;
+  const tree = MerkleTree.fromLevels(levels);
+  if (version !== VERSION || tree.size === 0) return undefined;
+  const [last] = await store.page(tree.size - 1, 1);
+  const isOurs =
+    last?.seq === tree.size - 1 && equalBytes(leafHash(utf8(last.text)), tree.leaf(tree.size - 1));
+  return isOurs ? { state, tree } : undefined;
+}

@@ -1,6 +1,6 @@
 /**
  * Whether PDs are true as probabilities: tests and measures of calibration, from rows or from groups of rows of
- * about the same PD. For reports, not for anything hashed.
+ * about the same PD.
  */
 import { betaDistribution, chiSquareTail, twoSidedNormalTail } from '#models/metrics/special-functions.ts';
 

@@ -13,6 +13,12 @@ import { vectorRoot } from '#shared/ring/vector-root.ts';
 
 const columnName = z.string().min(1).max(128);
 
+/** What an applicant is told when this feature counted against them, by language. */
+const reason = z.strictObject({
+  en: z.string().min(1).max(300),
+  'zh-CN': z.string().min(1).max(300).optional(),
+});
+
 const numberFeature = z
   .strictObject({
     name: columnName,
@@ -24,8 +30,16 @@ const numberFeature = z
     /** `log` trains on sign(x)·ln(1+|x|): right for money and other heavy-tailed amounts. */
     scale: z.enum(['linear', 'log']).default('linear'),
     missing: z.enum(['allowed', 'refused']).default('allowed'),
+    /** How PD may move as the value grows; models that can be constrained obey it. */
+    monotone: z.enum(['increasing', 'decreasing']).optional(),
+    /** Values with a meaning of their own (−1 for "never"), kept apart from the range. May lie outside it. */
+    special: z.array(z.number()).min(1).max(20).optional(),
+    reason: reason.optional(),
   })
-  .refine((f) => f.min < f.max, { message: 'min must be below max' });
+  .refine((f) => f.min < f.max, { message: 'min must be below max' })
+  .refine((f) => new Set(f.special).size === (f.special ?? []).length, {
+    message: 'a special value is listed twice',
+  });
 
 const categoryFeature = z.strictObject({
   name: columnName,
@@ -33,6 +47,7 @@ const categoryFeature = z.strictObject({
   description: z.string().max(500).optional(),
   categories: z.array(z.string().max(200)).min(1).max(1000),
   missing: z.enum(['allowed', 'refused']).default('allowed'),
+  reason: reason.optional(),
 });
 
 export const feature = z.discriminatedUnion('type', [numberFeature, categoryFeature]);

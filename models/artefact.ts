@@ -6,7 +6,9 @@
  * from is in the ledger, beside it.
  */
 import { z } from 'zod';
+import { calibrationRecord } from '#models/evaluation/calibration.ts';
 import { binCount, featureBins } from '#models/preprocessing/bins.ts';
+import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
@@ -16,45 +18,6 @@ import { hash } from '#shared/protocol/ids.ts';
 
 const FEATURES_MAX = 2000;
 const TREES_MAX = 2000;
-
-/** From the model's log-odds to calibrated log-odds. */
-export const calibrationMap = z.discriminatedUnion('method', [
-  z.strictObject({ method: z.literal('identity') }),
-  /** slope · z + intercept. */
-  z.strictObject({ method: z.literal('platt'), slope: z.number(), intercept: z.number() }),
-  /** `values[i]` at `logits[i]`, linear between them, constant beyond the first and the last. */
-  z
-    .strictObject({
-      method: z.literal('isotonic'),
-      logits: z.array(z.number()).min(1).max(10_000),
-      values: z.array(z.number()).min(1).max(10_000),
-    })
-    .refine(({ logits, values }) => logits.length === values.length, { message: 'need one value a logit' })
-    .refine(({ logits }) => logits.every((z, i) => i === 0 || logits[i - 1]! < z), {
-      message: 'logits must ascend',
-    }),
-]);
-export type CalibrationMap = z.infer<typeof calibrationMap>;
-
-/** The map, and how the calibrated PDs did on rows it was not fitted to. */
-const calibration = z.strictObject({
-  map: calibrationMap,
-  table: z
-    .array(z.strictObject({ rows: z.int().min(0), bads: z.int().min(0), meanPd: z.number().min(0).max(1) }))
-    .max(10),
-  hosmerLemeshow: z.strictObject({
-    chiSquare: z.number().min(0),
-    degrees: z.int().min(0),
-    p: z.number().min(0).max(1),
-  }),
-});
-export type CalibrationRecord = z.infer<typeof calibration>;
-
-/** PDs: below the one approve, from the other on decline, between them a person decides. */
-export const cutoffs = z
-  .strictObject({ approveBelow: z.number().min(0).max(1), declineFrom: z.number().min(0).max(1) })
-  .refine((c) => c.approveBelow <= c.declineFrom, { message: 'approveBelow must not exceed declineFrom' });
-export type Cutoffs = z.infer<typeof cutoffs>;
 
 /** See `preprocessing/transform.ts`: one pair a number feature, in units of its [0, 1] range. */
 const standardisedTransform = z.strictObject({
@@ -101,9 +64,7 @@ const characteristic = z.strictObject({
   p: z.number(),
   vif: z.number(),
   /** Rows of each group, and its bads, where there are enough of them to be published. */
-  counts: z
-    .array(z.strictObject({ rows: z.int().min(0), bads: z.int().min(0) }).nullable())
-    .optional(),
+  counts: z.array(z.strictObject({ rows: z.int().min(0), bads: z.int().min(0) }).nullable()).optional(),
 });
 const scorecardParameters = z.strictObject({
   intercept: z.number(),
@@ -115,7 +76,7 @@ export type ScorecardParameters = z.infer<typeof scorecardParameters>;
 const tree = z.strictObject({
   /** Index into `contract.features`; −1 is a leaf. */
   feature: z.array(z.int().min(-1)),
-  /** A number's bins up to this one go left; of a category, the bins listed. */
+  /** A number's bins in order up to this one go left; given a list (always of a category), those listed. */
   bin: z.array(z.union([z.int(), z.array(z.int().min(0))])),
   missingLeft: z.array(z.boolean()),
   left: z.array(z.int()),
@@ -136,7 +97,7 @@ const common = {
   contract: dataContract,
   /** messageHash("transform", transform): which two models share. */
   transformHash: hash,
-  calibration,
+  calibration: calibrationRecord,
   scaling,
   cutoffs: cutoffs.optional(),
   /** The applicant others are explained against: made of typical values, never a real one. */
@@ -218,7 +179,8 @@ function assertBaseline(contract: DataContract, row: readonly (number | string |
     throw misfit(`the baseline has ${row.length} cells for ${contract.features.length} features`);
   contract.features.forEach((feature, j) => {
     const type = feature.type === 'number' ? 'number' : 'string';
-    if (row[j] !== null && typeof row[j] !== type) throw misfit(`the baseline of "${feature.name}" is no ${type}`);
+    if (row[j] !== null && typeof row[j] !== type)
+      throw misfit(`the baseline of "${feature.name}" is no ${type}`);
   });
 }
 
@@ -261,7 +223,7 @@ function assertTrees({ parameters, contract }: OfKind<'gbdt'>): void {
       const isNext = (child: number) => child > node && child < nodes;
       if (split === undefined || !isNext(of.left[node]!) || !isNext(of.right[node]!))
         throw misfit(`node ${node} of tree ${index} points to what is not there`);
-      if (Array.isArray(of.bin[node]) !== (split.type === 'category'))
+      if (split.type === 'category' && !Array.isArray(of.bin[node]))
         throw misfit(`node ${node} of tree ${index} splits "${split.name}" as what it is not`);
     });
   });

@@ -115,7 +115,12 @@ function dense({ inputs, outputs, kernel, bias }: Layer, from: ArrayLike<number>
  * Sets values, slopes and states of all units at `alpha` of the line.
  * @returns the next point, above `alpha`, where a hidden unit turns; Infinity when none does
  */
-function followLine(layers: readonly Layer[], start: Float64Array, along: Float64Array, alpha: number): number {
+function followLine(
+  layers: readonly Layer[],
+  start: Float64Array,
+  along: Float64Array,
+  alpha: number,
+): number {
   const first = layers[0]!;
   for (let o = 0; o < first.outputs; o++) first.values[o] = start[o]! + alpha * along[o]!;
   first.slopes.set(along);

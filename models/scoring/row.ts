@@ -4,7 +4,7 @@
  * not what the contract says is a problem, and is named. Problems never quote a value.
  */
 import { canonicalValue, levelCodes, numberOfText, trimBlanks } from '#shared/contract/cell-text.ts';
-import type { DataContract } from '#shared/contract/contract.ts';
+import type { DataContract, Feature } from '#shared/contract/contract.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export interface RowProblem {
@@ -74,8 +74,6 @@ export function rowOfBaseline(
   });
 }
 
-type Feature = DataContract['features'][number];
-
 function textReader(feature: Feature): CellReader<string> {
   if (feature.type === 'number') {
     return (text) => {
@@ -94,9 +92,7 @@ function textReader(feature: Feature): CellReader<string> {
 function valueReader(feature: Feature): CellReader<unknown> {
   if (feature.type === 'number') {
     return (value) =>
-      typeof value === 'number' && Number.isFinite(value)
-        ? value
-        : `expected a number, got ${kindOf(value)}`;
+      typeof value === 'number' && Number.isFinite(value) ? value : `expected a number, got ${kindOf(value)}`;
   }
   const fromText = textReader(feature);
   return (value) => (typeof value === 'string' ? fromText(value) : `expected a text, got ${kindOf(value)}`);

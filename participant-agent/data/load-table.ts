@@ -9,12 +9,7 @@
  * counted. Numbers are compared as numbers ("1" equals "1.0").
  */
 import type { DuckDBDataChunk } from '@duckdb/node-api';
-import {
-  canonicalText,
-  finiteNumber,
-  sqlText,
-  trimmedText,
-} from '#participant-agent/data/cell-sql.ts';
+import { canonicalText, finiteNumber, sqlText, trimmedText } from '#participant-agent/data/cell-sql.ts';
 import { checkTable } from '#participant-agent/data/check-table.ts';
 import type { DataReport } from '#participant-agent/data/data-report.ts';
 import { type DataSource, withDataSource } from '#participant-agent/data/data-source.ts';

@@ -81,7 +81,7 @@ export function log(x: number): number {
   const carry = (highWord + 0x95f64) & 0x100000;
   WORDS[1] = highWord | (carry ^ 0x3ff00000);
   k += carry >> 20;
-  const f = FLOAT[0]! - 1;
+  const f = FLOAT[0] - 1;
   const s = f / (2 + f);
   const half = 0.5 * f * f;
   return k * LN2_HIGH - (half - (s * (half + logSeries(s)) + k * LN2_LOW) - f);
@@ -113,7 +113,7 @@ export function log1p(x: number): number {
       k += 1;
       WORDS[1] = highWord | 0x3fe00000;
     }
-    f = FLOAT[0]! - 1;
+    f = FLOAT[0] - 1;
   }
   const half = 0.5 * f * f;
   const s = f / (2 + f);

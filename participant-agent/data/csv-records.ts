@@ -172,7 +172,7 @@ function readQuoted(
   let at = start;
   for (;;) {
     let open = at;
-    while (text[open] === ' ' && delimiter !== ' ') open++;
+    while (text[open] === ' ') open++;
     if (text[open] === '"') {
       let cell = '';
       let from = open + 1;

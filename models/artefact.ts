@@ -69,6 +69,11 @@ const characteristic = z.strictObject({
 const scorecardParameters = z.strictObject({
   intercept: z.number(),
   characteristics: z.array(characteristic).max(FEATURES_MAX),
+  /** Features that are not in the scorecard, and why, in the order they fell out. */
+  rejected: z
+    .array(z.strictObject({ feature: z.int().min(0), iv: z.number(), reason: z.string().max(200) }))
+    .max(FEATURES_MAX)
+    .optional(),
 });
 export type ScorecardParameters = z.infer<typeof scorecardParameters>;
 

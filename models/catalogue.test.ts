@@ -6,8 +6,8 @@ describe.each([
   ['programNamed', programNamed],
   ['answererNamed', answererNamed],
 ])('%s', (_name, find) => {
-  test('knows fedavg', () => {
-    expect(find('fedavg')).toBeDefined();
+  test.each(['fedavg', 'profile', 'scorecard'])('knows %s', (name) => {
+    expect(find(name)).toBeDefined();
   });
 
   test('refuses every other name, also those that all objects have', () => {

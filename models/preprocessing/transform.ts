@@ -9,6 +9,7 @@
  * Means and deviations live in [0, 1] units: they are all a sum can give, and need no logarithm to agree on.
  */
 import { z } from 'zod';
+import { exp, log1p } from '#models/arithmetic/exp-log.ts';
 import type { DataContract, NumberFeature } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
 
@@ -24,6 +25,16 @@ export type Standardisation = z.infer<typeof standardisation>;
 
 export function numberFeatures(contract: DataContract): NumberFeature[] {
   return contract.features.filter((f) => f.type === 'number');
+}
+
+/** For each contract feature, its first input and the one after its last. */
+export function inputRanges(contract: DataContract): { start: number; end: number }[] {
+  let end = 0;
+  return contract.features.map((f) => {
+    const start = end;
+    end += (f.type === 'number' ? 1 : f.categories.length + 1) + (f.missing === 'allowed' ? 1 : 0);
+    return { start, end };
+  });
 }
 
 /** Names of the network's inputs, in order. */
@@ -46,8 +57,21 @@ export function unitScaler(feature: NumberFeature): (value: number) => number {
   };
 }
 
+/** Undoes `unitScaler` for values in [0, 1]; within the feature's range. */
+export function fromUnit(feature: NumberFeature, unit: number): number {
+  const low = feature.scale === 'log' ? signedLog(feature.min) : feature.min;
+  const high = feature.scale === 'log' ? signedLog(feature.max) : feature.max;
+  const onScale = low + unit * (high - low);
+  const value = feature.scale === 'log' ? signedExp(onScale) : onScale;
+  return value < feature.min ? feature.min : value > feature.max ? feature.max : value;
+}
+
 function signedLog(x: number): number {
-  return x < 0 ? -Math.log1p(-x) : Math.log1p(x);
+  return x < 0 ? -log1p(-x) : log1p(x);
+}
+
+function signedExp(y: number): number {
+  return y < 0 ? 1 - exp(-y) : exp(y) - 1;
 }
 
 /** The feature matrix, row-major [table.rowCount, inputNames.length]. */
@@ -86,4 +110,39 @@ export function transformTable(contract: DataContract, fit: Standardisation, tab
     }
   }
   return matrix;
+}
+
+/** One row of `transformTable`, to the same bits: numbers (NaN missing) and category codes to inputs. */
+export type RowTransform = (row: Float64Array, inputs: Float32Array) => void;
+
+export function createRowTransform(contract: DataContract, fit: Standardisation): RowTransform {
+  let numberIndex = 0;
+  const ranges = inputRanges(contract);
+  const writers = contract.features.map((feature, j) => {
+    const { start } = ranges[j]!;
+    const indicator = feature.missing === 'allowed';
+    if (feature.type === 'category') {
+      const missingAt = start + feature.categories.length + 1;
+      return (code: number, inputs: Float32Array) => {
+        if (code > 0) inputs[start + code - 1] = 1;
+        else if (indicator) inputs[missingAt] = 1;
+      };
+    }
+    const toUnit = unitScaler(feature);
+    const mean = fit.means[numberIndex]!;
+    const deviation = fit.deviations[numberIndex]!;
+    numberIndex++;
+    return (value: number, inputs: Float32Array) => {
+      if (Number.isNaN(value)) {
+        if (indicator) inputs[start + 1] = 1;
+      } else {
+        const z = (toUnit(value) - mean) / deviation;
+        inputs[start] = z > LIMIT ? LIMIT : z < -LIMIT ? -LIMIT : z;
+      }
+    };
+  });
+  return (row, inputs) => {
+    inputs.fill(0);
+    for (let j = 0; j < writers.length; j++) writers[j]!(row[j]!, inputs);
+  };
 }

@@ -11,16 +11,15 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api';
 import {
   canonicalText,
-  canonicalValue,
   finiteNumber,
   sqlText,
-  trimBlanks,
   trimmedText,
 } from '#participant-agent/data/cell-sql.ts';
 import { checkTable } from '#participant-agent/data/check-table.ts';
 import type { DataReport } from '#participant-agent/data/data-report.ts';
 import { type DataSource, withDataSource } from '#participant-agent/data/data-source.ts';
 import { nearestHint } from '#participant-agent/data/nearest-name.ts';
+import { levelCodes, trimBlanks } from '#shared/contract/cell-text.ts';
 import type { CategoryFeature, DataContract, NumberFeature } from '#shared/contract/contract.ts';
 import type { CategoryColumn, Column, NumberColumn, Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -135,14 +134,9 @@ async function createLevels(
   feature: CategoryFeature,
   index: number,
 ): Promise<Uint16Array> {
-  const codes = new Map<string, number>();
-  for (const spelling of [trimBlanks, canonicalValue]) {
-    feature.categories.forEach((level, i) => {
-      const label = spelling(level);
-      // Enum labels cannot hold a zero byte; such a level matches no cell.
-      if (!label.includes('\0') && !codes.has(label)) codes.set(label, i + 1);
-    });
-  }
+  const codes = levelCodes(feature.categories);
+  // Enum labels cannot hold a zero byte; such a level matches no cell.
+  for (const label of codes.keys()) if (label.includes('\0')) codes.delete(label);
   if (codes.size === 0) codes.set('', 1); // an enum needs a label; '' is missing and never looked up
   await source.run(`CREATE TYPE levels${index} AS ENUM (${[...codes.keys()].map(sqlText).join(', ')})`);
   return Uint16Array.from(codes.values());

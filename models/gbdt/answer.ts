@@ -1,0 +1,149 @@
+/**
+ * The half of `gbdt` that runs inside a bank: the only place where trees meet rows.
+ *
+ * What it keeps between questions (log-odds of every row, gradients, which row is in which node) follows from
+ * the question's tensors, so an agent that was restarted in the middle of a tree gives the same answer.
+ */
+import { applyTree } from '#models/gbdt/apply-tree.ts';
+import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.ts';
+import { decodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
+import {
+  addRows,
+  layoutOf,
+  nodeHistogram,
+  quantisedGradients,
+  type Histogram,
+} from '#models/gbdt/histogram.ts';
+import { RowPartition } from '#models/gbdt/row-partition.ts';
+import { parseGbdtSettings } from '#models/gbdt/settings.ts';
+import { answerTotals } from '#models/gbdt/totals.ts';
+import { decodeForest, decodeTree } from '#models/gbdt/tree.ts';
+import { answerEvaluation } from '#models/evaluation/evaluation.ts';
+import { binColumn } from '#models/preprocessing/bins.ts';
+import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { answerQuantiles } from '#models/preprocessing/quantiles.ts';
+import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
+import { rowsKept, splitByKey, type KeyedTable } from '#models/rows/record-keys.ts';
+import type { Table } from '#shared/contract/table.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+/** @throws FederationError TOO_LARGE when the table has more rows than sums have room for */
+export async function createGbdtAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
+  if (table.rowCount > ROWS_MAX) {
+    throw new FederationError(
+      'TOO_LARGE',
+      `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`,
+    );
+  }
+  const settings = parseGbdtSettings(setup.settings);
+  const { training, holdout } = splitByKey(table, settings.holdoutFraction, setup.seed);
+  let ensemble: LocalEnsemble | undefined;
+
+  return {
+    async answer(question, progress) {
+      if (question.kind === 'totals') return answerTotals(question, training.table);
+      if (question.kind === 'quantiles') return answerQuantiles(question, training.table);
+      ensemble ??= new LocalEnsemble(setup, settings.rowShare, training, holdout, question.tensors['edges']!);
+      return ensemble.answer(question, progress);
+    },
+    dispose() {
+      ensemble = undefined;
+    },
+  };
+}
+
+/** Rows as bins, with their log-odds under the trees so far. */
+interface BinnedRows extends KeyedTable {
+  readonly columns: readonly Uint16Array[];
+  readonly logits: Float64Array;
+}
+
+/** One bank's view of the growing ensemble. */
+class LocalEnsemble {
+  private readonly setup: ProgramSetup;
+  private readonly rowShare: number;
+  private readonly features: readonly BinnedFeature[];
+  private readonly training: BinnedRows;
+  private readonly holdout: BinnedRows;
+  /** Words of the forest that the log-odds contain; −1 before they have a start. */
+  private applied = -1;
+  /** What belongs to the tree that grows on a forest of `applied` words. */
+  private growing:
+    | { readonly gradients: Float64Array; readonly hessians: Float64Array; readonly partition: RowPartition }
+    | undefined;
+
+  constructor(
+    setup: ProgramSetup,
+    rowShare: number,
+    training: KeyedTable,
+    holdout: KeyedTable,
+    edges: Float32Array | Float64Array,
+  ) {
+    const bins = decodeEdges(setup.contract, edges as Float64Array);
+    const binned = (rows: KeyedTable): BinnedRows => ({
+      ...rows,
+      columns: rows.table.columns.map((column, j) => binColumn(column, bins[j]!)),
+      logits: new Float64Array(rows.table.rowCount),
+    });
+    this.setup = setup;
+    this.rowShare = rowShare;
+    this.features = binnedFeatures(setup.contract, bins);
+    this.training = binned(training);
+    this.holdout = binned(holdout);
+  }
+
+  answer(question: Question, progress: (fraction: number) => void): Answer {
+    const asked = question.settings as unknown as GrowQuestion;
+    this.catchUp(question.tensors['forest'] as Float64Array, asked.baseLogit);
+    const evaluation = question.fields.some(({ name }) => name === 'LogLoss') ? this.evaluate() : {};
+    if (asked.nodes.length === 0) return evaluation;
+    return { ...this.histograms(question, asked, progress), ...evaluation };
+  }
+
+  /** Adds the trees that are new; from the start when the forest is one of before. */
+  private catchUp(forest: Float64Array, baseLogit: number): void {
+    if (forest.length === this.applied) return;
+    if (this.applied < 0 || forest.length < this.applied) {
+      this.training.logits.fill(baseLogit);
+      this.holdout.logits.fill(baseLogit);
+      this.applied = 0;
+    }
+    for (const tree of decodeForest(forest, this.applied)) {
+      for (const { columns, logits } of [this.training, this.holdout]) {
+        applyTree(tree, this.features, columns, logits);
+      }
+    }
+    this.applied = forest.length;
+    this.growing = undefined;
+  }
+
+  private evaluate(): Answer {
+    const { logits, table, keys } = this.holdout;
+    return answerEvaluation('', logits, table.bad, keys, this.setup.seed);
+  }
+
+  private histograms(
+    question: Question,
+    { tree, nodes, features }: GrowQuestion,
+    progress: (fraction: number) => void,
+  ): Answer {
+    const { columns } = this.training;
+    const { gradients, hessians, partition } = (this.growing ??= this.startTree(tree));
+    partition.follow(decodeTree(question.tensors['tree'] as Float64Array), this.features, columns);
+    const layout = layoutOf(features.map((f) => this.features[f]!));
+    const sums = (): Float64Array => new Float64Array(nodes.length * layout.cells);
+    const answer = { gradients: sums(), hessians: sums(), counts: sums() } satisfies Histogram;
+    nodes.forEach((node, i) => {
+      const into = nodeHistogram(answer, i, layout.cells);
+      addRows(into, layout, columns, partition.rowsOf(node), gradients, hessians);
+      progress((i + 1) / nodes.length);
+    });
+    return answer;
+  }
+
+  private startTree(tree: number): NonNullable<LocalEnsemble['growing']> {
+    const { table, keys, logits } = this.training;
+    const rows = rowsKept(keys, `tree ${tree}`, this.setup.seed, this.rowShare);
+    return { ...quantisedGradients(logits, table.bad), partition: new RowPartition(rows) };
+  }
+}

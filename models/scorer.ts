@@ -1,6 +1,7 @@
 /** From an artefact to something that scores rows: one line a kind of model. */
 import type { ModelArtefact } from '#models/artefact.ts';
 import { createNetworkModelScorer } from '#models/fedavg/score.ts';
+import { createGbdtScorer } from '#models/gbdt/score.ts';
 import { rowOfBaseline } from '#models/scoring/row.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -18,6 +19,8 @@ export function scorerOf({ kind, parameters, transform, contract, baseline }: Mo
   switch (kind) {
     case 'network':
       return createNetworkModelScorer(parameters, transform, contract, against);
+    case 'gbdt':
+      return createGbdtScorer(parameters, transform, contract, against);
     default:
       throw new FederationError('SCHEMA', `this version cannot score models of kind "${kind}"`);
   }

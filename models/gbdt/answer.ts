@@ -5,16 +5,11 @@
  * the question's tensors, so an agent that was restarted in the middle of a tree gives the same answer.
  */
 import { applyTree } from '#models/gbdt/apply-tree.ts';
+import { BinMatrix, pairsOf } from '#models/gbdt/bin-matrix.ts';
 import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.ts';
 import { decodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
-import {
-  addRows,
-  layoutOf,
-  nodeHistogram,
-  quantisedGradients,
-  type Histogram,
-} from '#models/gbdt/histogram.ts';
-import { RowPartition } from '#models/gbdt/row-partition.ts';
+import { layoutOf, quantisedGradients } from '#models/gbdt/histogram.ts';
+import { LocalTree, type LocalRows } from '#models/gbdt/local-tree.ts';
 import { parseGbdtSettings } from '#models/gbdt/settings.ts';
 import { answerTotals } from '#models/gbdt/totals.ts';
 import { decodeForest, decodeTree } from '#models/gbdt/tree.ts';
@@ -25,6 +20,7 @@ import { answerQuantiles } from '#models/preprocessing/quantiles.ts';
 import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
 import { rowsKept, splitByKey, type KeyedTable } from '#models/rows/record-keys.ts';
 import type { Table } from '#shared/contract/table.ts';
+import { range } from '#shared/random/seeded-generator.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** @throws FederationError TOO_LARGE when the table has more rows than sums have room for */
@@ -68,9 +64,9 @@ class LocalEnsemble {
   /** Words of the forest that the log-odds contain; −1 before they have a start. */
   private applied = -1;
   /** What belongs to the tree that grows on a forest of `applied` words. */
-  private growing:
-    | { readonly gradients: Float64Array; readonly hessians: Float64Array; readonly partition: RowPartition }
-    | undefined;
+  private growing: LocalTree | undefined;
+  /** Training rows in the order of histograms; the same for all trees that split on all features. */
+  private binned: Pick<LocalRows, 'layout' | 'matrix'> | undefined;
 
   constructor(
     setup: ProgramSetup,
@@ -107,14 +103,17 @@ class LocalEnsemble {
       this.training.logits.fill(baseLogit);
       this.holdout.logits.fill(baseLogit);
       this.applied = 0;
+      this.growing = undefined;
     }
     for (const tree of decodeForest(forest, this.applied)) {
-      for (const { columns, logits } of [this.training, this.holdout]) {
-        applyTree(tree, this.features, columns, logits);
-      }
+      const { training, holdout, growing } = this;
+      applyTree(tree, this.features, holdout.columns, holdout.logits);
+      // where the rows are is known of the tree that has just been grown on all of them
+      if (growing !== undefined && this.rowShare === 1) growing.addTo(training.logits, tree);
+      else applyTree(tree, this.features, training.columns, training.logits);
+      this.growing = undefined;
     }
     this.applied = forest.length;
-    this.growing = undefined;
   }
 
   private evaluate(): Answer {
@@ -127,23 +126,22 @@ class LocalEnsemble {
     { tree, nodes, features }: GrowQuestion,
     progress: (fraction: number) => void,
   ): Answer {
-    const { columns } = this.training;
-    const { gradients, hessians, partition } = (this.growing ??= this.startTree(tree));
-    partition.follow(decodeTree(question.tensors['tree'] as Float64Array), this.features, columns);
-    const layout = layoutOf(features.map((f) => this.features[f]!));
-    const sums = (): Float64Array => new Float64Array(nodes.length * layout.cells);
-    const answer = { gradients: sums(), hessians: sums(), counts: sums() } satisfies Histogram;
-    nodes.forEach((node, i) => {
-      const into = nodeHistogram(answer, i, layout.cells);
-      addRows(into, layout, columns, partition.rowsOf(node), gradients, hessians);
-      progress((i + 1) / nodes.length);
-    });
-    return answer;
+    this.growing ??= this.startTree(tree, features);
+    this.growing.follow(decodeTree(question.tensors['tree'] as Float64Array));
+    return { ...this.growing.histograms(nodes, progress) };
   }
 
-  private startTree(tree: number): NonNullable<LocalEnsemble['growing']> {
-    const { table, keys, logits } = this.training;
-    const rows = rowsKept(keys, `tree ${tree}`, this.setup.seed, this.rowShare);
-    return { ...quantisedGradients(logits, table.bad), partition: new RowPartition(rows) };
+  private startTree(tree: number, drawn: readonly number[]): LocalTree {
+    const { features } = this;
+    const { table, keys, logits, columns } = this.training;
+    if (this.binned?.layout.features.length !== features.length || drawn.length < features.length) {
+      const layout = layoutOf(drawn.map((f) => features[f]!));
+      this.binned = { layout, matrix: new BinMatrix(layout, columns) };
+    }
+    const { rowShare, setup } = this;
+    const rows =
+      rowShare === 1 ? range(table.rowCount) : rowsKept(keys, `tree ${tree}`, setup.seed, rowShare);
+    const { gradients, hessians } = quantisedGradients(logits, table.bad);
+    return new LocalTree({ ...this.binned, features, columns, rows, pairs: pairsOf(gradients, hessians) });
   }
 }

@@ -65,23 +65,20 @@ export function decodeForest(forest: Float64Array, start = 0): Tree[] {
 
 /** The reverse of `encodeTree`. */
 export function decodeTree(words: Float64Array): Tree {
-  const nodes = Array.from({ length: words[1]! }, (_, node) => {
-    const [feature, bin, missingLeft, left, value, cover] = words.subarray(
-      HEAD_WORDS + node * NODE_WORDS,
-      HEAD_WORDS + (node + 1) * NODE_WORDS,
-    ) as unknown as [number, number, number, number, number, number];
-    const set = bin < 0 ? [...words.subarray(1 - bin, 1 - bin + words[-bin]!)] : bin;
-    return { feature, bin: set, missingLeft: missingLeft === 1, left, value, cover };
-  });
-  return {
-    feature: nodes.map((n) => n.feature),
-    bin: nodes.map((n) => n.bin),
-    missingLeft: nodes.map((n) => n.missingLeft),
-    left: nodes.map((n) => n.left),
-    right: nodes.map((n) => (n.left < 0 ? -1 : n.left + 1)),
-    value: nodes.map((n) => n.value),
-    cover: nodes.map((n) => n.cover),
-  };
+  const tree: Tree = { feature: [], bin: [], missingLeft: [], left: [], right: [], value: [], cover: [] };
+  const nodes = words[1]!;
+  for (let node = 0, at = HEAD_WORDS; node < nodes; node++, at += NODE_WORDS) {
+    const bin = words[at + 1]!;
+    const left = words[at + 3]!;
+    tree.feature.push(words[at]!);
+    tree.bin.push(bin < 0 ? [...words.subarray(1 - bin, 1 - bin + words[-bin]!)] : bin);
+    tree.missingLeft.push(words[at + 2] === 1);
+    tree.left.push(left);
+    tree.right.push(left < 0 ? -1 : left + 1);
+    tree.value.push(words[at + 4]!);
+    tree.cover.push(words[at + 5]!);
+  }
+  return tree;
 }
 
 /** Appends to a forest; the old array stays as it is, and the new one may share its memory. */

@@ -5,10 +5,10 @@
  * the question's tensors, so an agent that was restarted in the middle of a tree gives the same answer.
  */
 import { applyTree } from '#models/gbdt/apply-tree.ts';
-import { BinMatrix, pairsOf } from '#models/gbdt/bin-matrix.ts';
+import { BinMatrix } from '#models/gbdt/bin-matrix.ts';
 import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.ts';
 import { decodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
-import { layoutOf, quantisedGradients } from '#models/gbdt/histogram.ts';
+import { computeGradients, layoutOf } from '#models/gbdt/histogram.ts';
 import { LocalTree, type LocalRows } from '#models/gbdt/local-tree.ts';
 import { parseGbdtSettings } from '#models/gbdt/settings.ts';
 import { answerTotals } from '#models/gbdt/totals.ts';
@@ -65,6 +65,8 @@ class LocalEnsemble {
   private applied = -1;
   /** What belongs to the tree that grows on a forest of `applied` words. */
   private growing: LocalTree | undefined;
+  /** Gradients of the tree that grows. */
+  private readonly pairs: Float64Array;
   /** Training rows in the order of histograms; the same for all trees that split on all features. */
   private binned: Pick<LocalRows, 'layout' | 'matrix'> | undefined;
 
@@ -86,6 +88,7 @@ class LocalEnsemble {
     this.features = binnedFeatures(setup.contract, bins);
     this.training = binned(training);
     this.holdout = binned(holdout);
+    this.pairs = new Float64Array(2 * training.table.rowCount);
   }
 
   answer(question: Question, progress: (fraction: number) => void): Answer {
@@ -141,7 +144,7 @@ class LocalEnsemble {
     const { rowShare, setup } = this;
     const rows =
       rowShare === 1 ? range(table.rowCount) : rowsKept(keys, `tree ${tree}`, setup.seed, rowShare);
-    const { gradients, hessians } = quantisedGradients(logits, table.bad);
-    return new LocalTree({ ...this.binned, features, columns, rows, pairs: pairsOf(gradients, hessians) });
+    computeGradients(logits, table.bad, this.pairs);
+    return new LocalTree({ ...this.binned, features, columns, rows, pairs: this.pairs });
   }
 }

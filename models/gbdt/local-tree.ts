@@ -5,7 +5,7 @@
  * The bank's histogram of a parent is kept for a level. Of two children it then sums the one with fewer rows
  * here and takes the other as what is left of the parent; integers make that the same bits as summing it.
  */
-import { BinMatrix, type GradientPairs } from '#models/gbdt/bin-matrix.ts';
+import type { BinMatrix } from '#models/gbdt/bin-matrix.ts';
 import type { BinnedFeature } from '#models/gbdt/binned-feature.ts';
 import { nodeHistogram, withoutChild, type Histogram, type HistogramLayout } from '#models/gbdt/histogram.ts';
 import { RowPartition } from '#models/gbdt/row-partition.ts';
@@ -22,8 +22,8 @@ export interface LocalRows {
   readonly matrix: BinMatrix;
   /** Rows the tree is grown on. */
   readonly rows: Uint32Array;
-  /** Of all training rows. */
-  readonly pairs: GradientPairs;
+  /** Gradients of all training rows, as `computeGradients` writes them. */
+  readonly pairs: Float64Array;
 }
 
 export class LocalTree {
@@ -50,7 +50,8 @@ export class LocalTree {
     finished.left.forEach((left, node) => {
       if (left >= 0) return;
       const value = finished.value[node]!;
-      for (const row of this.partition.rowsOf(node)) logits[row]! += value;
+      const rows = this.partition.rowsOf(node);
+      for (let i = 0; i < rows.length; i++) logits[rows[i]!]! += value;
     });
   }
 

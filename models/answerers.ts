@@ -2,6 +2,7 @@
 import { createFedavgAnswerer } from '#models/fedavg/answer.ts';
 import { createProfileAnswerer } from '#models/statistics/answer.ts';
 import { createScorecardAnswerer } from '#models/scorecard/answer.ts';
+import { createGbdtAnswerer } from '#models/gbdt/answer.ts';
 import type { CreateAnswerer } from '#models/program.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -9,6 +10,7 @@ const answerers: Readonly<Record<string, CreateAnswerer>> = {
   fedavg: createFedavgAnswerer,
   profile: createProfileAnswerer,
   scorecard: createScorecardAnswerer,
+  gbdt: createGbdtAnswerer,
 };
 
 /** @throws FederationError PLAN */

@@ -6,7 +6,7 @@ describe.each([
   ['programNamed', programNamed],
   ['answererNamed', answererNamed],
 ])('%s', (_name, find) => {
-  test.each(['fedavg', 'profile', 'scorecard'])('knows %s', (name) => {
+  test.each(['fedavg', 'profile', 'scorecard', 'gbdt'])('knows %s', (name) => {
     expect(find(name)).toBeDefined();
   });
 
@@ -15,7 +15,7 @@ describe.each([
       '',
       'FedAvg',
       'fedavg ',
-      'gbdt',
+      'forest',
       'constructor',
       'toString',
       '__proto__',
@@ -27,6 +27,6 @@ describe.each([
 });
 
 test('a program says what there is instead', () => {
-  expect(() => programNamed('gbdt')).toThrow(/"gbdt".*fedavg/);
+  expect(() => programNamed('forest')).toThrow(/"forest".*fedavg/);
   expect(programNamed('fedavg').name).toBe('fedavg');
 });

@@ -2,10 +2,11 @@
 import { fedavg } from '#models/fedavg/program.ts';
 import { profile } from '#models/statistics/program.ts';
 import { scorecard } from '#models/scorecard/program.ts';
+import { gbdt } from '#models/gbdt/program.ts';
 import type { Program } from '#models/program.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
-const programs: Readonly<Record<string, Program>> = { fedavg, profile, scorecard };
+const programs: Readonly<Record<string, Program>> = { fedavg, profile, scorecard, gbdt };
 
 /** @throws FederationError PLAN */
 export function programNamed(name: string): Program {

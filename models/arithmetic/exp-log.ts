@@ -53,17 +53,17 @@ export function exp(x: number): number {
 
 /** y · 2^k for y in [0.5, 2.5] and k in [−1075, 1024]; only the last product can round. */
 function timesPowerOfTwo(y: number, k: number): number {
-  if (k === 1024) return y * 2 * powerOfTwo(1023);
-  if (k >= -1021) return y * powerOfTwo(k);
-  return y * powerOfTwo(k + 1000) * 9.3326361850321887899e-302; // 2^-1000: the result is subnormal
+  if (k >= -1021 && k < 1024) return y * POWERS_OF_TWO[k + 1022]!;
+  if (k === 1024) return y * 2 * POWERS_OF_TWO[2045]!;
+  return y * POWERS_OF_TWO[k + 2022]! * 9.3326361850321887899e-302; // 2^-1000: the result is subnormal
 }
 
-/** 2^k for k in [−1022, 1023], from its bits. */
-function powerOfTwo(k: number): number {
+/** 2^k at k + 1022, for k from −1022 to 1023, from its bits; a table, because exp is called for every row. */
+const POWERS_OF_TWO = Float64Array.from({ length: 2046 }, (_, i) => {
   WORDS[0] = 0;
-  WORDS[1] = (k + 1023) << 20;
+  WORDS[1] = (i + 1) << 20;
   return FLOAT[0]!;
-}
+});
 
 /** ln x. −Infinity at 0, NaN below. x = 2^k·(1 + f) with √½ < 1 + f < √2. */
 export function log(x: number): number {
@@ -142,9 +142,8 @@ function logSeries(s: number): number {
 
 /** 1 / (1 + e^−z): the probability of log-odds z, in (0, 1), without overflow for large |z|. */
 export function sigmoid(z: number): number {
-  if (z >= 0) return 1 / (1 + exp(-z));
-  const e = exp(z);
-  return e / (1 + e);
+  const e = exp(z < 0 ? z : -z);
+  return (z < 0 ? e : 1) / (1 + e);
 }
 
 /** −ln of the likelihood of an outcome `y` (1 bad, 0 good) under log-odds z: ln(1 + e^z) − y·z ≥ 0. */

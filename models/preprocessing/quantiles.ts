@@ -226,11 +226,13 @@ export function answerQuantiles(question: Question, table: Table): Answer {
     const cells = cellsPerInterval(open.length);
     const part = counts.subarray(at, at + open.length * cells);
     at += part.length;
-    const special = new Set(feature.special);
-    for (const value of values) {
-      if (Number.isNaN(value) || special.has(value)) continue;
-      const x = value < feature.min ? feature.min : value > feature.max ? feature.max : value;
-      const interval = intervalOf(x, open, feature.min);
+    const special = feature.special === undefined ? undefined : new Set(feature.special);
+    const { min, max } = feature;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      if (Number.isNaN(value) || special?.has(value) === true) continue;
+      const x = value < min ? min : value > max ? max : value;
+      const interval = intervalOf(x, open, min);
       if (interval < 0) continue;
       const [low, high] = open[interval]!;
       part[interval * cells + cellOf(x, low, high, cells)]! += 1;

@@ -47,7 +47,8 @@ export async function scoreFile(model: string, options: ScoreOptions): Promise<n
   const { artefact, root } = await readModelFile(model);
   await assertNew(options.out);
   const part = `${options.out}.part`;
-  const tally: Tally = { scored: 0, rejected: 0, clipped: 0, decisions: {}, problems: [] };
+  const decisions = artefact.cutoffs === undefined ? {} : { approve: 0, refer: 0, decline: 0 };
+  const tally: Tally = { scored: 0, rejected: 0, clipped: 0, decisions, problems: [] };
   try {
     await writeScores(artefact, options, part, tally);
     await rename(part, options.out);
@@ -139,7 +140,7 @@ function idPosition(columns: readonly string[], id: string, featureCount: number
  * A text as a CSV cell. Spreadsheets take cells that begin with = + - @ (or a tab, or a line end before them) for
  * formulas and run them: these get an apostrophe in front.
  */
-export function textCell(text: string): string {
+function textCell(text: string): string {
   const safe = /^[\s]*[=+\-@]|^[\t\r\n]/.test(text) ? `'${text}` : text;
   return /[",\n\r]/.test(safe) || safe !== safe.trim() ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

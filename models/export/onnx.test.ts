@@ -93,6 +93,12 @@ describe('an exported forest', () => {
       ),
     );
     expectAll((await run(artefact, rows)).logits, expected, 5);
+    const scorer = scorerOf(artefact);
+    expectAll(
+      rows.map((row) => calibratedLogit(artefact.calibration.map, scorer.logit(row))),
+      expected,
+      12,
+    );
   });
 });
 
@@ -108,6 +114,12 @@ describe('an exported scorecard', () => {
     );
     const { logits } = await run(artefact, rows);
     expectAll(logits, expected, 5);
+    const scorer = scorerOf(artefact);
+    expectAll(
+      rows.map((row) => scorer.logit(row)),
+      expected,
+      12,
+    );
     expect(new Set(logits.map((z) => z.toFixed(5))).size).toBeGreaterThan(20);
   });
 });

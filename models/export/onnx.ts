@@ -1,7 +1,8 @@
 /**
  * A model as an ONNX file. Takes raw applicants, so preprocessing, calibration and all are inside:
  *
- *   applicants  float64 [rows, features], in contract order: the number (NaN where missing), or the category's code:
+ *   applicants  float64 [rows, features], in contract order, derived features computed: the number (NaN where
+ *               missing), or the category's code:
  *               0 missing, 1 … k its place in the vocabulary, k + 1 any other value
  *   logit       float64 [rows, 1]: calibrated log-odds of bad
  *   pd          float64 [rows, 1]

@@ -3,7 +3,8 @@
  * exact points (integer points and what rounding left); they and the initial score add up to the score before it is cut
  * to its range. Reason codes are the names of the features, by points below the baseline's, and only for what lies
  * below. Calibration bends the log-odds, which a sum of points cannot follow beyond a straight line: a scorecard
- * with an isotonic map is not exported.
+ * with an isotonic map is not exported. A derived feature is a field like any other, computed by whoever asks: PMML's own
+ * functions pass over missing inputs where ours do not.
  */
 import type { ModelArtefact } from '#models/artefact.ts';
 import type { CalibrationMap } from '#models/evaluation/calibration.ts';

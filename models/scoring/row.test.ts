@@ -87,3 +87,43 @@ describe('a row from the cells of a file', () => {
 test('a baseline is a row of levels and numbers, missing where it is null', () => {
   expect([...rowOfBaseline(contract, [45.5, '02', null, null])]).toEqual([45.5, 3, NaN, 0]);
 });
+
+describe('derived features', () => {
+  const derived = dataContract.parse({
+    ...contract,
+    features: [
+      { name: 'share', type: 'number', min: 0, max: 10, derive: { ratio: ['debt', 'income'] } },
+      { name: 'income', type: 'number', min: 0, max: 1e6, special: [-1] },
+      {
+        name: 'slope',
+        type: 'number',
+        min: -10,
+        max: 10,
+        missing: 'refused',
+        derive: { trend: ['m1', 'm2', 'm3'] },
+      },
+    ],
+  });
+  const record = { debt: 30, income: 60, m1: 1, m2: 5, m3: 3 };
+
+  test('are computed from their columns, which are read once each', () => {
+    const { columns, readCells } = createRowReader(derived);
+    expect(columns.toSorted()).toEqual(['debt', 'income', 'm1', 'm2', 'm3']);
+    const row = new Float64Array(3);
+    const cells = columns.map((name) => String(record[name as keyof typeof record]));
+    expect(readCells(cells, row)).toBeUndefined();
+    expect([...row]).toEqual([0.5, 60, 1]);
+    expect([...rowOf(derived, record)]).toEqual([0.5, 60, 1]);
+  });
+
+  test('are missing where an input is, or is a special value, or is 0 below the line', () => {
+    expect([...rowOf(derived, { ...record, debt: null })]).toEqual([NaN, 60, 1]);
+    expect([...rowOf(derived, { ...record, income: -1 })]).toEqual([NaN, -1, 1]);
+    expect([...rowOf(derived, { ...record, income: 0 })]).toEqual([NaN, 0, 1]);
+  });
+
+  test('that must not be missing are a problem of theirs, not of an input', () => {
+    expect(() => rowOf(derived, { ...record, m2: null })).toThrow(/column "slope" must not be missing/);
+    expect(() => rowOf(derived, { ...record, debt: 'much' })).toThrow(/column "debt" expected a number/);
+  });
+});

@@ -153,6 +153,7 @@ test('scoring reads a cell as training does', async () => {
     features: [
       { name: 'number', type: 'number', min: 0, max: 1 },
       { name: 'level', type: 'category', categories: ['1', '02', 'x y', '3.0', ' p'] },
+      { name: 'ratio', type: 'number', min: 0, max: 9, derive: { ratio: ['number', 'divisor'] } },
     ],
   });
   const numbers = [
@@ -194,19 +195,30 @@ test('scoring reads a cell as training does', async () => {
     '1.',
   ];
   const quote = (text: string) => `"${text}"`;
-  const lines = numbers.map((text, i) => [quote(text), quote(levels[i]!), i % 2].join(','));
-  const path = await fileOf(`number,level,bad\n${lines.join('\n')}\n`);
+  const lines = numbers.map((text, i) =>
+    [quote(text), quote(levels[i]!), i % 2, i % 3 === 2 ? '' : i % 3].join(','),
+  );
+  const path = await fileOf(`number,level,bad,divisor\n${lines.join('\n')}\n`);
   const { table } = await loadTable(path, contract);
   const { columns, readCells } = createRowReader(contract);
+  expect(columns).toEqual(['number', 'level', 'divisor']);
   const records = await recordsOf(path, [...columns]);
-  const [number, level] = table.columns as unknown as [{ values: Float64Array }, { codes: Uint16Array }];
+  const [number, level, ratio] = table.columns as unknown as [
+    { values: Float64Array },
+    { codes: Uint16Array },
+    { values: Float64Array },
+  ];
   expect(table.rowCount).toBe(numbers.length);
+  let read = 0;
   records.forEach(({ cells }, i) => {
-    const row = new Float64Array(2);
+    const row = new Float64Array(3);
     // what training counts as invalid and takes for missing is a problem here
-    const problem = readCells([cells[0]!, cells[1]!], row);
-    expect(problem === undefined ? row[0] : Number.NaN, numbers[i]).toBe(number.values[i]);
-    readCells(['1', cells[1]!], row);
+    if (readCells(cells, row) === undefined) {
+      expect([row[0], row[2]], numbers[i]).toEqual([number.values[i], ratio.values[i]]);
+      read++;
+    } else expect(number.values[i]).toBeNaN();
+    readCells(['1', cells[1]!, '1'], row);
     expect(row[1], levels[i]).toBe(level.codes[i]);
   });
+  expect(read).toBe(10);
 });

@@ -77,7 +77,6 @@ async function writeScores(
   const reader = createRowReader(artefact.contract);
   const scorer = createApplicantScorer(artefact);
   const row = new Float64Array(artefact.contract.features.length);
-  const featureCount = reader.columns.length;
   const out = createWriteStream(path, { flags: 'w' });
   const failed = finished(out); // so that a full disk is an error of ours, not of the process
   failed.catch(() => undefined);
@@ -112,8 +111,7 @@ async function writeScores(
         continue;
       }
       const { pd, score, scoreClipped, decision } = scorer.score(row);
-      const carried =
-        id === undefined ? '' : `,${textCell(cells[idPosition(reader.columns, id, featureCount)] ?? '')}`;
+      const carried = id === undefined ? '' : `,${textCell(cells[idPosition(reader.columns, id)] ?? '')}`;
       text += `${line}${carried},${pd.toPrecision(6)},${Math.round(score)},${decision ?? ''}`;
       const reasons = scorer.reasons(row, language);
       for (let i = 0; i < REASONS_MAX; i++)
@@ -131,9 +129,9 @@ async function writeScores(
 }
 
 /** The id is the last column read, unless it is a feature too. */
-function idPosition(columns: readonly string[], id: string, featureCount: number): number {
+function idPosition(columns: readonly string[], id: string): number {
   const at = columns.indexOf(id);
-  return at < 0 ? featureCount : at;
+  return at < 0 ? columns.length : at;
 }
 
 /**

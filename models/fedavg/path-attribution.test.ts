@@ -78,6 +78,18 @@ describe('integrated gradients', () => {
     }
   });
 
+  test('of a network too large for exactness still nearly sum to the change of the logit', () => {
+    const { shape, weights } = networkOf(10, [400, 300]);
+    expect(weights.length).toBeGreaterThan(100_000);
+    const { attribute, logit } = createPathAttribution(shape, weights);
+    const [x, b] = [uniform(10, 'large x'), uniform(10, 'large b')];
+    const change = logit(x) - logit(b);
+    const gap = change - sum(attribute(x, [b]));
+    expect(Math.abs(change)).toBeGreaterThan(0.1);
+    expect(Math.abs(gap)).toBeLessThan(0.01 * Math.abs(change));
+    expect(gap).not.toBe(0);
+  });
+
   test('from several rows are the mean of those from each', () => {
     const { shape, weights } = networkOf(6, [9, 5]);
     const { attribute } = createPathAttribution(shape, weights);

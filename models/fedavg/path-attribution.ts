@@ -89,9 +89,10 @@ export function createPathAttribution(shape: NetworkShape, weights: Float32Array
       addGradient(next - at);
       at = next;
     }
-    for (let step = 0; step < MIDPOINTS && at < 1; step++) {
-      followLine(layers, start, along, at + ((step + 0.5) / MIDPOINTS) * (1 - at));
-      addGradient((1 - at) / MIDPOINTS);
+    const width = (1 - at) / MIDPOINTS;
+    for (let step = 0; width > 0 && step < MIDPOINTS; step++) {
+      followLine(layers, start, along, at + (step + 0.5) * width);
+      addGradient(width);
     }
     for (let i = 0; i < first.inputs; i++) {
       const change = x[i]! - b[i]!;

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { inference, newtonStep, triangleLength, type LikelihoodSums } from '#models/scorecard/newton.ts';
+import {
+  inference,
+  newtonStep,
+  shorterStep,
+  triangleLength,
+  withoutInput,
+  type LikelihoodSums,
+} from '#models/scorecard/newton.ts';
 import { weightOfEvidence } from '#models/scorecard/woe.ts';
 
 /**
@@ -136,5 +143,33 @@ test('a correlated pair inflates the variance as 1 / (1 − R²) says', () => {
 test('far from the maximum a step is cut to a length of 3', () => {
   const information = Float64Array.of(1, 0, 1);
   const result = newtonStep({ gradient: Float64Array.of(12, -6), information }, [0, 0], 0);
-  expect(result).toEqual({ kind: 'step', step: [3, -1.5] });
+  expect(result).toEqual({ kind: 'step', step: [3, -1.5], rise: 45 });
+});
+
+test('a step that went too far is cut to the least point of the parabola, within limits', () => {
+  // φ(t) = 5 − 6t + 4t²: falls by 6 a unit at first, is 3 at t = 1; tried 2, where it is 9
+  expect(shorterStep(2, 4, 6)).toBeCloseTo(0.75, 12);
+  expect(shorterStep(1, 1000, 6)).toBe(0.1);
+  expect(shorterStep(1, 1e-9, 6)).toBeCloseTo(0.5, 9);
+});
+
+test('without an input the others begin where the parabola with its coefficient at 0 is least', () => {
+  const rows = germanCredit();
+  const { coefficients } = fitted(rows);
+  const { information } = sumsOf(rows, coefficients);
+  const begun = withoutInput(information, coefficients, 2, 0);
+  const parabola = (others: readonly number[]) => {
+    const all = [...others.slice(0, 2), 0, ...others.slice(2)];
+    const d = all.map((c, j) => c - coefficients[j]!);
+    let [sum, at] = [0, 0];
+    for (let j = 0; j < 4; j++)
+      for (let k = j; k < 4; k++) sum += (j === k ? 1 : 2) * information[at++]! * d[j]! * d[k]!;
+    return sum;
+  };
+  expect(begun).toHaveLength(3);
+  for (let j = 0; j < 3; j++) {
+    for (const by of [1e-4, -1e-4]) {
+      expect(parabola(begun.map((c, i) => (i === j ? c + by : c)))).toBeGreaterThan(parabola(begun));
+    }
+  }
 });

@@ -17,7 +17,12 @@ export interface LikelihoodSums {
 }
 
 export type NewtonStep =
-  | { readonly kind: 'step'; readonly step: readonly number[] }
+  | {
+      readonly kind: 'step';
+      readonly step: readonly number[];
+      /** By how much the penalised log-likelihood would rise along the whole step, were it linear. */
+      readonly rise: number;
+    }
   /** Input `index` (1 …) is a linear function of those before it, on these rows. */
   | { readonly kind: 'collinear'; readonly index: number };
 
@@ -43,7 +48,19 @@ export function newtonStep(
   const step = solve(factor, target, size);
   const largest = step.reduce((max, s) => Math.max(max, Math.abs(s)), 0);
   const share = largest > STEP_MAX ? STEP_MAX / largest : 1;
-  return { kind: 'step', step: [...step].map((s) => s * share) };
+  const taken = [...step].map((s) => s * share);
+  return { kind: 'step', step: taken, rise: taken.reduce((sum, s, j) => sum + s * target[j]!, 0) };
+}
+
+/**
+ * How much of a step to take after `tried` of it (1 is all) has made the objective (penalised log-loss) larger:
+ * where the parabola through what is known has its least value, within a tenth to a half of what was tried.
+ * @param increase of the objective at what was tried, above zero
+ * @param rise as `newtonStep` gave it
+ */
+export function shorterStep(tried: number, increase: number, rise: number): number {
+  const least = (rise * tried * tried) / (2 * (increase + rise * tried));
+  return Math.max(0.1 * tried, Math.min(0.5 * tried, least));
 }
 
 export interface Inference {
@@ -83,6 +100,28 @@ export function inference(
     const alone = matrix[j * size + j]! - (crossed * crossed) / matrix[0]!;
     return { standardError, wald, p: chiSquareTail(wald * wald, 1), vif: j === 0 ? 0 : variance * alone };
   });
+}
+
+/**
+ * Where to begin without one input: the greatest likelihood with its coefficient at 0, by the parabola around
+ * the coefficients of the fit with it. β' = β − v · βᵢ / vᵢ with v = (H + Λ)⁻¹ eᵢ, entry i left out.
+ * @param index of the coefficient, 1 or more
+ * @throws RangeError when an input is collinear
+ */
+export function withoutInput(
+  information: Float64Array,
+  coefficients: readonly number[],
+  index: number,
+  ridge: number,
+): number[] {
+  const size = coefficients.length;
+  const factor = cholesky(symmetric(information, size, ridge), size);
+  if (typeof factor === 'number') throw new RangeError(`input ${factor} is collinear`);
+  const unit = new Float64Array(size);
+  unit[index] = 1;
+  const v = solve(factor, unit, size);
+  const share = coefficients[index]! / v[index]!;
+  return coefficients.map((c, j) => c - v[j]! * share).filter((_, j) => j !== index);
 }
 
 /** The full matrix, row-major, with the ridge on its diagonal. */

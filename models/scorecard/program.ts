@@ -31,7 +31,14 @@ import {
   type Characteristic,
   type Rejected,
 } from '#models/scorecard/characteristics.ts';
-import { inference, newtonStep, triangleLength, type Inference } from '#models/scorecard/newton.ts';
+import {
+  inference,
+  newtonStep,
+  shorterStep,
+  triangleLength,
+  withoutInput,
+  type Inference,
+} from '#models/scorecard/newton.ts';
 import { pointsOfGroups } from '#models/scorecard/points.ts';
 import { INFORMATION_QUANTA, LOSS_QUANTA } from '#models/scorecard/quanta.ts';
 import {
@@ -49,6 +56,8 @@ import type { RingSum } from '#shared/ring/ring-sum.ts';
 
 /** A step smaller than this changes no score by a millionth of a point. */
 const CONVERGED = 1e-9;
+/** After a step smaller than this it is clear which characteristic goes next; the fits in between stop here. */
+const CLEAR = 1e-3;
 
 interface Common {
   readonly setup: ProgramSetup;
@@ -69,9 +78,22 @@ interface Fitting extends Binned {
   readonly rejected: readonly Rejected[];
   /** Intercept first, then one for each of `selected`. */
   readonly coefficients: readonly number[];
+  /** Where the last step began; none at the start of a fit. */
+  readonly before: StepTaken | undefined;
   /** Newton rounds answered, in all fits and in this one. */
   readonly round: number;
   readonly fitRound: number;
+}
+
+interface StepTaken {
+  readonly coefficients: readonly number[];
+  /** Summed log-loss and penalty there. */
+  readonly objective: number;
+  readonly step: readonly number[];
+  /** See `newtonStep`. */
+  readonly rise: number;
+  /** How much of the step was taken. */
+  readonly size: number;
 }
 
 interface Fitted extends Fitting {
@@ -173,7 +195,8 @@ function afterBinCounts(state: Binned, counts: readonly BinCounts[]): Step<Score
   assertSome(selected);
   const baseline = baselineOf(state, counts);
   const coefficients = [log(bads / (rows - bads)), ...selected.map(() => 0)];
-  const fitting = { ...state, baseline, rows, bads, selected, rejected, coefficients, round: 0, fitRound: 0 };
+  const start = { coefficients, before: undefined, round: 0, fitRound: 0 };
+  const fitting = { ...state, baseline, rows, bads, selected, rejected, ...start };
   return askNewton(fitting, { trainingRows: rows, badRate: bads / rows, characteristics: selected.length });
 }
 
@@ -232,40 +255,59 @@ function logLossField(): Field {
 }
 
 function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
-  const { settings, selected, coefficients, rows } = state;
+  const { settings, selected, coefficients, rows, before } = state;
   const { ridge } = settings.newton;
+  const logLoss = sum.number('logLoss') / LOSS_QUANTA;
+  const objective = logLoss + penaltyOf(coefficients, ridge);
   const information = sum.numbers('information').map((q) => q / INFORMATION_QUANTA);
   const gradient = readTwoLimbs(sum, 'gradient');
-  const result = newtonStep({ gradient, information }, coefficients, ridge);
-  if (result.kind === 'collinear') return without(state, result.index, 'it follows from other features');
-  const largest = result.step.reduce((max, s) => Math.max(max, Math.abs(s)), 0);
-  const trainingLogLoss = sum.number('logLoss') / LOSS_QUANTA / rows;
-  const moved: Fitting = {
-    ...state,
-    coefficients: coefficients.map((c, j) => c + result.step[j]!),
-    round: state.round + 1,
-    fitRound: state.fitRound + 1,
-  };
+  const answered = { ...state, round: state.round + 1, fitRound: state.fitRound + 1 };
   const metrics = {
-    newtonRound: moved.round,
+    newtonRound: answered.round,
     characteristics: selected.length,
-    trainingLogLoss,
-    step: largest,
+    trainingLogLoss: logLoss / rows,
   };
-  if (largest >= CONVERGED) {
-    if (moved.fitRound < FIT_ROUNDS) return askNewton(moved, metrics);
-    throw new FederationError(
-      'DIVERGED',
-      `the fit did not converge in ${FIT_ROUNDS} Newton rounds: bads and goods are nearly separable; set newton.ridge to 1 or more`,
-    );
+  // rounding alone can make a sum of losses larger, by half a quantum a row on either side
+  if (before !== undefined && objective > before.objective + rows / LOSS_QUANTA) {
+    const size = shorterStep(before.size, objective - before.objective, before.rise);
+    return goOn(takeStep(answered, { ...before, size }), metrics);
   }
+  const result = newtonStep({ gradient, information }, coefficients, ridge);
+  if (result.kind === 'collinear') {
+    const left = coefficients.filter((_, j) => j !== result.index);
+    return without(answered, result.index, 'it follows from other features', left);
+  }
+  const moved = takeStep(answered, { ...result, coefficients, objective, size: 1 });
+  const largest = result.step.reduce((max, s) => Math.max(max, Math.abs(s)), 0);
   const inferred = inference(information, moved.coefficients, ridge);
-  const worst = worstOf(inferred, settings);
+  const worst = largest < CLEAR ? worstOf(inferred, settings) : undefined;
   const mayRefit = settings.newton.rounds - moved.round >= FIT_ROUNDS && selected.length > 1;
-  if (worst !== undefined && mayRefit) return without(moved, worst.index, worst.reason);
+  if (worst !== undefined && mayRefit) {
+    const left = withoutInput(information, moved.coefficients, worst.index, ridge);
+    return without(moved, worst.index, worst.reason, left);
+  }
+  if (largest >= CONVERGED) return goOn(moved, { ...metrics, step: largest });
   const left = worst === undefined ? '' : '; no rounds or characteristics left to take another one out';
   const reason = `${selected.length} characteristics, converged after ${moved.round} Newton rounds${left}`;
-  return askEvaluation({ ...moved, inferred, trainingLogLoss, reason }, metrics);
+  return askEvaluation({ ...moved, inferred, trainingLogLoss: logLoss / rows, reason }, metrics);
+}
+
+function penaltyOf(coefficients: readonly number[], ridge: number): number {
+  return coefficients.reduce((sum, c, j) => sum + (j === 0 ? 0 : (ridge / 2) * c * c), 0);
+}
+
+function takeStep(state: Fitting, taken: StepTaken): Fitting {
+  const coefficients = taken.coefficients.map((c, j) => c + taken.size * taken.step[j]!);
+  return { ...state, coefficients, before: taken };
+}
+
+/** @throws FederationError DIVERGED */
+function goOn(state: Fitting, metrics: Metrics): Step<ScorecardState> {
+  if (state.fitRound < FIT_ROUNDS) return askNewton(state, metrics);
+  throw new FederationError(
+    'DIVERGED',
+    `the fit did not converge in ${FIT_ROUNDS} Newton rounds: bads and goods are nearly separable; set newton.ridge to 1 or more`,
+  );
 }
 
 /** The characteristic to take out next, as an index into the coefficients. */
@@ -290,8 +332,13 @@ function worstOf(
   return { index: inflated, reason: `its variance inflation is above ${selection.vifMax}` };
 }
 
-/** Fits again without one characteristic, from where the others stand. */
-function without(state: Fitting, index: number, reason: string): Step<ScorecardState> {
+/** Fits again without one characteristic. `index` and `coefficients` count the intercept. */
+function without(
+  state: Fitting,
+  index: number,
+  reason: string,
+  coefficients: readonly number[],
+): Step<ScorecardState> {
   const { feature, iv } = state.selected[index - 1]!;
   const selected = state.selected.filter((_, i) => i !== index - 1);
   assertSome(selected);
@@ -299,7 +346,8 @@ function without(state: Fitting, index: number, reason: string): Step<ScorecardS
     ...state,
     selected,
     rejected: [...state.rejected, { feature, iv, reason }],
-    coefficients: state.coefficients.filter((_, i) => i !== index),
+    coefficients,
+    before: undefined,
     fitRound: 0,
   };
   return askNewton(next, { newtonRound: state.round, characteristics: selected.length });

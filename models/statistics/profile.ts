@@ -60,7 +60,7 @@ export function publishedCells(
   }
   return labels.map((label, i) => {
     if (hidden[i]) return { label, rows: null, badRate: null };
-    return { label, rows: rows[i]!, badRate: rows[i]! === 0 ? null : counts.bad[i]! / rows[i]! };
+    return { label, rows: rows[i]!, badRate: rows[i] === 0 ? null : counts.bad[i]! / rows[i]! };
   });
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { createProfileAnswerer } from '#models/statistics/answer.ts';
 import { publishedCells, profileArtefact, renderProfile, type Profile } from '#models/statistics/profile.ts';
 import { profile } from '#models/statistics/program.ts';
 import { dealtOut, lenderContract, madeUpLender } from '#models/testing/made-up-lenders.ts';
@@ -7,7 +8,7 @@ import { dataContract } from '#shared/contract/contract.ts';
 import { selectRows, type NumberColumn, type Table } from '#shared/contract/table.ts';
 import { range } from '#shared/random/seeded-generator.ts';
 
-const program = { name: 'profile', settings: {} };
+const program = { name: 'profile', settings: {}, create: createProfileAnswerer };
 const table = madeUpLender(3000, 'profile');
 const pooled = await runOverTables(program, lenderContract, [table]);
 const read = (artefact: string): Profile => profileArtefact.parse(JSON.parse(artefact));

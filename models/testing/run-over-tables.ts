@@ -1,7 +1,6 @@
 /** For tests: a whole run of a program with each table as one bank, without network, masks or ledger. */
-import { answererNamed } from '#models/answerers.ts';
 import { RunMachine } from '#models/run-machine.ts';
-import type { Metrics } from '#models/program.ts';
+import type { CreateAnswerer, Metrics } from '#models/program.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 import type { Table } from '#shared/contract/table.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
@@ -20,19 +19,21 @@ export interface RunOverTables {
 }
 
 /**
+ * @param program with the half of it that answers inside a bank
  * @param forgetful every question goes to a fresh answerer, as after a restart of the agent
  */
 export async function runOverTables(
-  program: { readonly name: string; readonly settings: Json },
+  program: { readonly name: string; readonly settings: Json; readonly create: CreateAnswerer },
   contract: DataContract,
   tables: readonly Table[],
   forgetful = false,
 ): Promise<RunOverTables> {
+  const { create, ...asPlanned } = program;
   const plan = planFields.parse({
     v: 1,
     name: 'test',
     contract: '0'.repeat(64),
-    program,
+    program: asPlanned,
     participants: tables.map((_, i) => `bank-${i + 10}`),
     cohort: { minimum: 1 },
     aggregation: 'plain',
@@ -40,7 +41,6 @@ export async function runOverTables(
   });
   const machine = new RunMachine(plan, contract, tables.length);
   const setup = { contract, settings: program.settings, participants: tables.length, seed: plan.seed };
-  const create = answererNamed(program.name);
   let answerers = await Promise.all(tables.map((table) => create(setup, table)));
   const kinds: string[] = [];
   while (machine.asked !== undefined) {

@@ -101,9 +101,7 @@ const characteristic = z.strictObject({
   p: z.number(),
   vif: z.number(),
   /** Rows of each group, and its bads, where there are enough of them to be published. */
-  counts: z
-    .array(z.strictObject({ rows: z.int().min(0), bads: z.int().min(0) }).nullable())
-    .optional(),
+  counts: z.array(z.strictObject({ rows: z.int().min(0), bads: z.int().min(0) }).nullable()).optional(),
 });
 const scorecardParameters = z.strictObject({
   intercept: z.number(),
@@ -115,7 +113,7 @@ export type ScorecardParameters = z.infer<typeof scorecardParameters>;
 const tree = z.strictObject({
   /** Index into `contract.features`; −1 is a leaf. */
   feature: z.array(z.int().min(-1)),
-  /** A number's bins up to this one go left; of a category, the bins listed. */
+  /** A number's bins up to this one go left; of a category, or of special values, the bins listed. */
   bin: z.array(z.union([z.int(), z.array(z.int().min(0))])),
   missingLeft: z.array(z.boolean()),
   left: z.array(z.int()),
@@ -218,7 +216,8 @@ function assertBaseline(contract: DataContract, row: readonly (number | string |
     throw misfit(`the baseline has ${row.length} cells for ${contract.features.length} features`);
   contract.features.forEach((feature, j) => {
     const type = feature.type === 'number' ? 'number' : 'string';
-    if (row[j] !== null && typeof row[j] !== type) throw misfit(`the baseline of "${feature.name}" is no ${type}`);
+    if (row[j] !== null && typeof row[j] !== type)
+      throw misfit(`the baseline of "${feature.name}" is no ${type}`);
   });
 }
 
@@ -261,7 +260,8 @@ function assertTrees({ parameters, contract }: OfKind<'gbdt'>): void {
       const isNext = (child: number) => child > node && child < nodes;
       if (split === undefined || !isNext(of.left[node]!) || !isNext(of.right[node]!))
         throw misfit(`node ${node} of tree ${index} points to what is not there`);
-      if (Array.isArray(of.bin[node]) !== (split.type === 'category'))
+      // a number splits at a bin, or sets one of its special values (or missing, the empty list) apart
+      if (split.type === 'category' && !Array.isArray(of.bin[node]))
         throw misfit(`node ${node} of tree ${index} splits "${split.name}" as what it is not`);
     });
   });

@@ -81,7 +81,10 @@ export type ScorecardParameters = z.infer<typeof scorecardParameters>;
 const tree = z.strictObject({
   /** Index into `contract.features`; −1 is a leaf. */
   feature: z.array(z.int().min(-1)),
-  /** A number's bins in order up to this one go left; given a list (always of a category), those listed. */
+  /**
+   * A number: its ordered bins up to this one go left, special values go with missing. A list, of a category or of
+   * special values: exactly these bins go left.
+   */
   bin: z.array(z.union([z.int(), z.array(z.int().min(0))])),
   missingLeft: z.array(z.boolean()),
   left: z.array(z.int()),
@@ -228,6 +231,7 @@ function assertTrees({ parameters, contract }: OfKind<'gbdt'>): void {
       const isNext = (child: number) => child > node && child < nodes;
       if (split === undefined || !isNext(of.left[node]!) || !isNext(of.right[node]!))
         throw misfit(`node ${node} of tree ${index} points to what is not there`);
+      // a number splits at a bin, or sets one of its special values (or missing, the empty list) apart
       if (split.type === 'category' && !Array.isArray(of.bin[node]))
         throw misfit(`node ${node} of tree ${index} splits "${split.name}" as what it is not`);
     });

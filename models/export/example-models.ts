@@ -97,6 +97,9 @@ export function exampleForest(treeCount = 12, depth = 3): ModelArtefact {
       if ('categories' in bins) {
         const all = Array.from({ length: bins.categories + 1 }, (_, bin) => bin);
         tree.bin[node] = all.filter(() => generator.nextUnit() < 0.5);
+      } else if (bins.special.length > 0 && generator.nextUnit() < 0.4) {
+        const all = bins.special.map((_, i) => bins.edges.length + 1 + i);
+        tree.bin[node] = all.filter(() => generator.nextUnit() < 0.5);
       } else tree.bin[node] = pick(bins.edges.length + 1);
       const [left, right] = [add(), add()];
       tree.left[node] = left;

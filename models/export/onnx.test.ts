@@ -38,12 +38,13 @@ function forestLogit(
       const split = tree.bin[node]!;
       const missing = bin === binCount(bins) - 1;
       const special = 'edges' in bins && bin > bins.edges.length;
-      const left =
-        missing || special
-          ? tree.missingLeft[node]!
-          : typeof split === 'number'
-            ? bin <= split
-            : split.includes(bin);
+      const left = missing
+        ? tree.missingLeft[node]!
+        : typeof split !== 'number'
+          ? split.includes(bin)
+          : special
+            ? tree.missingLeft[node]!
+            : bin <= split;
       node = left ? tree.left[node]! : tree.right[node]!;
     }
     return sum + tree.value[node]!;

@@ -89,8 +89,9 @@ export function createPathAttribution(shape: NetworkShape, weights: Float32Array
       addGradient(next - at);
       at = next;
     }
+    const steps = at < 1 ? MIDPOINTS : 0;
     const width = (1 - at) / MIDPOINTS;
-    for (let step = 0; width > 0 && step < MIDPOINTS; step++) {
+    for (let step = 0; step < steps; step++) {
       followLine(layers, start, along, at + (step + 0.5) * width);
       addGradient(width);
     }

@@ -55,7 +55,10 @@ const characteristic = z.strictObject({
   /** Population mean of the input. */
   mean: z.number(),
   coefficient: z.number(),
-  /** Integer points of each group, and what rounding left: points + residual is exact. */
+  /**
+   * Whole points of each group, and what rounding left: points + residual, one group of each characteristic, add up
+   * to the score, calibration included.
+   */
   points: z.array(z.int()),
   residual: z.array(z.number()),
   iv: z.number(),

@@ -3,9 +3,11 @@
  * categories. Parameters are drawn from a seed; nothing was trained.
  */
 import { createArtefact, parseArtefact, type ModelArtefact, type ModelParts } from '#models/artefact.ts';
+import type { CalibrationMap } from '#models/evaluation/calibration.ts';
 import { initialWeights, parameterCount } from '#models/fedavg/network.ts';
 import { binCount, type FeatureBins } from '#models/preprocessing/bins.ts';
 import { inputNames } from '#models/preprocessing/transform.ts';
+import { pointsOfGroups } from '#models/scorecard/points.ts';
 import { DEFAULT_SCALING } from '#models/scoring/scaling.ts';
 import { dataContract } from '#shared/contract/contract.ts';
 import { toBase64 } from '#shared/crypto/base64.ts';
@@ -122,37 +124,33 @@ export function exampleForest(treeCount = 12, depth = 3): ModelArtefact {
   });
 }
 
-export function exampleScorecard(): ModelArtefact {
+export function exampleScorecard(map: CalibrationMap = { method: 'identity' }): ModelArtefact {
   const generator = new SeededGenerator('example scorecard');
-  const B = DEFAULT_SCALING.pdo / Math.LN2;
-  const characteristics = [0, 1, 3, 4].map((feature) => {
+  const intercept = -2.5;
+  const inputs = [0, 1, 3, 4].map((feature) => {
     const bins = exampleBins[feature]!;
     const groups = Array.from({ length: binCount(bins) }, (_, bin) => (bin < 2 ? 0 : bin % 3));
     const woe = Array.from({ length: Math.max(...groups) + 1 }, () => 2 * generator.nextUnit() - 1);
-    const coefficient = 0.75 + 0.5 * generator.nextUnit();
-    const exact = woe.map((w) => -B * coefficient * w);
-    const points = exact.map((x) => Math.round(x));
-    return {
-      feature,
-      groups,
-      woe,
-      mean: 0.125,
-      coefficient,
-      points,
-      residual: exact.map((x, g) => x - points[g]!),
-      iv: 0.2,
-      standardError: 0.1,
-      wald: 8,
-      p: 0,
-      vif: 1.1,
-    };
+    return { feature, groups, woe, coefficient: 0.75 + 0.5 * generator.nextUnit() };
   });
+  const points = pointsOfGroups(intercept, inputs, map, DEFAULT_SCALING);
+  const characteristics = inputs.map((input, i) => ({
+    ...input,
+    points: [...points[i]!.points],
+    residual: [...points[i]!.residual],
+    mean: 0.125,
+    iv: 0.2,
+    standardError: 0.1,
+    wald: 8,
+    p: 0,
+    vif: 1.1,
+  }));
   return made<'scorecard'>({
     ...common,
     kind: 'scorecard',
     transform: { kind: 'bins', features: exampleBins },
-    parameters: { intercept: -2.5, characteristics },
-    calibration: { ...judged, map: { method: 'identity' } },
+    parameters: { intercept, characteristics },
+    calibration: { ...judged, map },
   });
 }
 

@@ -1,6 +1,6 @@
 /** The exported XML is read back by an independent reader here, which knows PMML's predicates and nothing of ours. */
 import { describe, expect, test } from 'vitest';
-import { parseArtefact, type ModelArtefact } from '#models/artefact.ts';
+import { parseArtefact } from '#models/artefact.ts';
 import {
   exampleContract,
   exampleForest,
@@ -113,11 +113,6 @@ function cellsOf(row: Float64Array): Record<string, Cell> {
   );
 }
 
-function withMap(map: ModelArtefact['calibration']['map']): ModelArtefact {
-  const card = exampleScorecard();
-  return parseArtefact({ ...card, calibration: { ...card.calibration, map } });
-}
-
 describe('a scorecard exported as PMML', () => {
   test.each([
     ['identity', { method: 'identity' }, 1, 0],
@@ -125,7 +120,7 @@ describe('a scorecard exported as PMML', () => {
   ] as const)(
     'gives every applicant the score of the artefact, calibrated by %s',
     (_name, map, slope, shift) => {
-      const artefact = withMap(map);
+      const artefact = exampleScorecard(map);
       if (artefact.kind !== 'scorecard') throw new Error('not a scorecard');
       const { intercept, characteristics } = artefact.parameters;
       const pmml = parseXml(exportPmml(artefact));
@@ -214,9 +209,10 @@ describe('a scorecard exported as PMML', () => {
 
   test('is refused where points do not add up, and for other kinds of model', () => {
     const usage = expect.objectContaining({ code: 'USAGE' });
-    expect(() => exportPmml(withMap({ method: 'isotonic', logits: [-3, 0], values: [-2, 0] }))).toThrow(
-      usage,
-    );
+    const card = exampleScorecard();
+    const map = { method: 'isotonic' as const, logits: [-3, 0], values: [-2, 0] };
+    const isotonic = parseArtefact({ ...card, calibration: { ...card.calibration, map } });
+    expect(() => exportPmml(isotonic)).toThrow(usage);
     expect(() => exportPmml(exampleForest())).toThrow(usage);
   });
 });

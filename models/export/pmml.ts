@@ -1,16 +1,13 @@
 /**
  * A scorecard as PMML 4.4 (dmg.org/pmml/v4-4/Scorecard.html), for decision engines that read it. Partial scores are
- * exact points (integer points and what rounding left); they and the initial score add up to the score before it is cut
- * to its range. Reason codes are the names of the features, by points below the baseline's, and only for what lies
- * below. Calibration bends the log-odds, which a sum of points cannot follow beyond a straight line: a scorecard
- * with an isotonic map is not exported. A derived feature is a field like any other, computed by whoever asks: PMML's own
- * functions pass over missing inputs where ours do not.
+ * the card's points with what rounding left of them, so they add up to the score before it is cut to its range,
+ * calibration included. Reason codes are the names of the features, by points below the baseline's, and only for
+ * what lies below. An isotonic calibration is no sum of points: a card with one is not exported. A derived feature
+ * is a field like any other, computed by whoever asks: PMML's own functions pass over missing inputs where ours do not.
  */
 import type { ModelArtefact } from '#models/artefact.ts';
-import type { CalibrationMap } from '#models/evaluation/calibration.ts';
 import { binOf, type FeatureBins } from '#models/preprocessing/bins.ts';
 import { rowOfBaseline } from '#models/scoring/row.ts';
-import { pointsOf, scoreAtEvenOdds } from '#models/scoring/scaling.ts';
 import type { Feature } from '#shared/contract/contract.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { VERSION } from '#shared/protocol/version.ts';
@@ -22,17 +19,20 @@ export function exportPmml(artefact: ModelArtefact): string {
       'USAGE',
       `expected a scorecard to export as PMML, got a ${artefact.kind}; use --to onnx`,
     );
-  const { contract, parameters, transform, scaling, baseline } = artefact;
-  const { slope, intercept } = straightLine(artefact.calibration.map);
-  const pointsOfLogit = (logit: number): number => pointsOf(slope * logit, scaling);
-  const initialScore = scoreAtEvenOdds(scaling) + pointsOf(slope * parameters.intercept + intercept, scaling);
+  if (artefact.calibration.map.method === 'isotonic')
+    throw new FederationError(
+      'USAGE',
+      'an isotonic calibration is no sum of points and cannot be exported as PMML; use --to onnx, or calibrate by platt',
+    );
+  const { contract, parameters, transform, baseline } = artefact;
   const against = rowOfBaseline(contract, baseline.row);
   const used = parameters.characteristics.map((c) => contract.features[c.feature]!);
 
-  const characteristics = parameters.characteristics.map(({ feature, groups, woe, coefficient }) => {
+  const characteristics = parameters.characteristics.map((characteristic) => {
+    const { feature, groups } = characteristic;
     const bins = transform.features[feature]!;
     const own = contract.features[feature]!;
-    const points = woe.map((w) => pointsOfLogit(coefficient * w));
+    const points = characteristic.points.map((whole, group) => whole + characteristic.residual[group]!);
     const baselinePoints = points[groups[binOf(bins, against[feature]!)]!]!;
     const attributes = points.map((partialScore, group) => {
       const members = groups.flatMap((g, bin) => (g === group ? [bin] : []));
@@ -59,7 +59,7 @@ export function exportPmml(artefact: ModelArtefact): string {
     {
       modelName: contract.name,
       functionName: 'regression',
-      initialScore: String(initialScore),
+      initialScore: '0',
       useReasonCodes: 'true',
       reasonCodeAlgorithm: 'pointsBelow',
       baselineMethod: 'other',
@@ -96,15 +96,6 @@ export function exportPmml(artefact: ModelArtefact): string {
     scorecard,
   ]);
   return `<?xml version="1.0" encoding="UTF-8"?>\n${body}\n`;
-}
-
-function straightLine(map: CalibrationMap): { slope: number; intercept: number } {
-  if (map.method === 'identity') return { slope: 1, intercept: 0 };
-  if (map.method === 'platt') return map;
-  throw new FederationError(
-    'USAGE',
-    'an isotonic calibration is no sum of points and cannot be exported as PMML; use --to onnx, or calibrate by platt',
-  );
 }
 
 function dataField(feature: Feature): string {

@@ -6,6 +6,8 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { forEachBatch, type ApplicantRecord } from '#participant-agent/data/applicant-records.ts';
+import { csvRecords, type CsvRecord } from '#participant-agent/data/csv-records.ts';
+import { readFileHead } from '#participant-agent/data/file-head.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import { createRowReader } from '#models/scoring/row.ts';
 import { dataContract } from '#shared/contract/contract.ts';
@@ -76,7 +78,32 @@ describe('the records of a CSV file', () => {
   });
 
   test('are the same however the file falls into pieces', async () => {
-    // longer than a piece of a megabyte, with quotes and wide characters at every border
+    const cell = fc.constantFrom('', 'a', '12" b', '"q"', '"x,\n""é"""', '"x"y', ' "s" ', 'é\t', '"\r\n"');
+    const line = fc.tuple(
+      fc.array(cell, { minLength: 1, maxLength: 3 }),
+      fc.constantFrom('\n', '\r\n', '\n\n'),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(line, { maxLength: 6 }),
+        fc.integer({ min: 1, max: 9 }),
+        async (lines, chunkBytes) => {
+          const path = await fileOf(`a,b\n${lines.map(([cells, end]) => cells.join(',') + end).join('')}`);
+          const head = await readFileHead(path);
+          const records = async (size?: number) => {
+            const all: CsvRecord[] = [];
+            for await (const batch of csvRecords(path, head, size)) all.push(...batch);
+            return all;
+          };
+          expect(await records(chunkBytes)).toEqual(await records());
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  test('are read on beyond the first piece of the file', async () => {
+    // longer than a megabyte, with quotes and wide characters
     const rows = Array.from({ length: 60_000 }, (_, i) => [`é"${i}\n`, `${i}`]);
     const quoted = rows.map(([a, b]) => `"${a!.replaceAll('"', '""')}",${b}`).join('\n');
     const records = await recordsOf(await fileOf(`a,b\n${quoted}\n`));

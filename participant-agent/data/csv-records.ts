@@ -29,9 +29,14 @@ export interface CsvRecord {
 
 /**
  * In batches, the header left out.
+ * @param chunkBytes what is read at a time; results do not depend on it
  * @throws FederationError DATA_SOURCE when the file cannot be read on: not UTF-8, a quote that is never closed
  */
-export async function* csvRecords(path: string, file: FileHead): AsyncGenerator<CsvRecord[]> {
+export async function* csvRecords(
+  path: string,
+  file: FileHead,
+  chunkBytes = CHUNK_BYTES,
+): AsyncGenerator<CsvRecord[]> {
   const { delimiter, columns } = csvHeadOf(path, file);
   const parser = new RecordParser(path, delimiter, columns.length);
   const decoder = new TextDecoder('utf-8', { fatal: true }); // drops a BOM
@@ -47,16 +52,16 @@ export async function* csvRecords(path: string, file: FileHead): AsyncGenerator<
       'save it as CSV again',
     );
   };
-  for await (const bytes of openBytes(path, file.format === 'csv-gzip')) {
+  for await (const bytes of openBytes(path, file.format === 'csv-gzip', chunkBytes)) {
     yield withoutHeader(parser.push(decode(path, parser.line, decoder, bytes)));
   }
   yield withoutHeader(parser.end(decode(path, parser.line, decoder)));
 }
 
-function openBytes(path: string, zipped: boolean): AsyncIterable<Uint8Array> {
-  const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
+function openBytes(path: string, zipped: boolean, chunkBytes: number): AsyncIterable<Uint8Array> {
+  const file = createReadStream(path, { highWaterMark: chunkBytes });
   if (!zipped) return file;
-  const unpacked = createGunzip({ chunkSize: CHUNK_BYTES });
+  const unpacked = createGunzip({ chunkSize: Math.max(64, chunkBytes) });
   file.on('error', (error) => unpacked.destroy(error));
   return file.pipe(unpacked) as Readable;
 }
@@ -178,8 +183,7 @@ function readQuoted(
       let from = open + 1;
       for (;;) {
         const close = text.indexOf('"', from);
-        // a quote that ends the text may be the first half of a doubled one
-        if (close < 0 || (close + 1 === text.length && !isLast)) return undefined;
+        if (close < 0) return undefined;
         cell += text.slice(from, close);
         from = close + 1;
         if (text[from] !== '"') break;
@@ -190,7 +194,7 @@ function readQuoted(
       cells.push(cell);
       at = from;
       const end = endOfCell(text, at, delimiter);
-      if (end === text.length && !isLast) return undefined;
+      if (end === text.length && !isLast) return undefined; // perhaps the quote was half of a doubled one
       if (text.slice(at, end).trim() !== '') problem = 'text follows the closing quote of a cell';
       at = end;
     } else {

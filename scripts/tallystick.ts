@@ -231,6 +231,14 @@ model
   .addOption(json())
   .action(run(async () => (await import('#scripts/commands/model.ts')).exportModel));
 model
+  .command('validate <file>')
+  .description(
+    'against outcomes that have come in: ranking, calibration, lift; exit 1 when the data do not pass',
+  )
+  .requiredOption('--data <file>', 'CSV (also .gz) or Parquet, with the outcome')
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/commands/validate-model.ts')).validateModel));
+model
   .command('score <file>')
   .description(
     'a file of applicants to a file of PDs, scores, decisions and reasons: exit 1 when some were kept out',

@@ -268,3 +268,36 @@ describe('model score', () => {
     expect([done.code, done.stderr]).toEqual([2, expect.stringContaining('"sector" (nearest: "Sector")')]);
   });
 });
+
+describe('model validate', () => {
+  test('holds a model against outcomes, and refuses a file that does not fit its contract', async () => {
+    const sectors = ['trade', 'food & drink', 'transport', 'IT'];
+    const rows = Array.from({ length: 400 }, (_, i) => {
+      const bad = (i * 7) % 40 < 4 + 4 * (i % 4) ? 1 : 0;
+      return `${(i % 50) * 700},${sectors[i % 4]},${12 + (i % 90)},${i % 31},one,${bad}`;
+    });
+    const header = 'turnover,sector,months,arrears,owner,default';
+    await writeFile(pathOf('outcomes.csv'), `${header}\n${rows.join('\n')}\n`);
+    const validate = (data: string, ...more: string[]) =>
+      command(['model', 'validate', pathOf('scorecard.json'), '--data', pathOf(data), ...more]);
+    const json = onlyJson(await validate('outcomes.csv', '--json')) as Record<string, number> & {
+      interval: { low: number; high: number };
+      groups: { rows: number }[];
+    };
+    expect(json['rows']).toBe(400);
+    expect(json['bads']).toBe(rows.filter((row) => row.endsWith(',1')).length);
+    expect(json.interval.low).toBeLessThan(json['auc']!);
+    expect(json.interval.high).toBeGreaterThan(json['auc']!);
+    expect(json.groups.reduce((sum, group) => sum + group.rows, 0)).toBe(400);
+    const text = await validate('outcomes.csv');
+    expect(text).toMatchObject({ code: 0 });
+    expect(text.stdout).toContain(`AUC`);
+    expect(text.stdout).toContain(json['auc']!.toFixed(4));
+
+    await writeFile(
+      pathOf('all-good.csv'),
+      `${header}\n${rows.map((row) => row.replace(/1$/, '0')).join('\n')}\n`,
+    );
+    expect(await validate('all-good.csv')).toMatchObject({ code: 1 });
+  });
+});

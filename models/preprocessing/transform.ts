@@ -3,17 +3,18 @@
  *
  * A number is clipped to the contract's [min, max], put on its declared scale (linear, or
  * sign(x)·ln(1+|x|)), mapped to [0, 1] over that range, then standardised with the federation's mean and
- * standard deviation and limited to ±LIMIT. A missing number becomes 0 and sets its indicator. A category is
+ * standard deviation and limited to ±INPUT_LIMIT. A missing number becomes 0 and sets its indicator. A category is
  * one-hot over the contract's vocabulary, then "other", then, where missing is allowed, "missing".
  *
  * Means and deviations live in [0, 1] units: they are all a sum can give, and need no logarithm to agree on.
  */
 import { z } from 'zod';
+import { exp, log1p } from '#models/arithmetic/exp-log.ts';
 import type { DataContract, NumberFeature } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
 
 /** A standardised value beyond this many standard deviations says no more than that it is extreme. */
-const LIMIT = 5;
+export const INPUT_LIMIT = 5;
 
 /** One pair for each number feature, in contract order, in units of the feature's [0, 1] range. */
 export const standardisation = z.strictObject({
@@ -24,6 +25,16 @@ export type Standardisation = z.infer<typeof standardisation>;
 
 export function numberFeatures(contract: DataContract): NumberFeature[] {
   return contract.features.filter((f) => f.type === 'number');
+}
+
+/** For each contract feature, its first input and the one after its last. */
+export function inputRanges(contract: DataContract): { start: number; end: number }[] {
+  let end = 0;
+  return contract.features.map((f) => {
+    const start = end;
+    end += (f.type === 'number' ? 1 : f.categories.length + 1) + (f.missing === 'allowed' ? 1 : 0);
+    return { start, end };
+  });
 }
 
 /** Names of the network's inputs, in order. */
@@ -38,16 +49,34 @@ export function inputNames(contract: DataContract): string[] {
 /** Maps a value to [0, 1] over the feature's range; NaN stays NaN. */
 export function unitScaler(feature: NumberFeature): (value: number) => number {
   const onScale = feature.scale === 'log' ? signedLog : (x: number) => x;
-  const low = onScale(feature.min);
-  const span = onScale(feature.max) - low;
+  const { low, span } = unitRange(feature);
   return (value) => {
     const clipped = value < feature.min ? feature.min : value > feature.max ? feature.max : value;
     return (onScale(clipped) - low) / span;
   };
 }
 
+/** Where the feature's range begins on its scale, and how long it is. */
+export function unitRange(feature: NumberFeature): { low: number; span: number } {
+  const onScale = feature.scale === 'log' ? signedLog : (x: number) => x;
+  const low = onScale(feature.min);
+  return { low, span: onScale(feature.max) - low };
+}
+
+/** Undoes `unitScaler` for values in [0, 1]; within the feature's range. */
+export function fromUnit(feature: NumberFeature, unit: number): number {
+  const { low, span } = unitRange(feature);
+  const onScale = low + unit * span;
+  const value = feature.scale === 'log' ? signedExp(onScale) : onScale;
+  return value < feature.min ? feature.min : value > feature.max ? feature.max : value;
+}
+
 function signedLog(x: number): number {
-  return x < 0 ? -Math.log1p(-x) : Math.log1p(x);
+  return x < 0 ? -log1p(-x) : log1p(x);
+}
+
+function signedExp(y: number): number {
+  return y < 0 ? 1 - exp(-y) : exp(y) - 1;
 }
 
 /** The feature matrix, row-major [table.rowCount, inputNames.length]. */
@@ -71,7 +100,7 @@ export function transformTable(contract: DataContract, fit: Standardisation, tab
           if (indicator === 1) matrix[at + 1] = 1;
         } else {
           const z = (toUnit(value) - mean) / deviation;
-          matrix[at] = z > LIMIT ? LIMIT : z < -LIMIT ? -LIMIT : z;
+          matrix[at] = z > INPUT_LIMIT ? INPUT_LIMIT : z < -INPUT_LIMIT ? -INPUT_LIMIT : z;
         }
       }
       start += 1 + indicator;
@@ -86,4 +115,39 @@ export function transformTable(contract: DataContract, fit: Standardisation, tab
     }
   }
   return matrix;
+}
+
+/** One row of `transformTable`, to the same bits: numbers (NaN missing) and category codes to inputs. */
+export type RowTransform = (row: Float64Array, inputs: Float32Array) => void;
+
+export function createRowTransform(contract: DataContract, fit: Standardisation): RowTransform {
+  let numberIndex = 0;
+  const ranges = inputRanges(contract);
+  const writers = contract.features.map((feature, j) => {
+    const { start } = ranges[j]!;
+    const indicator = feature.missing === 'allowed';
+    if (feature.type === 'category') {
+      const missingAt = start + feature.categories.length + 1;
+      return (code: number, inputs: Float32Array) => {
+        if (code > 0) inputs[start + code - 1] = 1;
+        else if (indicator) inputs[missingAt] = 1;
+      };
+    }
+    const toUnit = unitScaler(feature);
+    const mean = fit.means[numberIndex]!;
+    const deviation = fit.deviations[numberIndex]!;
+    numberIndex++;
+    return (value: number, inputs: Float32Array) => {
+      if (Number.isNaN(value)) {
+        if (indicator) inputs[start + 1] = 1;
+      } else {
+        const z = (toUnit(value) - mean) / deviation;
+        inputs[start] = z > INPUT_LIMIT ? INPUT_LIMIT : z < -INPUT_LIMIT ? -INPUT_LIMIT : z;
+      }
+    };
+  });
+  return (row, inputs) => {
+    inputs.fill(0);
+    for (let j = 0; j < writers.length; j++) writers[j]!(row[j]!, inputs);
+  };
 }

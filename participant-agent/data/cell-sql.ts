@@ -1,13 +1,8 @@
 /**
  * Cells as SQL expressions: what counts as missing, as a number and as the same text, in one place for
- * loading and for inference.
- *
- * A cell is trimmed of blanks at both ends (exports from fixed-width systems pad); what is left empty is
- * missing. Everything else is an ordinary value: "NA", "NULL" and "none" are texts like any other.
+ * loading and for inference. The rules are those of `shared/contract/cell-text.ts`, said in SQL.
  */
-
-/** Space, tab, line ends, no-break space, ideographic space. */
-const BLANKS = ' \t\r\n\u00a0\u3000';
+import { BLANKS } from '#shared/contract/cell-text.ts';
 
 /** A SQL text literal. A zero byte would end the statement, so it is joined in. */
 export function sqlText(text: string): string {
@@ -33,24 +28,7 @@ export function finiteNumber(cell: string): string {
   return `CASE WHEN contains(${cell}, '_') THEN 'nan'::DOUBLE ELSE ${number} END`;
 }
 
-/**
- * A whole number written as a decimal ("2.0", as pandas writes integer columns that have gaps) reads as the
- * whole number. Leading zeros stay: "01" is a code.
- */
+/** `canonicalValue` as SQL. */
 export function canonicalText(cell: string): string {
   return `regexp_replace(${trimmedText(cell)}, '^(-?[0-9]+)\\.0+$', '\\1')`;
-}
-
-/** `trimmedText` in TypeScript. */
-export function trimBlanks(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && BLANKS.includes(text[start]!)) start++;
-  while (end > start && BLANKS.includes(text[end - 1]!)) end--;
-  return text.slice(start, end);
-}
-
-/** `canonicalText` in TypeScript. */
-export function canonicalValue(text: string): string {
-  return trimBlanks(text).replace(/^(-?[0-9]+)\.0+$/, '$1');
 }

@@ -8,6 +8,7 @@ import { print, printJson, say, table } from '#scripts/commands/output.ts';
 import { benchMasks, benchSession } from '#scripts/bench/bench-masks.ts';
 import { benchRounds, type RoundCost } from '#scripts/bench/bench-rounds.ts';
 import { benchSum } from '#scripts/bench/bench-sum.ts';
+import { benchTrees } from '#scripts/bench/bench-trees.ts';
 
 const json = process.argv.includes('--json');
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
@@ -88,8 +89,44 @@ if (!json && masks.length > 0) {
   );
 }
 
+const trees = only === undefined || only === 'trees' ? await benchTrees() : [];
+if (!json && trees.length > 0) {
+  print(`\nBoosted trees, one thread, against XGBoost ${trees[0]!.xgboost?.version ?? '(not here)'}\n`);
+  print(
+    table(
+      [
+        'data',
+        'rows',
+        'features',
+        'AUC',
+        'XGBoost',
+        'gap',
+        'seconds',
+        'XGBoost',
+        'ratio',
+        'us a score',
+        'us explained',
+      ],
+      trees.map(({ xgboost, ...ours }) => [
+        ours.dataSet,
+        String(ours.trainingRows),
+        String(ours.features),
+        ours.auc.toFixed(4),
+        xgboost?.auc.toFixed(4) ?? '-',
+        xgboost === undefined ? '-' : (ours.auc - xgboost.auc).toFixed(4),
+        ours.seconds.toFixed(3),
+        xgboost?.seconds.toFixed(3) ?? '-',
+        xgboost === undefined ? '-' : (ours.seconds / xgboost.seconds).toFixed(2),
+        ours.scoreMicroseconds.toFixed(1),
+        ours.explainMicroseconds.toFixed(1),
+      ]),
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+    ),
+  );
+}
+
 if (json) {
-  printJson({ node: process.version, cores: cpus().length, sum, masks, sessions, rounds });
+  printJson({ node: process.version, cores: cpus().length, sum, masks, sessions, rounds, trees });
 } else if (rounds.length > 0) {
   print(`\nOne round without training, ${cpus().length} cores, Node ${process.version}\n`);
   print(

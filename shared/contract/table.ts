@@ -29,17 +29,38 @@ export function isNumberColumn(column: Column): column is NumberColumn {
   return column.feature.type === 'number';
 }
 
+/** Fills `row` with the cells of row `index`, a slot a column: numbers as they are, categories by code. */
+export function rowAt(table: Table, index: number, row: Float64Array): Float64Array {
+  table.columns.forEach((column, j) => {
+    row[j] = isNumberColumn(column) ? column.values[index]! : column.codes[index]!;
+  });
+  return row;
+}
+
 /** The rows at `indices`, in that order. */
 export function selectRows(table: Table, indices: Uint32Array): Table {
   return {
     rowCount: indices.length,
-    bad: Uint8Array.from(indices, (i) => table.bad[i]!),
+    bad: gather(table.bad, indices, new Uint8Array(indices.length)),
     columns: table.columns.map((column) =>
       isNumberColumn(column)
-        ? { feature: column.feature, values: Float64Array.from(indices, (i) => column.values[i]!) }
-        : { feature: column.feature, codes: Uint16Array.from(indices, (i) => column.codes[i]!) },
+        ? {
+            feature: column.feature,
+            values: gather(column.values, indices, new Float64Array(indices.length)),
+          }
+        : { feature: column.feature, codes: gather(column.codes, indices, new Uint16Array(indices.length)) },
     ),
   };
+}
+
+/** A plain loop: `from` with a function takes ten times as long. */
+function gather<Values extends Uint8Array | Uint16Array | Float64Array>(
+  values: Values,
+  indices: Uint32Array,
+  into: Values,
+): Values {
+  for (let i = 0; i < indices.length; i++) into[i] = values[indices[i]!]!;
+  return into;
 }
 
 /** All rows of `tables`, one after the other. All must follow the same contract. */

@@ -1,0 +1,246 @@
+/**
+ * The model a bank keeps, whatever program made it: canonical JSON, addressed by the root of its bytes. It holds
+ * everything needed to score and to explain a score, and nothing that depends on a training library.
+ *
+ * It says nothing of the run it came from: the same rows give the same bytes, pooled or federated. Where it came
+ * from is in the ledger, beside it.
+ */
+import { z } from 'zod';
+import { calibrationRecord } from '#models/evaluation/calibration.ts';
+import { binCount, featureBins } from '#models/preprocessing/bins.ts';
+import { cutoffs } from '#models/scoring/cutoffs.ts';
+import { scaling } from '#models/scoring/scaling.ts';
+import { dataContract, type DataContract } from '#shared/contract/contract.ts';
+import type { Json } from '#shared/crypto/canonical-json.ts';
+import { messageHash } from '#shared/crypto/signed-message.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { hash } from '#shared/protocol/ids.ts';
+
+const FEATURES_MAX = 2000;
+const TREES_MAX = 2000;
+
+/** See `preprocessing/transform.ts`: one pair a number feature, in units of its [0, 1] range. */
+const standardisedTransform = z.strictObject({
+  kind: z.literal('standardised'),
+  means: z.array(z.number()).max(FEATURES_MAX),
+  deviations: z.array(z.number().positive()).max(FEATURES_MAX),
+});
+export type StandardisedTransform = z.infer<typeof standardisedTransform>;
+
+/** See `preprocessing/bins.ts`: the bins of every contract feature, in contract order. */
+const binsTransform = z.strictObject({
+  kind: z.literal('bins'),
+  features: z.array(featureBins).max(FEATURES_MAX),
+});
+export type BinsTransform = z.infer<typeof binsTransform>;
+
+const networkParameters = z.strictObject({
+  network: z.strictObject({
+    inputs: z.int().min(1),
+    hidden: z.array(z.int().min(1)),
+    dropout: z.number().min(0).max(1),
+  }),
+  /** float32, little-endian, in base64; laid out as `fedavg/network.ts` says. */
+  weights: z.string(),
+});
+export type NetworkParameters = z.infer<typeof networkParameters>;
+
+const characteristic = z.strictObject({
+  /** Index into `contract.features`. */
+  feature: z.int().min(0),
+  /** Coarse group of each fine bin of the transform. */
+  groups: z.array(z.int().min(0)),
+  /** ln(share of bads / share of goods) of each group. */
+  woe: z.array(z.number()),
+  /** Population mean of the input. */
+  mean: z.number(),
+  coefficient: z.number(),
+  /**
+   * Whole points of each group, and what rounding left: points + residual, one group of each characteristic, add up
+   * to the score, calibration included.
+   */
+  points: z.array(z.int()),
+  residual: z.array(z.number()),
+  iv: z.number(),
+  standardError: z.number(),
+  wald: z.number(),
+  p: z.number(),
+  vif: z.number(),
+  /** Rows of each group, and its bads, where there are enough of them to be published. */
+  counts: z.array(z.strictObject({ rows: z.int().min(0), bads: z.int().min(0) }).nullable()).optional(),
+});
+const scorecardParameters = z.strictObject({
+  intercept: z.number(),
+  characteristics: z.array(characteristic).max(FEATURES_MAX),
+  /** Features that are not in the scorecard, and why, in the order they fell out. */
+  rejected: z
+    .array(z.strictObject({ feature: z.int().min(0), iv: z.number(), reason: z.string().max(200) }))
+    .max(FEATURES_MAX)
+    .optional(),
+});
+export type ScorecardParameters = z.infer<typeof scorecardParameters>;
+
+/** Flat arrays, one entry a node; node 0 is the root, children have higher indices than their parent. */
+const tree = z.strictObject({
+  /** Index into `contract.features`; −1 is a leaf. */
+  feature: z.array(z.int().min(-1)),
+  /**
+   * A number: its ordered bins up to this one go left, special values go with missing. A list, of a category or of
+   * special values: exactly these bins go left.
+   */
+  bin: z.array(z.union([z.int(), z.array(z.int().min(0))])),
+  missingLeft: z.array(z.boolean()),
+  left: z.array(z.int()),
+  right: z.array(z.int()),
+  /** What a leaf adds to the log-odds, the learning rate included. */
+  value: z.array(z.number()),
+  /** Training rows that came through. */
+  cover: z.array(z.number().min(0)),
+});
+const gbdtParameters = z.strictObject({
+  baseLogit: z.number(),
+  trees: z.array(tree).max(TREES_MAX),
+});
+export type GbdtParameters = z.infer<typeof gbdtParameters>;
+
+const common = {
+  v: z.literal(2),
+  contract: dataContract,
+  /** messageHash("transform", transform): which two models share. */
+  transformHash: hash,
+  calibration: calibrationRecord,
+  scaling,
+  cutoffs: cutoffs.optional(),
+  /** The applicant others are explained against: made of typical values, never a real one. */
+  baseline: z.strictObject({
+    row: z.array(z.union([z.number(), z.string(), z.null()])).max(FEATURES_MAX),
+  }),
+  /** Figures on rows kept back. */
+  metrics: z.record(z.string(), z.number()),
+};
+
+const modelArtefact = z.discriminatedUnion('kind', [
+  z.strictObject({
+    ...common,
+    kind: z.literal('network'),
+    transform: standardisedTransform,
+    parameters: networkParameters,
+  }),
+  z.strictObject({
+    ...common,
+    kind: z.literal('scorecard'),
+    transform: binsTransform,
+    parameters: scorecardParameters,
+  }),
+  z.strictObject({
+    ...common,
+    kind: z.literal('gbdt'),
+    transform: binsTransform,
+    parameters: gbdtParameters,
+  }),
+]);
+export type ModelArtefact = z.infer<typeof modelArtefact>;
+export type ModelKind = ModelArtefact['kind'];
+
+type OfKind<Kind extends ModelKind> = Extract<ModelArtefact, { kind: Kind }>;
+
+/** What a program hands over; version and transform hash are added. */
+export type ModelParts<Kind extends ModelKind> = Omit<OfKind<Kind>, 'v' | 'transformHash'>;
+
+export function createArtefact<Kind extends ModelKind>(parts: ModelParts<Kind>): Json {
+  const { cutoffs: limits, ...rest } = parts;
+  return {
+    ...rest,
+    ...(limits === undefined ? {} : { cutoffs: limits }),
+    v: 2,
+    transformHash: messageHash('transform', parts.transform),
+  } as unknown as Json;
+}
+
+/**
+ * Reads a model and checks that its parts fit each other, so that a scorer need not.
+ * @throws FederationError SCHEMA naming what is wrong
+ */
+export function parseArtefact(value: unknown): ModelArtefact {
+  const parsed = modelArtefact.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    const where = issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
+    throw new FederationError('SCHEMA', `expected a model artefact of version 2; ${where}${issue.message}`, {
+      cause: parsed.error,
+    });
+  }
+  const artefact = parsed.data;
+  if (messageHash('transform', artefact.transform) !== artefact.transformHash)
+    throw misfit('the transform does not have the hash given for it');
+  assertBaseline(artefact.contract, artefact.baseline.row);
+  if (artefact.transform.kind === 'standardised') {
+    const numbers = artefact.contract.features.filter((f) => f.type === 'number').length;
+    const { means, deviations } = artefact.transform;
+    if (means.length !== numbers || deviations.length !== numbers)
+      throw misfit(`${numbers} number features need as many means and deviations`);
+  } else assertBins(artefact.contract, artefact.transform);
+  if (artefact.kind === 'scorecard') assertScorecard(artefact);
+  if (artefact.kind === 'gbdt') assertTrees(artefact);
+  return artefact;
+}
+
+function assertBaseline(contract: DataContract, row: readonly (number | string | null)[]): void {
+  if (row.length !== contract.features.length)
+    throw misfit(`the baseline has ${row.length} cells for ${contract.features.length} features`);
+  contract.features.forEach((feature, j) => {
+    const type = feature.type === 'number' ? 'number' : 'string';
+    if (row[j] !== null && typeof row[j] !== type)
+      throw misfit(`the baseline of "${feature.name}" is no ${type}`);
+  });
+}
+
+function assertBins(contract: DataContract, transform: BinsTransform): void {
+  if (transform.features.length !== contract.features.length)
+    throw misfit(`${contract.features.length} features need as many bins`);
+  contract.features.forEach((feature, j) => {
+    const bins = transform.features[j]!;
+    const fits =
+      feature.type === 'number'
+        ? !('categories' in bins)
+        : 'categories' in bins && bins.categories === feature.categories.length;
+    if (!fits) throw misfit(`the bins of "${feature.name}" are not those of its type`);
+  });
+}
+
+function assertScorecard({ parameters, transform, contract }: OfKind<'scorecard'>): void {
+  for (const { feature, groups, woe, points, residual, counts } of parameters.characteristics) {
+    const bins = transform.features[feature];
+    if (bins === undefined) throw misfit(`there is no feature ${feature}`);
+    const { name } = contract.features[feature]!;
+    if (groups.length !== binCount(bins)) throw misfit(`"${name}" needs a group for each of its bins`);
+    const needed = Math.max(...groups) + 1;
+    for (const list of [woe, points, residual, ...(counts === undefined ? [] : [counts])]) {
+      if (list.length !== needed) throw misfit(`"${name}" has ${needed} groups, but not as many values`);
+    }
+  }
+}
+
+/** Children after their parent: so every walk down ends. */
+function assertTrees({ parameters, contract }: OfKind<'gbdt'>): void {
+  parameters.trees.forEach((of, index) => {
+    const nodes = of.feature.length;
+    const lists = [of.bin, of.missingLeft, of.left, of.right, of.value, of.cover];
+    if (nodes === 0 || lists.some((list) => list.length !== nodes))
+      throw misfit(`the lists of tree ${index} differ in length`);
+    of.feature.forEach((feature, node) => {
+      if (feature === -1) return;
+      const split = contract.features[feature];
+      const isNext = (child: number) => child > node && child < nodes;
+      if (split === undefined || !isNext(of.left[node]!) || !isNext(of.right[node]!))
+        throw misfit(`node ${node} of tree ${index} points to what is not there`);
+      // a number splits at a bin, or sets one of its special values (or missing, the empty list) apart
+      if (split.type === 'category' && !Array.isArray(of.bin[node]))
+        throw misfit(`node ${node} of tree ${index} splits "${split.name}" as what it is not`);
+    });
+  });
+}
+
+function misfit(what: string): FederationError {
+  return new FederationError('SCHEMA', `expected a model artefact whose parts fit: ${what}`);
+}

@@ -1,0 +1,252 @@
+/**
+ * One evaluation of a model on hold-out rows, as a part of a question: what the banks add up, and what is
+ * read from the sum. The hold-out is halved by record key: the calibration map is fitted to one half and
+ * judged on the other. Ranking (AUC, KS) and the losses of the model as it is are taken over both.
+ *
+ * All fields are u64 with scale 1; log-odds and losses are whole quanta of 2^-20, so that sums do not depend
+ * on how rows are spread. 128 banks of 2^20 rows fit.
+ */
+import { chiSquareTail } from '#models/arithmetic/chi-square.ts';
+import { logLossOf, sigmoid } from '#models/arithmetic/exp-log.ts';
+import {
+  calibratedLogit,
+  fitIsotonic,
+  fitPlatt,
+  groupBins,
+  type CalibrationMap,
+  type CalibrationRecord,
+  type Group,
+  type ScoreBins,
+} from '#models/evaluation/calibration.ts';
+import { discriminationOf, scoreBin } from '#models/metrics/score-histogram.ts';
+import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import type { Answer } from '#models/program.ts';
+import { rowsKept, type RecordKeys } from '#models/rows/record-keys.ts';
+import type { Field } from '#shared/ring/field.ts';
+import type { RingSum } from '#shared/ring/ring-sum.ts';
+
+/** 0.04 of log-odds each. */
+const SCORE_BINS = 400;
+/** Quanta in one unit of log-odds, loss or PD. */
+const QUANTA = 2 ** 20;
+/** Log-odds are limited to ±32 and losses thereby to 33: a PD of 1e-14 is as good as none. */
+const LOGIT_LIMIT = 32;
+const LOSS_LIMIT = 33;
+const TABLE_GROUPS = 10;
+
+const HISTOGRAMS = ['FitBad', 'FitGood', 'JudgeBad', 'JudgeGood'] as const;
+const LOGIT_SUMS = ['FitLogits', 'JudgeLogits'] as const;
+const LOSS_SUMS = ['LogLoss', 'Brier', 'Pd'] as const;
+
+/** @param prefix begins the name of each field: letters and digits, at most 20 */
+export function evaluationFields(prefix: string): Field[] {
+  const field = (name: string, length: number, clip: number): Field => ({
+    name: `${prefix}${name}`,
+    length,
+    scale: 1,
+    clip,
+    rounding: 'nearest',
+  });
+  return [
+    ...HISTOGRAMS.map((name) => field(name, SCORE_BINS, ROWS_MAX)),
+    ...LOGIT_SUMS.map((name) => field(name, SCORE_BINS, ROWS_MAX * LOGIT_LIMIT * QUANTA)),
+    ...LOSS_SUMS.map((name) => field(name, 1, ROWS_MAX * LOSS_LIMIT * QUANTA)),
+  ];
+}
+
+/**
+ * Inside a bank.
+ * @param logits the model's log-odds of bad, before calibration, one for each hold-out row; the same bits on
+ *   every machine
+ * @param keys of the same rows
+ * @param seed the plan's: decides the halves
+ */
+export function answerEvaluation(
+  prefix: string,
+  logits: Float64Array,
+  bad: Uint8Array,
+  keys: RecordKeys,
+  seed: string,
+): Answer {
+  const fit = new Uint8Array(bad.length);
+  for (const row of rowsKept(keys, 'calibration', seed, 0.5)) fit[row] = 1;
+  const answer: Record<string, Float64Array> = {};
+  for (const { name, length } of evaluationFields(prefix)) answer[name] = new Float64Array(length);
+  const sums = (name: string) => answer[`${prefix}${name}`]!;
+  const [logLoss, brier, pd] = LOSS_SUMS.map(sums) as [Float64Array, Float64Array, Float64Array];
+  const halves = ['Judge', 'Fit'].map((half) => ({
+    good: sums(`${half}Good`),
+    bad: sums(`${half}Bad`),
+    logits: sums(`${half}Logits`),
+  }));
+  for (let i = 0; i < logits.length; i++) {
+    const z = limited(logits[i]!);
+    const y = bad[i]!;
+    const bin = scoreBin(z, SCORE_BINS);
+    const half = halves[fit[i]!]!;
+    (y === 1 ? half.bad : half.good)[bin]! += 1;
+    half.logits[bin]! += quanta(z);
+    const p = sigmoid(z);
+    logLoss[0]! += quanta(logLossOf(z, y));
+    brier[0]! += quanta((p - y) * (p - y));
+    pd[0]! += quanta(p);
+  }
+  return answer;
+}
+
+function limited(logit: number): number {
+  return logit > LOGIT_LIMIT ? LOGIT_LIMIT : logit < -LOGIT_LIMIT ? -LOGIT_LIMIT : logit;
+}
+
+function quanta(x: number): number {
+  return Math.floor(x * QUANTA + 0.5);
+}
+
+export interface EvaluationSettings {
+  readonly method: 'identity' | 'platt' | 'isotonic';
+  /** Fewest rows of a group that is published. */
+  readonly kMin: number;
+}
+
+export interface Evaluation {
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly calibration: CalibrationRecord;
+}
+
+/**
+ * Metrics over all hold-out rows: `holdoutRows`, `badRate`, `logLoss`, `brier`, `meanPd`, and with both
+ * outcomes `auc`, `aucError`, `gini`, `ks`, `ksUpper`. Over the judging half and after calibration:
+ * `calibratedLogLoss`, `calibratedBrier`, `calibratedMeanPd`, `calibrationError` (mean gap between PD and bad
+ * rate over the table's groups, by rows) and, where they exist, `calibrationSlope` and `calibrationIntercept`
+ * (1 and 0 when calibration is perfect). With fewer than kMin hold-out rows there is only their number.
+ *
+ * A method for which the rows do not suffice gives way: isotonic to platt, platt to identity. Platt's line also
+ * gives way when the rows cannot tell it from identity (likelihood ratio, 5 %): a line fitted to little then
+ * adds more error than it removes.
+ */
+export function readEvaluation(
+  prefix: string,
+  sum: RingSum,
+  { method, kMin }: EvaluationSettings,
+): Evaluation {
+  const numbers = (name: string) => sum.numbers(`${prefix}${name}`);
+  const halfOf = (half: 'Fit' | 'Judge'): ScoreBins => ({
+    bad: numbers(`${half}Bad`),
+    good: numbers(`${half}Good`),
+    logits: numbers(`${half}Logits`).map((q) => q / QUANTA),
+  });
+  const [fit, judging] = [halfOf('Fit'), halfOf('Judge')];
+  const bad = judging.bad.map((b, i) => b + fit.bad[i]!);
+  const good = judging.good.map((g, i) => g + fit.good[i]!);
+  const bads = bad.reduce((a, b) => a + b, 0);
+  const rows = good.reduce((a, b) => a + b, bads);
+  const map = fitMap(method, fit, kMin);
+  const table = groupBins(judging, enoughFor(judging, kMin)).map((group) => tableRow(group, judging, map));
+  const calibration = { map, table, hosmerLemeshow: hosmerLemeshow(table) };
+  if (rows < kMin) return { metrics: { holdoutRows: rows }, calibration };
+  const mean = (name: string) => numbers(name)[0]! / QUANTA / rows;
+  const discrimination = discriminationOf(bad, good);
+  return {
+    metrics: {
+      holdoutRows: rows,
+      badRate: bads / rows,
+      logLoss: mean('LogLoss'),
+      brier: mean('Brier'),
+      meanPd: mean('Pd'),
+      ...(discrimination === undefined ? {} : { ...discrimination, gini: 2 * discrimination.auc - 1 }),
+      ...calibratedMetrics(judging, map, table),
+    },
+    calibration,
+  };
+}
+
+function fitMap(method: EvaluationSettings['method'], fit: ScoreBins, kMin: number): CalibrationMap {
+  const isotonic = method === 'isotonic' ? fitIsotonic(fit, kMin) : undefined;
+  if (isotonic !== undefined) return isotonic;
+  const identity: CalibrationMap = { method: 'identity' };
+  const platt = method === 'identity' ? undefined : fitPlatt(fit);
+  if (platt === undefined) return identity;
+  return 2 * (logLossUnder(identity, fit) - logLossUnder(platt, fit)) > LINE_EARNED ? platt : identity;
+}
+
+/** χ² with two degrees of freedom exceeds this in 5 % of samples. */
+const LINE_EARNED = 5.991464547107979;
+
+function logLossUnder(map: CalibrationMap, { bad, good, logits }: ScoreBins): number {
+  let sum = 0;
+  for (let i = 0; i < bad.length; i++) {
+    const n = bad[i]! + good[i]!;
+    if (n === 0) continue;
+    const z = judgedLogit(map, logits[i]! / n);
+    sum += bad[i]! * logLossOf(z, 1) + good[i]! * logLossOf(z, 0);
+  }
+  return sum;
+}
+
+function enoughFor({ bad, good }: ScoreBins, kMin: number): (group: Group) => boolean {
+  let rows = 0;
+  for (let i = 0; i < bad.length; i++) rows += bad[i]! + good[i]!;
+  return (group) => group.rows >= kMin && group.rows * TABLE_GROUPS >= rows;
+}
+
+function tableRow(
+  { rows, bads, from, to }: Group,
+  { bad, good, logits }: ScoreBins,
+  map: CalibrationMap,
+): CalibrationRecord['table'][number] {
+  let pd = 0;
+  for (let i = from; i < to; i++) {
+    const n = bad[i]! + good[i]!;
+    if (n > 0) pd += n * sigmoid(judgedLogit(map, logits[i]! / n));
+  }
+  return { rows, bads, meanPd: pd / rows };
+}
+
+/** Limited, so that a PD is never 0 or 1, by which χ² would be divided. */
+function judgedLogit(map: CalibrationMap, logit: number): number {
+  return limited(calibratedLogit(map, logit));
+}
+
+/** χ² = Σ (O − nπ)² / (nπ(1 − π)) (Hosmer and Lemeshow 1980). */
+export function hosmerLemeshow(table: CalibrationRecord['table']): CalibrationRecord['hosmerLemeshow'] {
+  let chiSquare = 0;
+  for (const { rows, bads, meanPd } of table) {
+    const difference = bads - rows * meanPd;
+    chiSquare += (difference * difference) / (rows * meanPd * (1 - meanPd));
+  }
+  const degrees = table.length;
+  return { chiSquare, degrees, p: degrees === 0 ? 1 : chiSquareTail(chiSquare, degrees) };
+}
+
+function calibratedMetrics(
+  judging: ScoreBins,
+  map: CalibrationMap,
+  table: CalibrationRecord['table'],
+): Record<string, number> {
+  const { bad, good, logits } = judging;
+  let [rows, brier, pd] = [0, 0, 0];
+  const calibrated = new Float64Array(bad.length);
+  for (let i = 0; i < bad.length; i++) {
+    const n = bad[i]! + good[i]!;
+    if (n === 0) continue;
+    const z = judgedLogit(map, logits[i]! / n);
+    const p = sigmoid(z);
+    calibrated[i] = z * n;
+    rows += n;
+    brier += bad[i]! * (1 - p) * (1 - p) + good[i]! * p * p;
+    pd += n * p;
+  }
+  if (table.length === 0) return {};
+  let gap = 0;
+  for (const group of table) gap += Math.abs(group.bads - group.rows * group.meanPd);
+  const line = fitPlatt({ bad, good, logits: calibrated });
+  return {
+    calibratedLogLoss: logLossUnder(map, judging) / rows,
+    calibratedBrier: brier / rows,
+    calibratedMeanPd: pd / rows,
+    calibrationError: gap / rows,
+    ...(line?.method === 'platt'
+      ? { calibrationSlope: line.slope, calibrationIntercept: line.intercept }
+      : {}),
+  };
+}

@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'vitest';
+import { aucHalfWidth, delongInterval } from '#models/metrics/auc-interval.ts';
+import { SeededGenerator } from '#shared/random/seeded-generator.ts';
+
+/** Straight from the definition: every bad against every good. */
+function delongByPairs(scores: Float64Array, bad: Uint8Array): { auc: number; variance: number } {
+  const bads = [...scores].filter((_, i) => bad[i] === 1);
+  const goods = [...scores].filter((_, i) => bad[i] === 0);
+  const wins = (x: number, y: number) => (x > y ? 1 : x === y ? 0.5 : 0);
+  const mean = (xs: number[]) => xs.reduce((a, b) => a + b, 0) / xs.length;
+  const variance = (xs: number[]) => xs.reduce((a, x) => a + (x - mean(xs)) ** 2, 0) / (xs.length - 1);
+  const ofBads = bads.map((x) => mean(goods.map((y) => wins(x, y))));
+  const ofGoods = goods.map((y) => mean(bads.map((x) => wins(x, y))));
+  return { auc: mean(ofBads), variance: variance(ofBads) / bads.length + variance(ofGoods) / goods.length };
+}
+
+describe('delongInterval', () => {
+  test('gives the known variance of ten applicants, two of the same PD', () => {
+    const pds = Float64Array.of(0.05, 0.1, 0.15, 0.2, 0.35, 0.35, 0.4, 0.6, 0.8, 0.3);
+    const found = delongInterval(pds, Uint8Array.of(0, 0, 1, 0, 1, 0, 0, 1, 1, 0));
+    expect(found.auc).toBeCloseTo(0.7708333, 7);
+    expect(found.variance).toBeCloseTo(0.0314236, 7);
+    expect(found.low).toBeCloseTo(0.7708333 - 1.959964 * Math.sqrt(0.0314236), 6);
+    expect(found.high).toBe(1);
+  });
+
+  test('agrees with comparing all pairs, with many ties and unequal classes', () => {
+    const generator = new SeededGenerator('delong test');
+    for (const rows of [7, 40, 150]) {
+      const bad = Uint8Array.from({ length: rows }, (_, i) =>
+        i < 2 || (i > 3 && generator.nextUnit() < 0.2) ? 1 : 0,
+      );
+      const scores = Float64Array.from(bad, (y) => Math.floor(8 * generator.nextUnit()) + y);
+      const found = delongInterval(scores, bad);
+      const expected = delongByPairs(scores, bad);
+      expect(found.auc).toBeCloseTo(expected.auc, 12);
+      expect(found.variance).toBeCloseTo(expected.variance, 12);
+    }
+  });
+
+  test('refuses a class of one: there is no variance to speak of', () => {
+    expect(() => delongInterval(Float64Array.of(1, 2, 3), Uint8Array.of(1, 0, 0))).toThrow(
+      expect.objectContaining({ code: 'DATA_SOURCE' }),
+    );
+  });
+});
+
+describe('aucHalfWidth', () => {
+  test.each([
+    [1000, 0.102],
+    [10_000, 0.032],
+    [50_000, 0.014],
+  ])('of AUC 0.75 with 3 %% bads among %d rows is %d', (rows, half) => {
+    expect(aucHalfWidth(0.75, 0.03 * rows, 0.97 * rows)).toBeCloseTo(half, 3);
+  });
+});

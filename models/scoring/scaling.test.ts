@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import {
+  DEFAULT_SCALING,
+  pdOfScore,
+  pointsOf,
+  pointsPerLogOdds,
+  scaling,
+  scoreAtEvenOdds,
+  scoreOfPd,
+} from '#models/scoring/scaling.ts';
+
+const S = DEFAULT_SCALING;
+const UNCUT = { ...S, min: -10_000, max: 10_000 };
+
+describe('the default scaling', () => {
+  test('has the known factor and offset', () => {
+    expect(pointsPerLogOdds(S)).toBeCloseTo(86.5617024533378, 10);
+    expect(scoreAtEvenOdds(S)).toBeCloseTo(305.58656426348887, 10);
+    expect(scaling.parse({})).toEqual(S);
+  });
+
+  test.each([
+    [1 / 31, 600],
+    [1 / 61, 660],
+    [1 / 16, 540],
+    [0.5, 305.586564],
+    [0.2, 425.586564],
+    [0.05, 560.462215],
+    [0.01, 703.347961],
+    [0.001, 903.447016],
+  ])('gives PD %d the score %d, and back', (pd, score) => {
+    expect(scoreOfPd(pd, UNCUT).score).toBeCloseTo(score, 6);
+    expect(pdOfScore(score, S)).toBeCloseTo(pd, 8);
+  });
+
+  test('cuts scores to 300 … 850 and says so', () => {
+    expect(scoreOfPd(0.001, S)).toEqual({ score: 850, clipped: true });
+    expect(scoreOfPd(0.9, S)).toEqual({ score: 300, clipped: true });
+    expect(scoreOfPd(0.05, S).clipped).toBe(false);
+    expect(pdOfScore(300, S)).toBeCloseTo(0.516129, 6);
+    expect(pdOfScore(850, S)).toBeCloseTo(0.0018526, 8);
+  });
+
+  test('gives more points for less risk', () => {
+    expect(pointsOf(-Math.LN2, S)).toBeCloseTo(60, 10);
+    expect(pointsOf(1, S)).toBeCloseTo(-86.5617024533378, 10);
+  });
+});
+
+test('another scaling: 600 at 1:19 bad to good, 50 points', () => {
+  const other = { ...S, odds: 19, pdo: 50 };
+  expect(scoreOfPd(0.05, other).score).toBeCloseTo(600, 10);
+  expect(scoreOfPd(1 / 39, other).score).toBeCloseTo(650, 10);
+});
+
+test('refuses a scaling upside down', () => {
+  expect(scaling.safeParse({ min: 850, max: 300 }).success).toBe(false);
+  expect(scaling.safeParse({ pdo: -60 }).success).toBe(false);
+});

@@ -1,13 +1,11 @@
 /** What a plan says to the `scorecard` program. */
 import { z } from 'zod';
+import { FIT_ROUNDS } from '#models/newton/fit.ts';
 import { QUANTILE_ROUNDS } from '#models/preprocessing/quantiles.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-
-/** Newton rounds one fit may take; from β = 0 it takes five to eight. */
-export const FIT_ROUNDS = 15;
 
 export const scorecardSettings = z.strictObject({
   binning: z

@@ -6,7 +6,7 @@ import {
   triangleLength,
   withoutInput,
   type LikelihoodSums,
-} from '#models/scorecard/newton.ts';
+} from '#models/newton/newton.ts';
 import { weightOfEvidence } from '#models/scorecard/woe.ts';
 
 /**

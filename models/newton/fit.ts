@@ -32,8 +32,8 @@ interface StepTaken {
 }
 
 export type FitStep =
-  /** Input `index` (1 …) follows from those before it. */
-  | { readonly kind: 'collinear'; readonly fit: Fit; readonly index: number }
+  /** These inputs (1 …) follow from those before them: go on without them, by `startFit`. */
+  | { readonly kind: 'collinear'; readonly fit: Fit; readonly inputs: readonly number[] }
   | {
       readonly kind: 'moved';
       readonly fit: Fit;
@@ -57,7 +57,8 @@ export function advanceFit(fit: Fit, sums: ReadSums, ridge: number): FitStep {
     return { kind: 'moved', fit: takeStep({ ...before, size }, rounds), step: Infinity, converged: false };
   }
   const result = newtonStep(sums, coefficients, ridge);
-  if (result.kind === 'collinear') return { kind: 'collinear', fit: { ...fit, rounds }, index: result.index };
+  if (result.kind === 'collinear')
+    return { kind: 'collinear', fit: { ...fit, rounds }, inputs: result.inputs };
   const step = result.step.reduce((max, s) => Math.max(max, Math.abs(s)), 0);
   const moved = takeStep({ ...result, coefficients, objective, size: 1 }, rounds);
   return { kind: 'moved', fit: moved, step, converged: step < CONVERGED };

@@ -223,15 +223,15 @@ function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
   const trainingLogLoss = sums.logLoss / rows;
   const metrics = { newtonRound: rounds, characteristics: selected.length, trainingLogLoss };
   if (moved.kind === 'collinear') {
-    const left = fit.coefficients.filter((_, j) => j !== moved.index);
-    return without({ ...state, fit }, moved.index, 'it follows from other features', left);
+    const left = fit.coefficients.filter((_, j) => !moved.inputs.includes(j));
+    return without({ ...state, fit }, moved.inputs, 'it follows from other features', left);
   }
   if (moved.step < CLEAR) {
     const inferred = inference(sums.information, fit.coefficients, ridge);
     const worst = worstOf(inferred, settings);
     if (worst !== undefined && selected.length > 1 && roundsMax - rounds >= FIT_ROUNDS) {
       const left = withoutInput(sums.information, fit.coefficients, worst.index, ridge);
-      return without({ ...state, fit }, worst.index, worst.reason, left);
+      return without({ ...state, fit }, [worst.index], worst.reason, left);
     }
     if (moved.converged) {
       const left = worst === undefined ? '' : '; no rounds or characteristics left to take another one out';
@@ -268,18 +268,18 @@ function worstOf(
   return { index: inflated, reason: `its variance inflation is above ${selection.vifMax}` };
 }
 
-/** Fits again without one characteristic. `index` and `coefficients` count the intercept. */
+/** Fits again without some characteristics. `indices` and `coefficients` count the intercept. */
 function without(
   state: Fitting,
-  index: number,
+  indices: readonly number[],
   reason: string,
   coefficients: readonly number[],
 ): Step<ScorecardState> {
-  const { feature, iv } = state.selected[index - 1]!;
-  const selected = state.selected.filter((_, i) => i !== index - 1);
+  const selected = state.selected.filter((_, i) => !indices.includes(i + 1));
   assertSome(selected);
   const roundsBefore = state.roundsBefore + state.fit.rounds;
-  const rejected = [...state.rejected, { feature, iv, reason }];
+  const out = indices.map((index) => state.selected[index - 1]!);
+  const rejected = [...state.rejected, ...out.map(({ feature, iv }) => ({ feature, iv, reason }))];
   const next = { ...state, selected, rejected, fit: startFit(coefficients), roundsBefore };
   return askNewton(next, { newtonRound: roundsBefore, characteristics: selected.length });
 }

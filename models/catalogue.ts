@@ -8,11 +8,14 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 
 const programs: Readonly<Record<string, Program>> = { fedavg, logistic, profile, scorecard };
 
+/** Names of all programs, as plans and policies give them. */
+export const PROGRAM_NAMES: readonly string[] = Object.keys(programs);
+
 /** @throws FederationError PLAN */
 export function programNamed(name: string): Program {
   const program = Object.hasOwn(programs, name) ? programs[name] : undefined;
   if (program === undefined) {
-    throw new FederationError('PLAN', `no program "${name}"; there is: ${Object.keys(programs).join(', ')}`);
+    throw new FederationError('PLAN', `no program "${name}"; there is: ${PROGRAM_NAMES.join(', ')}`);
   }
   return program;
 }

@@ -78,7 +78,9 @@ describe('a fit', () => {
     ];
     const { fit, converged } = run(separable);
     expect(converged).toBe(false);
-    expect(() => assertRoundsLeft(fit)).toThrow(/newton.ridge/);
+    expect(() => assertRoundsLeft(fit, 0, 100)).toThrow(/newton.ridge/);
+    expect(() => assertRoundsLeft({ ...fit, rounds: 4 }, 16, 20)).toThrow(/newton.rounds/);
+    expect(() => assertRoundsLeft({ ...fit, rounds: 4 }, 15, 20)).not.toThrow();
     expect(run(separable, 1).converged).toBe(true);
   });
 });

@@ -69,11 +69,23 @@ function takeStep(taken: StepTaken, rounds: number): Fit {
   return { coefficients, before: taken, rounds };
 }
 
-/** @throws FederationError DIVERGED when a fit that has not converged has had its rounds */
-export function assertRoundsLeft({ rounds }: Fit): void {
-  if (rounds < FIT_ROUNDS) return;
-  throw new FederationError(
-    'DIVERGED',
-    `the fit did not converge in ${FIT_ROUNDS} Newton rounds: bads and goods are nearly separable; set newton.ridge to 1 or more`,
-  );
+/**
+ * Before another round is asked for.
+ * @param roundsBefore of the fits before this one
+ * @param roundsMax of all fits together
+ * @throws FederationError DIVERGED when there are no rounds left
+ */
+export function assertRoundsLeft({ rounds }: Fit, roundsBefore: number, roundsMax: number): void {
+  if (rounds >= FIT_ROUNDS) {
+    throw new FederationError(
+      'DIVERGED',
+      `the fit did not converge in ${FIT_ROUNDS} Newton rounds: bads and goods are nearly separable; set newton.ridge to 1 or more`,
+    );
+  }
+  if (roundsBefore + rounds >= roundsMax) {
+    throw new FederationError(
+      'DIVERGED',
+      `the fit did not end within the ${roundsMax} rounds of newton.rounds; allow more`,
+    );
+  }
 }

@@ -223,6 +223,7 @@ function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
   const trainingLogLoss = sums.logLoss / rows;
   const metrics = { newtonRound: rounds, characteristics: selected.length, trainingLogLoss };
   if (moved.kind === 'collinear') {
+    assertRoundsLeft(fit, state.roundsBefore, roundsMax);
     const left = fit.coefficients.filter((_, j) => !moved.inputs.includes(j));
     return without({ ...state, fit }, moved.inputs, 'it follows from other features', left);
   }
@@ -239,7 +240,7 @@ function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
       return askEvaluation({ ...state, fit, inferred, trainingLogLoss, reason }, metrics);
     }
   }
-  assertRoundsLeft(fit);
+  assertRoundsLeft(fit, state.roundsBefore, roundsMax);
   return askNewton(
     { ...state, fit },
     Number.isFinite(moved.step) ? { ...metrics, step: moved.step } : metrics,

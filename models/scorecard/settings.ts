@@ -18,7 +18,7 @@ export const scorecardSettings = z.strictObject({
       minShare: z.number().min(0).max(0.5).default(0.05),
       /** Least number of bads, and of goods, in every group. */
       minBads: z.int().min(1).max(100_000).default(10),
-      /** `monotone`: bad rates of ranges only rise or only fall; which of them, the contract says or the data. */
+      /** `monotone`: bad rates of ranges only rise or only fall; `free` leaves it to the contract to ask for that. */
       shape: z.enum(['monotone', 'free']).default('monotone'),
     })
     .prefault({}),

@@ -17,13 +17,12 @@ export interface LocalRows {
   readonly features: readonly BinnedFeature[];
   /** Bins of all training rows, one array for each contract feature. */
   readonly columns: readonly Uint16Array[];
-  /** The features the tree may split on, and the same bins in their order. */
-  readonly layout: HistogramLayout;
+  /** The same bins in the order of histograms, with the gradients the tree is grown on. */
   readonly matrix: BinMatrix;
+  /** The features the tree may split on. */
+  readonly layout: HistogramLayout;
   /** Rows the tree is grown on. */
   readonly rows: Uint32Array;
-  /** Gradients of all training rows, as `computeGradients` writes them. */
-  readonly pairs: Float64Array;
 }
 
 export class LocalTree {
@@ -73,20 +72,20 @@ export class LocalTree {
 
   /** Sums a node's rows into `own`. @returns the sibling's histogram when the parent's was known */
   private fill(own: Histogram, node: number): Histogram | undefined {
-    const { matrix, pairs } = this.on;
+    const { matrix, layout } = this.on;
     const rows = this.partition.rowsOf(node);
     const parent = node === 0 ? undefined : this.known.get(this.tree!.left.indexOf(node));
     if (parent === undefined) {
-      matrix.addRows(own, rows, pairs);
+      matrix.addRows(own, layout, rows);
       return undefined;
     }
     const others = this.partition.rowsOf(node + 1);
     if (rows.length <= others.length) {
-      matrix.addRows(own, rows, pairs);
+      matrix.addRows(own, layout, rows);
       return withoutChild(parent, own);
     }
     const sibling = emptyHistogram(own.counts.length);
-    matrix.addRows(sibling, others, pairs);
+    matrix.addRows(sibling, layout, others);
     const left = withoutChild(parent, sibling);
     own.gradients.set(left.gradients);
     own.hessians.set(left.hessians);

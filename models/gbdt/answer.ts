@@ -65,6 +65,7 @@ class LocalEnsemble {
   private applied = -1;
   /** What belongs to the tree that grows on a forest of `applied` words. */
   private growing: LocalTree | undefined;
+  private readonly allRows: Uint32Array;
   /** Training rows in the order of histograms. */
   private matrix: BinMatrix | undefined;
 
@@ -86,6 +87,7 @@ class LocalEnsemble {
     this.features = binnedFeatures(setup.contract, bins);
     this.training = binned(training);
     this.holdout = binned(holdout);
+    this.allRows = range(training.table.rowCount);
   }
 
   answer(question: Question, progress: (fraction: number) => void): Answer {
@@ -136,8 +138,7 @@ class LocalEnsemble {
     const { table, keys, logits, columns } = this.training;
     const matrix = (this.matrix ??= new BinMatrix(features, columns, table.rowCount));
     computeGradients(logits, table.bad, matrix.pairs);
-    const rows =
-      rowShare === 1 ? range(table.rowCount) : rowsKept(keys, `tree ${tree}`, setup.seed, rowShare);
+    const rows = rowShare === 1 ? this.allRows : rowsKept(keys, `tree ${tree}`, setup.seed, rowShare);
     const layout = layoutOf(drawn.map((f) => features[f]!));
     return new LocalTree({ features, columns, matrix, layout, rows });
   }

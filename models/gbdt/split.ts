@@ -118,6 +118,7 @@ function splitOrdered(
   const apart = sumBins(cells, orderedBins, bins);
   let [g, h, count] = [0, 0, 0];
   for (let bin = 0; bin < orderedBins; bin++) {
+    if (bin > 0 && cells.counts[bin] === 0) continue; // the candidate before, again
     g += cells.gradients[bin]!;
     h += cells.hessians[bin]!;
     count += cells.counts[bin]!;

@@ -136,8 +136,9 @@ export class RingSum {
     const halves = new Int32Array(this.signed.buffer, this.signed.byteOffset, 2 * this.signed.length);
     for (let i = 0; i < out.length; i++) {
       const at = 2 * (start + i);
-      out[i] = (halves[at + 1]! * 4_294_967_296 + (halves[at]! >>> 0)) / field.scale;
+      out[i] = halves[at + 1]! * 4_294_967_296 + (halves[at]! >>> 0);
     }
+    if (field.scale !== 1) for (let i = 0; i < out.length; i++) out[i] = out[i]! / field.scale;
     return out;
   }
 

@@ -1,11 +1,15 @@
 /** The banks' halves of the programs. Imports training engines: only agents load this file. */
 import { createFedavgAnswerer } from '#models/fedavg/answer.ts';
+import { createProfileAnswerer } from '#models/statistics/answer.ts';
+import { createScorecardAnswerer } from '#models/scorecard/answer.ts';
 import { createGbdtAnswerer } from '#models/gbdt/answer.ts';
 import type { CreateAnswerer } from '#models/program.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 const answerers: Readonly<Record<string, CreateAnswerer>> = {
   fedavg: createFedavgAnswerer,
+  profile: createProfileAnswerer,
+  scorecard: createScorecardAnswerer,
   gbdt: createGbdtAnswerer,
 };
 

@@ -6,7 +6,9 @@
  * from is in the ledger, beside it.
  */
 import { z } from 'zod';
+import { calibrationRecord } from '#models/evaluation/calibration.ts';
 import { binCount, featureBins } from '#models/preprocessing/bins.ts';
+import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
@@ -16,45 +18,6 @@ import { hash } from '#shared/protocol/ids.ts';
 
 const FEATURES_MAX = 2000;
 const TREES_MAX = 2000;
-
-/** From the model's log-odds to calibrated log-odds. */
-export const calibrationMap = z.discriminatedUnion('method', [
-  z.strictObject({ method: z.literal('identity') }),
-  /** slope · z + intercept. */
-  z.strictObject({ method: z.literal('platt'), slope: z.number(), intercept: z.number() }),
-  /** `values[i]` at `logits[i]`, linear between them, constant beyond the first and the last. */
-  z
-    .strictObject({
-      method: z.literal('isotonic'),
-      logits: z.array(z.number()).min(1).max(10_000),
-      values: z.array(z.number()).min(1).max(10_000),
-    })
-    .refine(({ logits, values }) => logits.length === values.length, { message: 'need one value a logit' })
-    .refine(({ logits }) => logits.every((z, i) => i === 0 || logits[i - 1]! < z), {
-      message: 'logits must ascend',
-    }),
-]);
-export type CalibrationMap = z.infer<typeof calibrationMap>;
-
-/** The map, and how the calibrated PDs did on rows it was not fitted to. */
-const calibration = z.strictObject({
-  map: calibrationMap,
-  table: z
-    .array(z.strictObject({ rows: z.int().min(0), bads: z.int().min(0), meanPd: z.number().min(0).max(1) }))
-    .max(10),
-  hosmerLemeshow: z.strictObject({
-    chiSquare: z.number().min(0),
-    degrees: z.int().min(0),
-    p: z.number().min(0).max(1),
-  }),
-});
-export type CalibrationRecord = z.infer<typeof calibration>;
-
-/** PDs: below the one approve, from the other on decline, between them a person decides. */
-export const cutoffs = z
-  .strictObject({ approveBelow: z.number().min(0).max(1), declineFrom: z.number().min(0).max(1) })
-  .refine((c) => c.approveBelow <= c.declineFrom, { message: 'approveBelow must not exceed declineFrom' });
-export type Cutoffs = z.infer<typeof cutoffs>;
 
 /** See `preprocessing/transform.ts`: one pair a number feature, in units of its [0, 1] range. */
 const standardisedTransform = z.strictObject({
@@ -92,7 +55,10 @@ const characteristic = z.strictObject({
   /** Population mean of the input. */
   mean: z.number(),
   coefficient: z.number(),
-  /** Integer points of each group, and what rounding left: points + residual is exact. */
+  /**
+   * Whole points of each group, and what rounding left: points + residual, one group of each characteristic, add up
+   * to the score, calibration included.
+   */
   points: z.array(z.int()),
   residual: z.array(z.number()),
   iv: z.number(),
@@ -106,6 +72,11 @@ const characteristic = z.strictObject({
 const scorecardParameters = z.strictObject({
   intercept: z.number(),
   characteristics: z.array(characteristic).max(FEATURES_MAX),
+  /** Features that are not in the scorecard, and why, in the order they fell out. */
+  rejected: z
+    .array(z.strictObject({ feature: z.int().min(0), iv: z.number(), reason: z.string().max(200) }))
+    .max(FEATURES_MAX)
+    .optional(),
 });
 export type ScorecardParameters = z.infer<typeof scorecardParameters>;
 
@@ -113,7 +84,10 @@ export type ScorecardParameters = z.infer<typeof scorecardParameters>;
 const tree = z.strictObject({
   /** Index into `contract.features`; −1 is a leaf. */
   feature: z.array(z.int().min(-1)),
-  /** A number's bins up to this one go left; of a category, or of special values, the bins listed. */
+  /**
+   * A number: its ordered bins up to this one go left, special values go with missing. A list, of a category or of
+   * special values: exactly these bins go left.
+   */
   bin: z.array(z.union([z.int(), z.array(z.int().min(0))])),
   missingLeft: z.array(z.boolean()),
   left: z.array(z.int()),
@@ -134,7 +108,7 @@ const common = {
   contract: dataContract,
   /** messageHash("transform", transform): which two models share. */
   transformHash: hash,
-  calibration,
+  calibration: calibrationRecord,
   scaling,
   cutoffs: cutoffs.optional(),
   /** The applicant others are explained against: made of typical values, never a real one. */

@@ -1,10 +1,12 @@
 /** Every program there is. A new algorithm is one folder and one line here and in `answerers.ts`. */
 import { fedavg } from '#models/fedavg/program.ts';
+import { profile } from '#models/statistics/program.ts';
+import { scorecard } from '#models/scorecard/program.ts';
 import { gbdt } from '#models/gbdt/program.ts';
 import type { Program } from '#models/program.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
-const programs: Readonly<Record<string, Program>> = { fedavg, gbdt };
+const programs: Readonly<Record<string, Program>> = { fedavg, profile, scorecard, gbdt };
 
 /** @throws FederationError PLAN */
 export function programNamed(name: string): Program {

@@ -1,9 +1,9 @@
 /** From an artefact to something that scores rows: one line a kind of model. */
 import type { ModelArtefact } from '#models/artefact.ts';
 import { createNetworkModelScorer } from '#models/fedavg/score.ts';
+import { createScorecardScorer } from '#models/scorecard/score.ts';
 import { createGbdtScorer } from '#models/gbdt/score.ts';
 import { rowOfBaseline } from '#models/scoring/row.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** A row is one slot a contract feature: the number, NaN where missing, or the category's code. */
 export interface Scorer {
@@ -13,15 +13,15 @@ export interface Scorer {
   contributions(row: Float64Array): Float64Array;
 }
 
-/** @throws FederationError SHAPE when the parameters are not of the model's size, SCHEMA for an unknown kind */
+/** @throws FederationError SHAPE when the parameters are not of the model's size */
 export function scorerOf({ kind, parameters, transform, contract, baseline }: ModelArtefact): Scorer {
   const against = rowOfBaseline(contract, baseline.row);
   switch (kind) {
     case 'network':
       return createNetworkModelScorer(parameters, transform, contract, against);
+    case 'scorecard':
+      return createScorecardScorer(parameters, transform, contract, against);
     case 'gbdt':
       return createGbdtScorer(parameters, transform, contract, against);
-    default:
-      throw new FederationError('SCHEMA', `this version cannot score models of kind "${kind}"`);
   }
 }

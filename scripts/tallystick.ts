@@ -204,6 +204,44 @@ data
   .addOption(json())
   .action(run(async () => (await import('#scripts/commands/data.ts')).checkData));
 
+const language = (): Option =>
+  new Option('--language <language>', 'of reasons, where the contract has it')
+    .choices(['en', 'zh-CN'])
+    .default('en');
+const model = group('model', 'models a run has made: look at them, explain, export, score');
+model
+  .command('show <file>')
+  .description('what a model is, how good it was on rows kept back, what its PDs mean')
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/commands/model.ts')).showModel));
+model
+  .command('explain <file>')
+  .description('one applicant: PD, score, decision, points by feature, reasons')
+  .option('--row <json>', 'the applicant: an object with a value for each feature, null where not known')
+  .option('--data <file>', 'CSV (also .gz) or Parquet with the applicant')
+  .option('--line <n>', 'line of the CSV (the header is line 1), or row of the Parquet file')
+  .addOption(language())
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/commands/model.ts')).explainRow));
+model
+  .command('export <file>')
+  .description('for other engines')
+  .addOption(new Option('--to <format>', 'which').choices(['onnx', 'pmml', 'tfjs']).makeOptionMandatory())
+  .requiredOption('--out <path>', 'new file; for tfjs a folder')
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/commands/model.ts')).exportModel));
+model
+  .command('score <file>')
+  .description(
+    'a file of applicants to a file of PDs, scores, decisions and reasons: exit 1 when some were kept out',
+  )
+  .requiredOption('--data <file>', 'CSV (also .gz) or Parquet')
+  .requiredOption('--out <file>', 'new CSV file')
+  .option('--id <column>', 'a column to carry over, such as an application number')
+  .addOption(language())
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/commands/score-file.ts')).scoreFile));
+
 try {
   await program.parseAsync();
 } catch (error) {

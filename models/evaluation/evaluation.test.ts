@@ -117,6 +117,15 @@ describe('evaluation', () => {
     expect(Math.abs(rows - 10_000)).toBeLessThan(400);
   });
 
+  test('a line the rows cannot tell from identity is not drawn', () => {
+    const generator = new SeededGenerator('calibrated already');
+    const bad = Uint8Array.from(scored.logits, (z) =>
+      generator.nextUnit() < 1 / (1 + Math.exp(-z)) ? 1 : 0,
+    );
+    const { calibration } = readEvaluation('holdout', summed([{ ...scored, bad }]), settings);
+    expect(calibration.map).toEqual({ method: 'identity' });
+  });
+
   test('too few rows are not published', () => {
     const few = readEvaluation('holdout', summed([part(scored, range(15))]), settings);
     expect(few.metrics).toEqual({ holdoutRows: 15 });

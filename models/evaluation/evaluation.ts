@@ -120,7 +120,9 @@ export interface Evaluation {
  * rate over the table's groups, by rows) and, where they exist, `calibrationSlope` and `calibrationIntercept`
  * (1 and 0 when calibration is perfect). With fewer than kMin hold-out rows there is only their number.
  *
- * A method for which the rows do not suffice gives way: isotonic to platt, platt to identity.
+ * A method for which the rows do not suffice gives way: isotonic to platt, platt to identity. Platt's line also
+ * gives way when the rows cannot tell it from identity (likelihood ratio, 5 %): a line fitted to little then
+ * adds more error than it removes.
  */
 export function readEvaluation(
   prefix: string,
@@ -160,8 +162,25 @@ export function readEvaluation(
 
 function fitMap(method: EvaluationSettings['method'], fit: ScoreBins, kMin: number): CalibrationMap {
   const isotonic = method === 'isotonic' ? fitIsotonic(fit, kMin) : undefined;
-  const platt = method === 'identity' ? undefined : (isotonic ?? fitPlatt(fit));
-  return platt ?? { method: 'identity' };
+  if (isotonic !== undefined) return isotonic;
+  const identity: CalibrationMap = { method: 'identity' };
+  const platt = method === 'identity' ? undefined : fitPlatt(fit);
+  if (platt === undefined) return identity;
+  return 2 * (logLossUnder(identity, fit) - logLossUnder(platt, fit)) > LINE_EARNED ? platt : identity;
+}
+
+/** χ² with two degrees of freedom exceeds this in 5 % of samples. */
+const LINE_EARNED = 5.991464547107979;
+
+function logLossUnder(map: CalibrationMap, { bad, good, logits }: ScoreBins): number {
+  let sum = 0;
+  for (let i = 0; i < bad.length; i++) {
+    const n = bad[i]! + good[i]!;
+    if (n === 0) continue;
+    const z = judgedLogit(map, logits[i]! / n);
+    sum += bad[i]! * logLossOf(z, 1) + good[i]! * logLossOf(z, 0);
+  }
+  return sum;
 }
 
 function enoughFor({ bad, good }: ScoreBins, kMin: number): (group: Group) => boolean {
@@ -205,7 +224,7 @@ function calibratedMetrics(
   table: CalibrationRecord['table'],
 ): Record<string, number> {
   const { bad, good, logits } = judging;
-  let [rows, logLoss, brier, pd] = [0, 0, 0, 0];
+  let [rows, brier, pd] = [0, 0, 0];
   const calibrated = new Float64Array(bad.length);
   for (let i = 0; i < bad.length; i++) {
     const n = bad[i]! + good[i]!;
@@ -214,7 +233,6 @@ function calibratedMetrics(
     const p = sigmoid(z);
     calibrated[i] = z * n;
     rows += n;
-    logLoss += bad[i]! * logLossOf(z, 1) + good[i]! * logLossOf(z, 0);
     brier += bad[i]! * (1 - p) * (1 - p) + good[i]! * p * p;
     pd += n * p;
   }
@@ -223,7 +241,7 @@ function calibratedMetrics(
   for (const group of table) gap += Math.abs(group.bads - group.rows * group.meanPd);
   const line = fitPlatt({ bad, good, logits: calibrated });
   return {
-    calibratedLogLoss: logLoss / rows,
+    calibratedLogLoss: logLossUnder(map, judging) / rows,
     calibratedBrier: brier / rows,
     calibratedMeanPd: pd / rows,
     calibrationError: gap / rows,

@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { networkArtefact, networkScorerOf } from '#models/fedavg/artefact.ts';
+import { parseArtefact } from '#models/artefact.ts';
+import { networkArtefact, type TrainedNetwork } from '#models/fedavg/artefact.ts';
+import { scoreBin } from '#models/metrics/score-histogram.ts';
+import { createRowTransform } from '#models/preprocessing/transform.ts';
+import { scorerOf } from '#models/scorer.ts';
+import { DEFAULT_SCALING } from '#models/scoring/scaling.ts';
 import { canonicalJson, parseCanonicalJson } from '#shared/crypto/canonical-json.ts';
 import { dataContract } from '#shared/contract/contract.ts';
-import type { Table } from '#shared/contract/table.ts';
 
 const contract = dataContract.parse({
   v: 1,
@@ -10,79 +14,98 @@ const contract = dataContract.parse({
   target: { column: 'default', bad: '1' },
   features: [
     { name: 'age', type: 'number', min: 20, max: 70 },
-    { name: 'home', type: 'category', categories: ['own'], missing: 'refused' },
+    { name: 'home', type: 'category', categories: ['own', 'rent'], missing: 'refused' },
+    { name: 'income', type: 'number', min: -50, max: 1e6, scale: 'log', missing: 'refused' },
   ],
 });
-const FIT = { means: [0.5], deviations: [0.25] };
-/** Inputs: age, age is missing, own, other. */
-const SHAPE = { inputs: 4, hidden: [], dropout: 0 };
-const WEIGHTS = Float32Array.of(2, -1, 0.5, 0.25, -3);
-const METRICS = { auc: 0.75, logLoss: 0.1 };
+/** Inputs: age, age is missing, own, rent, other, income. */
+const trained: TrainedNetwork = {
+  contract,
+  fit: { means: [0.5, 0.75], deviations: [0.25, 0.125] },
+  shape: { inputs: 6, hidden: [], dropout: 0 },
+  weights: Float32Array.of(2, -1, 0.5, 0.25, 0.125, -1, -3),
+  holdout: { bad: new Float64Array(400), good: new Float64Array(400) },
+  metrics: { auc: 0.75, logLoss: 0.1 },
+  scaling: DEFAULT_SCALING,
+  cutoffs: undefined,
+};
+const artefact = networkArtefact(trained);
+const read = parseArtefact(parseCanonicalJson(canonicalJson(artefact)));
 
-const artefact = networkArtefact(contract, FIT, SHAPE, WEIGHTS, METRICS);
-
-function tableOf(ages: number[], homes: number[]): Table {
-  const [age, home] = contract.features;
-  if (age?.type !== 'number' || home?.type !== 'category') throw new Error('not the contract above');
-  return {
-    rowCount: ages.length,
-    bad: new Uint8Array(ages.length),
-    columns: [
-      { feature: age, values: Float64Array.from(ages) },
-      { feature: home, codes: Uint16Array.from(homes) },
-    ],
-  };
-}
-
-describe('a model artefact', () => {
+describe('the artefact of a network', () => {
   test('scores rows as worked out by hand, after a trip through its canonical bytes', () => {
-    const score = networkScorerOf(parseCanonicalJson(canonicalJson(artefact)));
-    // z of age: (u − 0.5) / 0.25; logit = 2z − missing + ½ own + ¼ other − 3
-    const logits = score(tableOf([45, 70, Number.NaN, 32.5, 20], [1, 2, 1, 2, 0]));
-    const expected = [0.5 - 3, 4 + 0.25 - 3, -1 + 0.5 - 3, -2 + 0.25 - 3, -4 - 3];
-    expect(logits).toBeInstanceOf(Float64Array);
-    expected.forEach((logit, i) => expect(logits[i]).toBeCloseTo(logit, 6));
+    const { logit } = scorerOf(read);
+    // z of age: (u − 0.5) / 0.25; logit = 2z − missing + ½ own + ¼ rent + ⅛ other − z of income − 3
+    const row = (age: number, home: number) => Float64Array.of(age, home, -50); // income at its lowest: z = −5, the limit
+    expect(logit(row(45, 1))).toBeCloseTo(0.5 + 5 - 3, 6);
+    expect(logit(row(70, 3))).toBeCloseTo(4 + 0.125 + 5 - 3, 6);
+    expect(logit(row(Number.NaN, 1))).toBeCloseTo(-1 + 0.5 + 5 - 3, 6);
+    expect(logit(row(32.5, 2))).toBeCloseTo(-2 + 0.25 + 5 - 3, 6);
   });
 
-  test('holds its weights as little-endian float32 in base64', () => {
-    const bytes = Buffer.alloc(20);
-    [2, -1, 0.5, 0.25, -3].forEach((weight, i) => bytes.writeFloatLE(weight, 4 * i));
-    expect((artefact as { weights: string }).weights).toBe(bytes.toString('base64'));
+  test('holds its weights as little-endian float32 in base64, those of the view alone', () => {
+    const bytes = Buffer.alloc(28);
+    trained.weights.forEach((weight, i) => bytes.writeFloatLE(weight, 4 * i));
+    expect(read).toMatchObject({ parameters: { weights: bytes.toString('base64') } });
+    const view = Float32Array.of(9, ...trained.weights, 9).subarray(1, 8);
+    expect(networkArtefact({ ...trained, weights: view })).toEqual(artefact);
   });
 
-  test('holds the contract, the standardisation and the figures it was made with', () => {
-    expect(artefact).toMatchObject({
-      v: 1,
-      kind: 'network',
-      contract,
-      standardisation: FIT,
-      network: SHAPE,
-      metrics: METRICS,
+  test('has as baseline the means, which lie at 0 for the network, and the first categories', () => {
+    const { row } = read.baseline;
+    expect(row[0]).toBeCloseTo(45, 10);
+    expect(row[1]).toBe('own');
+    const inputs = new Float32Array(6);
+    createRowTransform(contract, trained.fit)(Float64Array.of(45, 1, row[2] as number), inputs);
+    expect(inputs[5]).toBeCloseTo(0, 6);
+    // three quarters of the way from −ln 51 to ln 1000001
+    const onScale = -Math.log(51) + 0.75 * (Math.log(1_000_001) + Math.log(51));
+    expect(row[2]).toBeCloseTo(Math.exp(onScale) - 1, 6);
+  });
+
+  test('tells how its PDs did on the hold-out rows, in at most ten groups of 20 rows or more', () => {
+    const bad = new Float64Array(400);
+    const good = new Float64Array(400);
+    for (let i = 0; i < 60; i++) {
+      bad[scoreBin(-3 + i / 15, 400)]! += 1;
+      good[scoreBin(-3 + i / 15, 400)]! += 4;
+    }
+    const { calibration } = parseArtefact(networkArtefact({ ...trained, holdout: { bad, good } }));
+    expect(calibration.map).toEqual({ method: 'identity' });
+    const rows = calibration.table.map((group) => group.rows);
+    expect(rows.length).toBeLessThanOrEqual(10);
+    expect(rows.length).toBeGreaterThan(5);
+    expect(Math.min(...rows)).toBeGreaterThanOrEqual(20);
+    expect(rows.reduce((a, b) => a + b, 0)).toBe(300);
+    // scores run from −3 to 1
+    expect(calibration.table[0]!.meanPd).toBeGreaterThan(1 / (1 + Math.exp(3)) - 0.005);
+    expect(calibration.table.at(-1)!.meanPd).toBeLessThan(1 / (1 + Math.exp(-1)) + 0.005);
+    expect(calibration.hosmerLemeshow.degrees).toBe(rows.length);
+    expect(calibration.hosmerLemeshow.p).toBeLessThan(0.01); // one in five is bad at every score
+  });
+
+  test('says nothing of calibration when hardly any row was kept back', () => {
+    const bad = new Float64Array(400).fill(1, 100, 119);
+    const { calibration } = parseArtefact(
+      networkArtefact({ ...trained, holdout: { bad, good: new Float64Array(400) } }),
+    );
+    expect(calibration).toEqual({
+      map: { method: 'identity' },
+      table: [],
+      hosmerLemeshow: { chiSquare: 0, degrees: 0, p: 1 },
     });
   });
 
-  test('made of weights that are a view holds those alone', () => {
-    const view = Float32Array.of(9, ...WEIGHTS, 9).subarray(1, 6);
-    expect(networkArtefact(contract, FIT, SHAPE, view, METRICS)).toEqual(artefact);
-  });
-
-  const whole = artefact as Record<string, unknown>;
-  test.each([
-    ['nothing', null],
-    ['text', 'model'],
-    ['another kind of model', { ...whole, kind: 'forest' }],
-    ['another version', { ...whole, v: 2 }],
-    ['no weights', { ...whole, weights: undefined }],
-    ['weights as numbers', { ...whole, weights: [...WEIGHTS] }],
-    ['no contract', { ...whole, contract: {} }],
-    ['a deviation of 0', { ...whole, standardisation: { means: [0], deviations: [0] } }],
-    ['a key nobody knows', { ...whole, comment: 'x' }],
-  ])('is not seen in %s', (_what, value) => {
-    expect(() => networkScorerOf(value)).toThrow(expect.objectContaining({ code: 'SCHEMA' }));
-  });
-
-  test('with a number of weights that is not its network’s is refused', () => {
-    const short = networkArtefact(contract, FIT, SHAPE, WEIGHTS.subarray(0, 4), METRICS);
-    expect(() => networkScorerOf(short)).toThrow(expect.objectContaining({ code: 'SHAPE' }));
+  test('with weights or inputs that are not its network’s is refused', () => {
+    const short = parseArtefact(networkArtefact({ ...trained, weights: trained.weights.subarray(0, 6) }));
+    expect(() => scorerOf(short)).toThrow(expect.objectContaining({ code: 'SHAPE' }));
+    const narrow = parseArtefact(networkArtefact({ ...trained, shape: { ...trained.shape, inputs: 5 } }));
+    expect(() => scorerOf(narrow)).toThrow(expect.objectContaining({ code: 'SHAPE' }));
+    const whole = structuredClone(read);
+    if (whole.kind !== 'network') throw new Error('not a network');
+    for (const weights of ['A', 'AAA=', '!!!!']) {
+      const broken = { ...whole, parameters: { ...whole.parameters, weights } };
+      expect(() => scorerOf(broken)).toThrow(expect.objectContaining({ code: 'SCHEMA' }));
+    }
   });
 });

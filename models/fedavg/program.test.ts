@@ -102,11 +102,11 @@ const kindOf = (machine: RunMachine) => machine.asked?.question.kind ?? 'done';
 
 function artefactOf(machine: RunMachine) {
   const artefact = JSON.parse(new TextDecoder().decode(machine.finished!.artefact)) as {
-    weights: string;
+    parameters: { weights: string };
     metrics: Record<string, number>;
-    standardisation: object;
+    transform: object;
   };
-  const bytes = Buffer.from(artefact.weights, 'base64');
+  const bytes = Buffer.from(artefact.parameters.weights, 'base64');
   return {
     ...artefact,
     weights: Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i)),

@@ -45,6 +45,7 @@ interface Judged {
   readonly logLoss: number;
   readonly round: number;
   readonly metrics: Metrics;
+  readonly holdout: { readonly bad: Float64Array; readonly good: Float64Array };
 }
 
 export type FedavgState = Common &
@@ -200,7 +201,7 @@ function judge(
   }
   Object.assign(metrics, discriminationOf(bad, good) ?? {});
   const logLoss = metrics['logLoss'] ?? Infinity;
-  const current = { weights: state.weights, logLoss, round: state.round, metrics };
+  const current = { weights: state.weights, logLoss, round: state.round, metrics, holdout: { bad, good } };
   const best = state.best === undefined || logLoss < state.best.logLoss ? current : state.best;
   return { ...state, current, best, metrics };
 }
@@ -242,7 +243,10 @@ function finish(
   reason: string,
   chosen = state.best,
 ): Step<FedavgState> {
-  const { weights, metrics } = chosen;
-  const artefact = networkArtefact(state.setup.contract, state.fit, state.shape, weights, metrics);
+  const { weights, metrics, holdout } = chosen;
+  const { setup, fit, shape, settings } = state;
+  const { scaling, cutoffs } = settings;
+  const { contract } = setup;
+  const artefact = networkArtefact({ contract, fit, shape, weights, holdout, metrics, scaling, cutoffs });
   return { kind: 'done', result: { artefact, reason }, metrics };
 }

@@ -26,6 +26,7 @@ describe('the settings of fedavg', () => {
       clip: 1,
       rowsCap: 131_072,
       holdoutFraction: 0.2,
+      scaling: { score: 600, odds: 30, pdo: 60, min: 300, max: 850 },
       stop: { rounds: 1 },
     });
   });
@@ -53,6 +54,8 @@ describe('the settings of fedavg', () => {
     [{ local: { epsilon: 0 } }, 'local.epsilon'],
     [{ server: { momentum: 1 } }, 'server.momentum'],
     [{ server: { momentum: -0.5 } }, 'server.momentum'],
+    [{ scaling: { pdo: 0 } }, 'scaling.pdo'],
+    [{ cutoffs: { approveBelow: 0.2, declineFrom: 0.1 } }, 'cutoffs'],
     [{ clip: 0 }, 'clip'],
     [{ clip: 1001 }, 'clip'],
     [{ rowsCap: 0 }, 'rowsCap'],

@@ -1,5 +1,7 @@
 /** What a plan says to the `fedavg` program. */
 import { z } from 'zod';
+import { cutoffs } from '#models/scoring/cutoffs.ts';
+import { scaling } from '#models/scoring/scaling.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
@@ -42,6 +44,9 @@ export const fedavgSettings = z.strictObject({
   rowsCap: z.int().min(1).max(1_048_576).default(131_072),
   /** Share of its rows a bank keeps back to judge the models it receives. */
   holdoutFraction: z.number().min(0.05).max(0.5).default(0.2),
+  /** From PD to score, and what is done at which PD; both go into the artefact as they are. */
+  scaling: scaling.prefault({}),
+  cutoffs: cutoffs.optional(),
   stop: z.strictObject({
     rounds: z.int().min(1).max(LIMITS.roundsMax),
     /** Stop after this many rounds without a better hold-out log-loss. */

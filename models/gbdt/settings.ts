@@ -1,6 +1,6 @@
 /** What a plan says to the `gbdt` program. */
 import { z } from 'zod';
-import { cutoffs } from '#models/artefact.ts';
+import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { QUANTILE_ROUNDS } from '#models/preprocessing/quantiles.ts';
 import { scaling } from '#models/scoring/scaling.ts';
 import type { DataContract } from '#shared/contract/contract.ts';

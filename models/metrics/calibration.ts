@@ -2,7 +2,8 @@
  * Whether PDs are true as probabilities: tests and measures of calibration, from rows or from groups of rows of
  * about the same PD.
  */
-import { betaDistribution, chiSquareTail, twoSidedNormalTail } from '#models/metrics/special-functions.ts';
+import { chiSquareTail } from '#models/arithmetic/chi-square.ts';
+import { betaDistribution, twoSidedNormalTail } from '#models/metrics/special-functions.ts';
 
 /** Rows put together by PD: all that a federation needs to know of them. */
 export interface PdGroup {

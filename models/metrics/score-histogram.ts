@@ -16,6 +16,11 @@ export function scoreBin(logit: number, bins: number): number {
   return position < 0 ? 0 : position >= bins ? bins - 1 : position;
 }
 
+/** The log-odds in the middle of a bin. The first and the last also hold what lies beyond ±LOGIT_LIMIT. */
+export function binCentre(bin: number, bins: number): number {
+  return ((bin + 0.5) / bins) * 2 * LOGIT_LIMIT - LOGIT_LIMIT;
+}
+
 export interface Discrimination {
   readonly auc: number;
   /** The exact AUC is within this of `auc`. */

@@ -1,11 +1,8 @@
 /**
- * The distribution functions behind the tests in this folder: logarithm of gamma, regularised incomplete gamma
- * and beta, and the normal and chi-square distributions made of them. Relative errors are about 1e-13. The same
- * bits on every machine, because an artefact holds the p of its calibration test.
- *
- * Series and continued fractions as in Abramowitz & Stegun 6.5.29, 6.5.31 and 26.5.8, the fractions evaluated by
- * the modified Lentz method.
+ * The distribution functions behind the tests in this folder: logarithm of gamma, regularised incomplete beta,
+ * quantiles of chi-square, tails of the normal. Relative errors are about 1e-13.
  */
+import { chiSquareTail } from '#models/arithmetic/chi-square.ts';
 import { exp, log, log1p } from '#models/arithmetic/exp-log.ts';
 
 const TINY = 1e-300;
@@ -27,28 +24,7 @@ export function logGamma(x: number): number {
   return 0.5 * log(2 * Math.PI) + (x - 0.5) * log(t) - t + log(sum);
 }
 
-/** Q(a, x) = Γ(a, x) / Γ(a): regularised upper incomplete gamma, a > 0, x ≥ 0. */
-export function upperGamma(a: number, x: number): number {
-  if (x <= 0) return 1;
-  const front = exp(a * log(x) - x - logGamma(a));
-  if (x < a + 1) {
-    let term = 1 / a;
-    let sum = term;
-    for (let n = 1; n < STEPS_MAX && term > sum * PRECISION; n++) {
-      term *= x / (a + n);
-      sum += term;
-    }
-    return 1 - sum * front;
-  }
-  const fraction = continuedFraction(
-    x + 1 - a,
-    (n) => -n * (n - a),
-    (n) => x + 2 * n + 1 - a,
-  );
-  return front / fraction;
-}
-
-/** I_x(a, b): regularised incomplete beta, the distribution function of Beta(a, b) at x in [0, 1]; a, b > 0. */
+/** I_x(a, b) (Abramowitz & Stegun 26.5.8): regularised incomplete beta, the distribution function of Beta(a, b) at x in [0, 1]; a, b > 0. */
 export function betaDistribution(x: number, a: number, b: number): number {
   if (x <= 0) return 0;
   if (x >= 1) return 1;
@@ -60,30 +36,24 @@ export function betaDistribution(x: number, a: number, b: number): number {
       ? (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m))
       : (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1));
   };
-  return front / (a * continuedFraction(1, numerator, () => 1));
+  return front / (a * continuedFraction(numerator));
 }
 
-/** b₀ + a₁/(b₁ + a₂/(b₂ + …)), by the modified Lentz method. */
-function continuedFraction(first: number, a: (n: number) => number, b: (n: number) => number): number {
-  let value = first === 0 ? TINY : first;
-  let c = value;
+/** 1 + a₁/(1 + a₂/(1 + …)), by the modified Lentz method. */
+function continuedFraction(a: (n: number) => number): number {
+  let value = 1;
+  let c = 1;
   let d = 0;
   for (let n = 1; n < STEPS_MAX; n++) {
     const an = a(n);
-    const bn = b(n);
-    d = bn + an * d;
+    d = 1 + an * d;
     d = 1 / (d === 0 ? TINY : d);
-    c = bn + an / c;
+    c = 1 + an / c;
     if (c === 0) c = TINY;
     value *= c * d;
     if (Math.abs(c * d - 1) < PRECISION) break;
   }
   return value;
-}
-
-/** P(X > x) of a chi-square variable with `degrees` of freedom. */
-export function chiSquareTail(x: number, degrees: number): number {
-  return upperGamma(degrees / 2, x / 2);
 }
 
 /** The x with P(X ≤ x) = `probability`, in (0, 1), of a chi-square variable; by bisection. */

@@ -10,7 +10,7 @@ import { isNumberColumn, type Column } from '#shared/contract/table.ts';
 
 /** Bins fit in a byte with room for special values; a category has its vocabulary. */
 const EDGES_MAX = 1023;
-export const SPECIAL_MAX = 20;
+const SPECIAL_MAX = 20;
 
 const numberBins = z
   .strictObject({
@@ -25,7 +25,6 @@ const numberBins = z
 const categoryBins = z.strictObject({ categories: z.int().min(1).max(1000) });
 
 export const featureBins = z.union([numberBins, categoryBins]);
-export type NumberBins = z.infer<typeof numberBins>;
 export type FeatureBins = z.infer<typeof featureBins>;
 
 /** Number of bins, the one for missing (always the last) included. */

@@ -1,13 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import {
+  createRowTransform,
+  fromUnit,
   inputNames,
+  inputRanges,
   numberFeatures,
   standardisation,
   transformTable,
   unitScaler,
 } from '#models/preprocessing/transform.ts';
 import { dataContract, type DataContract, type NumberFeature } from '#shared/contract/contract.ts';
-import { isNumberColumn, type Table } from '#shared/contract/table.ts';
+import { isNumberColumn, rowAt, type Table } from '#shared/contract/table.ts';
 
 const contract = dataContract.parse({
   v: 1,
@@ -55,6 +58,15 @@ describe('the inputs', () => {
     ]);
     expect(numberFeatures(contract).map(({ name }) => name)).toEqual(['age', 'balance']);
   });
+
+  test('of each feature lie side by side', () => {
+    expect(inputRanges(contract)).toEqual([
+      { start: 0, end: 2 },
+      { start: 2, end: 7 },
+      { start: 7, end: 8 },
+      { start: 8, end: 10 },
+    ]);
+  });
 });
 
 describe('unitScaler', () => {
@@ -88,6 +100,43 @@ describe('unitScaler', () => {
   test('leaves a missing value missing', () => {
     expect(unitScaler(number({}))(NAN)).toBeNaN();
     expect(unitScaler(number({ scale: 'log' }))(NAN)).toBeNaN();
+  });
+});
+
+describe('fromUnit', () => {
+  test.each([
+    ['linear', { min: 20, max: 70 }],
+    ['log', { min: -3, max: 7, scale: 'log' }],
+    ['log, heavy-tailed', { min: 0, max: 1e9, scale: 'log' }],
+  ] as const)('undoes unitScaler: %s', (_name, changes) => {
+    const feature = number(changes);
+    const toUnit = unitScaler(feature);
+    for (const unit of [0, 0.01, 0.3, 0.5, 0.99, 1])
+      expect(toUnit(fromUnit(feature, unit))).toBeCloseTo(unit, 12);
+    expect(
+      [fromUnit(feature, 0), fromUnit(feature, 1)].map((x, i) => x - [feature.min, feature.max][i]!),
+    ).toEqual([expect.closeTo(0, 5), expect.closeTo(0, 5)]);
+    expect(fromUnit(feature, 1)).toBeLessThanOrEqual(feature.max);
+  });
+});
+
+describe('createRowTransform', () => {
+  test('gives the bits of transformTable, row by row, whatever was in the array before', () => {
+    const table = tableOf(
+      contract,
+      [0, 1, 0, 0, 1],
+      [45, NAN, 20, 1e9, 33.3],
+      [1, 0, 2, 3, 4],
+      [-3, 7, 0, NAN, 2.2],
+      [1, 2, 0, 1, 2],
+    );
+    const matrix = transformTable(contract, FIT, table);
+    const toInputs = createRowTransform(contract, FIT);
+    const inputs = new Float32Array(10).fill(7);
+    for (let i = 0; i < 5; i++) {
+      toInputs(rowAt(table, i, new Float64Array(4)), inputs);
+      expect([...inputs]).toEqual([...matrix.subarray(10 * i, 10 * i + 10)]);
+    }
   });
 });
 

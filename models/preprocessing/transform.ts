@@ -3,7 +3,7 @@
  *
  * A number is clipped to the contract's [min, max], put on its declared scale (linear, or
  * sign(x)·ln(1+|x|)), mapped to [0, 1] over that range, then standardised with the federation's mean and
- * standard deviation and limited to ±LIMIT. A missing number becomes 0 and sets its indicator. A category is
+ * standard deviation and limited to ±INPUT_LIMIT. A missing number becomes 0 and sets its indicator. A category is
  * one-hot over the contract's vocabulary, then "other", then, where missing is allowed, "missing".
  *
  * Means and deviations live in [0, 1] units: they are all a sum can give, and need no logarithm to agree on.
@@ -14,7 +14,7 @@ import type { DataContract, NumberFeature } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
 
 /** A standardised value beyond this many standard deviations says no more than that it is extreme. */
-const LIMIT = 5;
+export const INPUT_LIMIT = 5;
 
 /** One pair for each number feature, in contract order, in units of the feature's [0, 1] range. */
 export const standardisation = z.strictObject({
@@ -49,19 +49,24 @@ export function inputNames(contract: DataContract): string[] {
 /** Maps a value to [0, 1] over the feature's range; NaN stays NaN. */
 export function unitScaler(feature: NumberFeature): (value: number) => number {
   const onScale = feature.scale === 'log' ? signedLog : (x: number) => x;
-  const low = onScale(feature.min);
-  const span = onScale(feature.max) - low;
+  const { low, span } = unitRange(feature);
   return (value) => {
     const clipped = value < feature.min ? feature.min : value > feature.max ? feature.max : value;
     return (onScale(clipped) - low) / span;
   };
 }
 
+/** Where the feature's range begins on its scale, and how long it is. */
+export function unitRange(feature: NumberFeature): { low: number; span: number } {
+  const onScale = feature.scale === 'log' ? signedLog : (x: number) => x;
+  const low = onScale(feature.min);
+  return { low, span: onScale(feature.max) - low };
+}
+
 /** Undoes `unitScaler` for values in [0, 1]; within the feature's range. */
 export function fromUnit(feature: NumberFeature, unit: number): number {
-  const low = feature.scale === 'log' ? signedLog(feature.min) : feature.min;
-  const high = feature.scale === 'log' ? signedLog(feature.max) : feature.max;
-  const onScale = low + unit * (high - low);
+  const { low, span } = unitRange(feature);
+  const onScale = low + unit * span;
   const value = feature.scale === 'log' ? signedExp(onScale) : onScale;
   return value < feature.min ? feature.min : value > feature.max ? feature.max : value;
 }
@@ -95,7 +100,7 @@ export function transformTable(contract: DataContract, fit: Standardisation, tab
           if (indicator === 1) matrix[at + 1] = 1;
         } else {
           const z = (toUnit(value) - mean) / deviation;
-          matrix[at] = z > LIMIT ? LIMIT : z < -LIMIT ? -LIMIT : z;
+          matrix[at] = z > INPUT_LIMIT ? INPUT_LIMIT : z < -INPUT_LIMIT ? -INPUT_LIMIT : z;
         }
       }
       start += 1 + indicator;
@@ -137,7 +142,7 @@ export function createRowTransform(contract: DataContract, fit: Standardisation)
         if (indicator) inputs[start + 1] = 1;
       } else {
         const z = (toUnit(value) - mean) / deviation;
-        inputs[start] = z > LIMIT ? LIMIT : z < -LIMIT ? -LIMIT : z;
+        inputs[start] = z > INPUT_LIMIT ? INPUT_LIMIT : z < -INPUT_LIMIT ? -INPUT_LIMIT : z;
       }
     };
   });

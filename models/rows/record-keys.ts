@@ -26,24 +26,24 @@ export interface KeyedTable {
 export function recordKeys(table: Table): RecordKeys {
   const high = new Uint32Array(table.rowCount);
   const low = new Uint32Array(table.rowCount);
-  const row = new DataView(new ArrayBuffer(8 * (table.columns.length + 1)));
+  const cells = [...table.columns.map((c) => (isNumberColumn(c) ? c.values : c.codes)), table.bad];
+  const row = new Float64Array(cells.length);
+  const words = new Uint32Array(row.buffer);
   const bytes = new Uint8Array(row.buffer);
   for (let i = 0; i < table.rowCount; i++) {
-    table.columns.forEach((column, j) => {
-      const value = isNumberColumn(column) ? column.values[i]! : column.codes[i]!;
-      if (Number.isNaN(value)) row.setBigUint64(8 * j, MISSING, true);
-      else row.setFloat64(8 * j, value === 0 ? 0 : value, true);
-    });
-    row.setFloat64(8 * table.columns.length, table.bad[i]!, true);
+    for (let j = 0; j < cells.length; j++) {
+      const value = cells[j]![i]!;
+      if (Number.isNaN(value)) {
+        words[2 * j] = 0; // the bits of a NaN are the engine's choice; these are ours
+        words[2 * j + 1] = 0x7ff80000;
+      } else row[j] = value + 0; // −0 becomes 0
+    }
     const digest = sha256(bytes);
     high[i] = wordAt(digest, 0);
     low[i] = wordAt(digest, 4);
   }
   return { high, low };
 }
-
-/** The bits of a NaN are the engine's choice; these are ours. */
-const MISSING = 0x7ff8000000000000n;
 
 function wordAt(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;

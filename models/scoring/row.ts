@@ -4,7 +4,13 @@
  * not what the contract says is a problem, and is named. Problems never quote a value.
  */
 import { canonicalValue, levelCodes, numberOfText, trimBlanks } from '#shared/contract/cell-text.ts';
-import type { DataContract } from '#shared/contract/contract.ts';
+import {
+  contractColumns,
+  derivationInputs,
+  type DataContract,
+  type Feature,
+} from '#shared/contract/contract.ts';
+import { derivedValue } from '#shared/contract/derive.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export interface RowProblem {
@@ -13,11 +19,11 @@ export interface RowProblem {
   readonly message: string;
 }
 
-/** Reads one cell. Returns the slot's value, or what is wrong with the cell. */
+/** Reads one cell: the number or the code of a category, or a text saying what is wrong with it. */
 type CellReader<Cell> = (cell: Cell) => number | string;
 
 export interface RowReader {
-  /** The columns a row is read from, in the order `readCells` takes them. */
+  /** The columns a row is read from, without repeats, in the order `readCells` takes them. */
   readonly columns: readonly string[];
   /**
    * From the texts of a file's cells.
@@ -28,38 +34,94 @@ export interface RowReader {
 }
 
 export function createRowReader(contract: DataContract): RowReader {
-  const columns = contract.features.map((feature) => feature.name);
-  const readers = contract.features.map((feature) => textReader(feature));
+  const columns = columnsOf(contract);
+  const readers = columns.map(({ feature }) => textReader(feature));
+  const values = new Float64Array(columns.length);
+  const toSlots = slotsFrom(contract, columns);
   return {
-    columns,
+    columns: columns.map(({ name }) => name),
     readCells(cells, row) {
-      for (let j = 0; j < readers.length; j++) {
-        const value = readers[j]!(cells[j] ?? '');
-        if (typeof value === 'string') return { column: columns[j]!, message: value };
-        row[j] = value;
+      for (let c = 0; c < readers.length; c++) {
+        const value = readers[c]!(cells[c] ?? '');
+        if (typeof value === 'string') return { column: columns[c]!.name, message: value };
+        values[c] = value;
       }
-      return undefined;
+      return toSlots(values, row);
     },
   };
 }
 
 /**
- * From a record with a value for each feature: a number, a text, or null where it is not known. Other keys are
+ * From a record with a value for each column: a number, a text, or null where it is not known. Other keys are
  * ignored.
  * @throws FederationError CONTRACT naming the column and the kind of value that came
  */
 export function rowOf(contract: DataContract, record: Readonly<Record<string, unknown>>): Float64Array {
-  return Float64Array.from(contract.features, (feature) => {
-    const value = Object.hasOwn(record, feature.name) ? record[feature.name] : undefined;
-    const slot =
+  const columns = columnsOf(contract);
+  const values = Float64Array.from(columns, ({ name, feature }) => {
+    const value = Object.hasOwn(record, name) ? record[name] : undefined;
+    const read =
       value === undefined
         ? 'is not there; give null where the value is not known'
         : value === null
           ? missing(feature)
           : valueReader(feature)(value);
-    if (typeof slot === 'string') throw new FederationError('CONTRACT', `column "${feature.name}" ${slot}`);
-    return slot;
+    if (typeof read === 'string') throw new FederationError('CONTRACT', `column "${name}" ${read}`);
+    return read;
   });
+  const row = new Float64Array(contract.features.length);
+  const problem = slotsFrom(contract, columns)(values, row);
+  if (problem !== undefined)
+    throw new FederationError('CONTRACT', `column "${problem.column}" ${problem.message}`);
+  return row;
+}
+
+interface SourceColumn {
+  readonly name: string;
+  /** The feature of that name, or undefined for a number that features are only derived from. */
+  readonly feature: Feature | undefined;
+}
+
+function columnsOf(contract: DataContract): SourceColumn[] {
+  const own = new Map(contract.features.map((feature) => [feature.name, feature]));
+  return contractColumns(contract)
+    .filter((name) => name !== contract.target.column)
+    .map((name) => ({ name, feature: own.get(name) }));
+}
+
+/** From the values of the columns to the slots of the features: most are copied, some derived. */
+function slotsFrom(
+  contract: DataContract,
+  columns: readonly SourceColumn[],
+): (values: Float64Array, row: Float64Array) => RowProblem | undefined {
+  const positionOf = new Map(columns.map(({ name }, c) => [name, c]));
+  const derived = contract.features.flatMap((feature, j) => {
+    if (feature.type !== 'number' || feature.derive === undefined) return [];
+    const sources = derivationInputs(contract, feature).map(({ name, special }) => ({
+      at: positionOf.get(name)!,
+      special: new Set(special),
+    }));
+    return [{ j, feature, derive: feature.derive, sources, inputs: new Float64Array(sources.length) }];
+  });
+  const copied = contract.features.flatMap((feature, j) =>
+    feature.type === 'number' && feature.derive !== undefined
+      ? []
+      : [{ j, at: positionOf.get(feature.name)! }],
+  );
+  return (values, row) => {
+    for (const { j, at } of copied) row[j] = values[at]!;
+    for (const { j, feature, derive, sources, inputs } of derived) {
+      sources.forEach(({ at, special }, i) => {
+        const value = values[at]!;
+        inputs[i] = special.has(value) ? Number.NaN : value;
+      });
+      const value = derivedValue(derive, inputs);
+      const slot = Number.isNaN(value) ? missing(feature) : value;
+      if (typeof slot === 'string') return { column: feature.name, message: slot };
+      row[j] = slot;
+    }
+    return undefined;
+  };
 }
 
 /** The baseline of an artefact as a row; its texts are levels, its nulls missing even where that is refused. */
@@ -74,10 +136,8 @@ export function rowOfBaseline(
   });
 }
 
-type Feature = DataContract['features'][number];
-
-function textReader(feature: Feature): CellReader<string> {
-  if (feature.type === 'number') {
+function textReader(feature: Feature | undefined): CellReader<string> {
+  if (feature?.type !== 'category') {
     return (text) => {
       const value = numberOfText(text);
       if (!Number.isNaN(value)) return value;
@@ -91,12 +151,10 @@ function textReader(feature: Feature): CellReader<string> {
   };
 }
 
-function valueReader(feature: Feature): CellReader<unknown> {
-  if (feature.type === 'number') {
+function valueReader(feature: Feature | undefined): CellReader<unknown> {
+  if (feature?.type !== 'category') {
     return (value) =>
-      typeof value === 'number' && Number.isFinite(value)
-        ? value
-        : `expected a number, got ${kindOf(value)}`;
+      typeof value === 'number' && Number.isFinite(value) ? value : `expected a number, got ${kindOf(value)}`;
   }
   const fromText = textReader(feature);
   return (value) => (typeof value === 'string' ? fromText(value) : `expected a text, got ${kindOf(value)}`);
@@ -115,9 +173,9 @@ function categoryCode(categories: readonly string[]): (text: string) => number {
   };
 }
 
-function missing(feature: Feature): number | string {
-  if (feature.missing === 'refused') return 'must not be missing';
-  return feature.type === 'number' ? Number.NaN : 0;
+function missing(feature: Feature | undefined): number | string {
+  if (feature?.missing === 'refused') return 'must not be missing';
+  return feature?.type === 'category' ? 0 : Number.NaN;
 }
 
 function kindOf(value: unknown): string {

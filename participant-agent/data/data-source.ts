@@ -39,6 +39,8 @@ export interface DataSource {
   cell(column: string): string;
   /** Runs one statement. @throws FederationError DATA_SOURCE when the file turns out malformed */
   run(sql: string): Promise<DuckDBDataChunk[]>;
+  /** Runs one statement and gives its chunks one by one, for tables that need not fit into memory. */
+  stream(sql: string): AsyncIterable<DuckDBDataChunk>;
 }
 
 /**
@@ -51,19 +53,33 @@ export async function withDataSource<T>(path: string, use: (source: DataSource) 
   try {
     const connection = await instance.connect();
     try {
+      const reworded = (error: unknown): unknown => {
+        // The original is not kept as `cause`: it quotes the offending line, and causes reach log files.
+        const message = describeReadError(path, error);
+        return message === undefined ? error : new FederationError('DATA_SOURCE', message);
+      };
       const run = async (sql: string): Promise<DuckDBDataChunk[]> => {
         try {
           return await (await connection.run(sql)).fetchAllChunks();
         } catch (error) {
-          // The original is not kept as `cause`: it quotes the offending line, and causes reach log files.
-          const message = describeReadError(path, error);
-          if (message === undefined) throw error;
-          throw new FederationError('DATA_SOURCE', message);
+          throw reworded(error);
+        }
+      };
+      const stream = async function* (sql: string): AsyncGenerator<DuckDBDataChunk> {
+        try {
+          const result = await connection.stream(sql);
+          for (;;) {
+            const chunk = await result.fetchChunk();
+            if (chunk === null || chunk.rowCount === 0) return;
+            yield chunk;
+          }
+        } catch (error) {
+          throw reworded(error);
         }
       };
       await run("SET TimeZone = 'UTC'");
       const opened = head.format === 'parquet' ? await openParquet(path, run) : openCsv(path, head);
-      return await use({ path, ...opened, run });
+      return await use({ path, ...opened, run, stream });
     } finally {
       connection.closeSync();
     }
@@ -75,7 +91,7 @@ export async function withDataSource<T>(path: string, use: (source: DataSource) 
 type Opened = Pick<DataSource, 'columns' | 'relation' | 'cell'>;
 
 function openCsv(path: string, file: FileHead): Opened {
-  const head = parseHead(path, file);
+  const head = csvHeadOf(path, file);
   assertColumnCount(path, head.columns.length);
   const struct = head.columns.map((_, i) => `'c${i}': 'VARCHAR'`).join(', ');
   const relation =
@@ -85,7 +101,8 @@ function openCsv(path: string, file: FileHead): Opened {
   return { columns: head.columns, relation, cell: (column) => `c${columnIndex(path, head.columns, column)}` };
 }
 
-function parseHead(path: string, { bytes, complete }: FileHead): CsvHead {
+/** Delimiter and column names. @throws FederationError DATA_SOURCE when line 1 names no columns */
+export function csvHeadOf(path: string, { bytes, complete }: FileHead): CsvHead {
   if (bytes.subarray(0, 4096).includes(0)) {
     throw unfit(path, 'text', 'zero bytes', 'save it as CSV in UTF-8, or as Parquet');
   }

@@ -264,3 +264,40 @@ describe('speed', { retry: 2 }, () => {
     },
   );
 });
+
+describe('derived features', () => {
+  const leverage: Feature = {
+    name: 'leverage',
+    type: 'number',
+    min: 0,
+    max: 5,
+    scale: 'linear',
+    missing: 'allowed',
+    derive: { ratio: ['amount', 'assets'] },
+  };
+
+  it('are computed from columns of the file, in the feature list or not', async () => {
+    const path = write('derived.csv', [
+      'outcome,assets,amount',
+      '1,8,2',
+      '0,0,2',
+      '0,,3',
+      '0,big,3',
+      '1,4,-9',
+      '0,4,10',
+    ]);
+    const debt: Feature = { ...amount, special: [-9] };
+    const { table, report } = await loadTable(path, contractOf([debt, leverage]));
+    expect(values(table, 0)).toEqual([2, 2, 3, 3, -9, 10]);
+    expect(values(table, 1)).toEqual([0.25, NaN, NaN, NaN, NaN, 2.5]);
+    expect(report.features[1]).toMatchObject({ invalid: 1, missing: 3 });
+  });
+
+  it('need the columns they are computed from, not one of their own name', async () => {
+    const path = write('underived.csv', ['outcome,amount,leverage', '1,8,2']);
+    await expect(loadTable(path, contractOf([leverage]))).rejects.toMatchObject({
+      code: 'CONTRACT',
+      message: expect.stringContaining('"assets"'),
+    });
+  });
+});

@@ -9,19 +9,21 @@
  * counted. Numbers are compared as numbers ("1" equals "1.0").
  */
 import type { DuckDBDataChunk } from '@duckdb/node-api';
-import {
-  canonicalText,
-  finiteNumber,
-  sqlText,
-  trimmedText,
-} from '#participant-agent/data/cell-sql.ts';
+import { canonicalText, finiteNumber, sqlText, trimmedText } from '#participant-agent/data/cell-sql.ts';
 import { checkTable } from '#participant-agent/data/check-table.ts';
 import type { DataReport } from '#participant-agent/data/data-report.ts';
 import { type DataSource, withDataSource } from '#participant-agent/data/data-source.ts';
 import { nearestHint } from '#participant-agent/data/nearest-name.ts';
 import { levelCodes, trimBlanks } from '#shared/contract/cell-text.ts';
-import type { CategoryFeature, DataContract, NumberFeature } from '#shared/contract/contract.ts';
-import type { CategoryColumn, Column, NumberColumn, Table } from '#shared/contract/table.ts';
+import {
+  contractColumns,
+  derivationInputs,
+  type CategoryFeature,
+  type DataContract,
+  type NumberFeature,
+} from '#shared/contract/contract.ts';
+import { derivedValue } from '#shared/contract/derive.ts';
+import type { CategoryColumn, Column, Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** Missing columns named in one error; more would bury the advice. */
@@ -53,29 +55,43 @@ export async function loadTable(
     const extraColumns = [...new Set(options.extraColumns)];
     assertColumns(source, contract, extraColumns);
 
-    const lookups: (Uint16Array | undefined)[] = [];
+    const lookups: Uint16Array[] = [];
+    /** By column name, where it stands in the SELECT. */
+    const positions = new Map<string, number>();
     const selected = [outcomeSql(source.cell(contract.target.column), contract.target)];
+    const select = (name: string, sql: string): void => {
+      if (positions.has(name)) return;
+      positions.set(name, selected.length);
+      selected.push(sql);
+    };
     for (const [index, feature] of contract.features.entries()) {
-      const cell = source.cell(feature.name);
-      const lookup = feature.type === 'category' ? await createLevels(source, feature, index) : undefined;
-      lookups.push(lookup);
-      selected.push(lookup === undefined ? finiteNumber(cell) : levelSql(cell, index, lookup.length));
+      if (feature.type === 'category') {
+        const lookup = await createLevels(source, feature, index);
+        lookups[index] = lookup;
+        select(feature.name, levelSql(source.cell(feature.name), index, lookup.length));
+      } else {
+        for (const name of numberSources(contract, feature)) select(name, finiteNumber(source.cell(name)));
+      }
     }
+    const firstExtra = selected.length;
     selected.push(...extraColumns.map((name) => source.cell(name)));
     const chunks = await source.run(`SELECT ${selected.join(', ')} FROM ${source.relation}`);
 
     const rows = takeOutcomes(chunks);
     const invalidNumbers = contract.features.map(() => 0);
     const columns = contract.features.map((feature, index): Column => {
-      if (feature.type === 'category') return takeCategory(feature, chunks, rows, index + 1, lookups[index]!);
-      const { column, invalid } = takeNumber(feature, chunks, rows, index + 1);
-      invalidNumbers[index] = invalid;
-      return column;
+      const positionOf = (name: string): number => positions.get(name)!;
+      if (feature.type === 'category')
+        return takeCategory(feature, chunks, rows, positionOf(feature.name), lookups[index]!);
+      const sources = numberSources(contract, feature).map((name) =>
+        takeNumbers(chunks, rows, positionOf(name)),
+      );
+      invalidNumbers[index] = countInvalid(sources, rows.used);
+      return { feature, values: derivedColumn(contract, feature, sources) ?? sources[0]!.values };
     });
     const table: Table = { rowCount: rows.used, columns, bad: rows.bad };
     const { read: rowsRead, targetMissing, targetInvalid } = rows;
     const report = checkTable(table, contract, { rowsRead, targetMissing, targetInvalid, invalidNumbers });
-    const firstExtra = 1 + contract.features.length;
     const extra = Object.fromEntries(
       extraColumns.map((name, i) => [name, takeTexts(chunks, rows, firstExtra + i)] as const),
     );
@@ -85,7 +101,7 @@ export async function loadTable(
 
 function assertColumns(source: DataSource, contract: DataContract, extraColumns: readonly string[]): void {
   const present = new Set(source.columns);
-  const wanted = [contract.target.column, ...contract.features.map((f) => f.name)];
+  const wanted = contractColumns(contract);
   const missing = wanted.filter((name) => !present.has(name));
   if (missing.length > 0) {
     const unclaimed = source.columns.filter((name) => !wanted.includes(name));
@@ -180,25 +196,59 @@ function takeOutcomes(chunks: readonly DuckDBDataChunk[]): Rows {
   return { read, used: outcomes.length, targetMissing, targetInvalid, kept, bad: Uint8Array.from(outcomes) };
 }
 
-function takeNumber(
-  feature: NumberFeature,
-  chunks: readonly DuckDBDataChunk[],
-  rows: Rows,
-  position: number,
-): { column: NumberColumn; invalid: number } {
+/** The columns of the file that a number feature is read from. */
+function numberSources(contract: DataContract, feature: NumberFeature): string[] {
+  return feature.derive === undefined
+    ? [feature.name]
+    : derivationInputs(contract, feature).map(({ name }) => name);
+}
+
+interface Numbers {
+  /** NaN where missing or invalid. */
+  readonly values: Float64Array;
+  /** 1 where the cell holds something that is not a finite number. */
+  readonly invalid: Uint8Array;
+}
+
+function takeNumbers(chunks: readonly DuckDBDataChunk[], rows: Rows, position: number): Numbers {
   const values = new Float64Array(rows.used);
-  let invalid = 0;
+  const invalid = new Uint8Array(rows.used);
   let row = 0;
   chunks.forEach((chunk, c) => {
     const vector = chunk.getColumnVector(position);
     for (const i of rows.kept[c]!) {
       const value = vector.getItem(i) as number | null;
       const usable = value !== null && Number.isFinite(value);
-      if (value !== null && !usable) invalid++;
+      if (value !== null && !usable) invalid[row] = 1;
       values[row++] = usable ? value : NaN;
     }
   });
-  return { column: { feature, values }, invalid };
+  return { values, invalid };
+}
+
+/** Rows in which at least one of the columns is invalid. */
+function countInvalid(sources: readonly Numbers[], rowCount: number): number {
+  let count = 0;
+  for (let row = 0; row < rowCount; row++) if (sources.some((s) => s.invalid[row] === 1)) count++;
+  return count;
+}
+
+function derivedColumn(
+  contract: DataContract,
+  feature: NumberFeature,
+  sources: readonly Numbers[],
+): Float64Array | undefined {
+  const { derive } = feature;
+  if (derive === undefined) return undefined;
+  const special = derivationInputs(contract, feature).map((input) => new Set(input.special));
+  const inputs = new Float64Array(sources.length);
+  return Float64Array.from(sources[0]!.values, (_, row) => {
+    sources.forEach(({ values }, i) => {
+      const value = values[row]!;
+      inputs[i] = special[i]!.has(value) ? NaN : value;
+    });
+    return derivedValue(derive, inputs);
+  });
 }
 
 function takeCategory(

@@ -2,12 +2,13 @@
  * The yardsticks of a federated result: the same program through the same code, but with all rows in one
  * place, or with each bank's rows alone. No network, no coordinator, no masks.
  */
-import { networkScorerOf } from '#models/fedavg/artefact.ts';
 import { answererNamed } from '#models/answerers.ts';
+import { parseArtefact } from '#models/artefact.ts';
 import { exactMetrics, type ExactMetrics } from '#models/metrics/exact-metrics.ts';
 import { RunMachine, type FinishedModel } from '#models/run-machine.ts';
+import { scorerOf } from '#models/scorer.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
-import type { Table } from '#shared/contract/table.ts';
+import { rowAt, type Table } from '#shared/contract/table.ts';
 import { encodeFields, type RingWords } from '#shared/ring/encode.ts';
 import type { Ring } from '#shared/ring/field.ts';
 import { addInto, createWords } from '#shared/ring/ring-sum.ts';
@@ -55,8 +56,11 @@ function reusedVectors(): (ring: Ring, length: number) => [RingWords, RingWords]
   };
 }
 
-/** How a model does on rows none of the banks trained on. */
+/** How a model does on rows none of the banks trained on: its own PDs, before calibration. */
 export function judgeModel(artefact: Uint8Array, test: Table): ExactMetrics {
-  const score = networkScorerOf(JSON.parse(new TextDecoder().decode(artefact)));
-  return exactMetrics(score(test), test.bad);
+  const scorer = scorerOf(parseArtefact(JSON.parse(new TextDecoder().decode(artefact))));
+  const row = new Float64Array(test.columns.length);
+  const logits = new Float64Array(test.rowCount);
+  for (let i = 0; i < test.rowCount; i++) logits[i] = scorer.logit(rowAt(test, i, row));
+  return exactMetrics(logits, test.bad);
 }

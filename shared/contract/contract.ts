@@ -7,6 +7,7 @@
  * its closed vocabulary; anything else becomes "other".
  */
 import { z } from 'zod';
+import { derivation, derivationColumns } from '#shared/contract/derive.ts';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { utf8 } from '#shared/crypto/hash.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
@@ -34,6 +35,8 @@ const numberFeature = z
     monotone: z.enum(['increasing', 'decreasing']).optional(),
     /** Values with a meaning of their own (−1 for "never"), kept apart from the range. May lie outside it. */
     special: z.array(z.number()).min(1).max(20).optional(),
+    /** How it is computed, when it is not a column of the file. */
+    derive: derivation.optional(),
     reason: reason.optional(),
   })
   .refine((f) => f.min < f.max, { message: 'min must be below max' })
@@ -88,8 +91,49 @@ export const dataContract = z
         });
       }
     });
+    const named = new Map(contract.features.map((f) => [f.name, f]));
+    contract.features.forEach((f, index) => {
+      if (f.type !== 'number' || f.derive === undefined) return;
+      for (const input of derivationColumns(f.derive)) {
+        const source = named.get(input);
+        const message =
+          input === contract.target.column
+            ? 'cannot be derived from the outcome'
+            : source?.type === 'category'
+              ? `cannot be derived from the category "${input}"`
+              : source?.derive === undefined
+                ? undefined
+                : `cannot be derived from "${input}", which is itself derived`;
+        if (message !== undefined)
+          context.addIssue({ code: 'custom', path: ['features', index, 'derive'], message });
+      }
+    });
   });
 export type DataContract = z.infer<typeof dataContract>;
+
+/** A column that a derived feature reads, and the values in it that stand for "missing". */
+export interface DerivationInput {
+  readonly name: string;
+  /** Special values of the feature of that name: "never" is not a number to compute with. */
+  readonly special: readonly number[];
+}
+
+/** The columns behind a feature, in the order `derivedValue` takes them; none for one that is not derived. */
+export function derivationInputs(contract: DataContract, feature: NumberFeature): DerivationInput[] {
+  if (feature.derive === undefined) return [];
+  return derivationColumns(feature.derive).map((name) => {
+    const source = contract.features.find((f) => f.name === name);
+    return { name, special: source?.type === 'number' ? (source.special ?? []) : [] };
+  });
+}
+
+/** Every column a file must have, without repeats: the outcome, then what the features are read from. */
+export function contractColumns(contract: DataContract): string[] {
+  const columns = contract.features.flatMap((f) =>
+    f.type === 'number' && f.derive !== undefined ? derivationColumns(f.derive) : [f.name],
+  );
+  return [...new Set([contract.target.column, ...columns])];
+}
 
 /** The contract as a body: canonical JSON, addressed like every other body by its root. */
 export function contractBytes(contract: DataContract): Uint8Array {

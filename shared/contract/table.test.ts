@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CategoryFeature, NumberFeature } from '#shared/contract/contract.ts';
-import { concatTables, isNumberColumn, selectRows, type Table } from '#shared/contract/table.ts';
+import { concatTables, isNumberColumn, rowAt, selectRows, type Table } from '#shared/contract/table.ts';
 
 const age: NumberFeature = {
   name: 'age',
@@ -70,4 +70,11 @@ describe('concatTables', () => {
 
 test('isNumberColumn goes by the type of the feature', () => {
   expect(table([1], [1], [0]).columns.map(isNumberColumn)).toEqual([true, false]);
+});
+
+test('rowAt takes one row across the columns: numbers as they are, categories by code', () => {
+  const whole = table([30, Number.NaN], [2, 0], [0, 1]);
+  const row = new Float64Array(2);
+  expect([...rowAt(whole, 0, row)]).toEqual([30, 2]);
+  expect([...rowAt(whole, 1, row)]).toEqual([Number.NaN, 0]);
 });

@@ -29,6 +29,14 @@ export function isNumberColumn(column: Column): column is NumberColumn {
   return column.feature.type === 'number';
 }
 
+/** Fills `row` with the cells of row `index`, a slot a column: numbers as they are, categories by code. */
+export function rowAt(table: Table, index: number, row: Float64Array): Float64Array {
+  table.columns.forEach((column, j) => {
+    row[j] = isNumberColumn(column) ? column.values[index]! : column.codes[index]!;
+  });
+  return row;
+}
+
 /** The rows at `indices`, in that order. */
 export function selectRows(table: Table, indices: Uint32Array): Table {
   return {

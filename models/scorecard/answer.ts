@@ -1,0 +1,111 @@
+/** The half of `scorecard` that runs inside a bank: the only place where weights meet rows. */
+import { logLossOf, sigmoid } from '#models/arithmetic/exp-log.ts';
+import { answerEvaluation } from '#models/evaluation/evaluation.ts';
+import { answerBinCounts } from '#models/preprocessing/bin-counts.ts';
+import { binColumn, type FeatureBins } from '#models/preprocessing/bins.ts';
+import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { answerQuantiles } from '#models/preprocessing/quantiles.ts';
+import { TwoLimbSums } from '#models/preprocessing/two-limb-sums.ts';
+import type { Answer, Answerer, ProgramSetup } from '#models/program.ts';
+import { splitByKey } from '#models/rows/record-keys.ts';
+import { triangleLength } from '#models/scorecard/newton.ts';
+import { INFORMATION_QUANTA, LOSS_QUANTA } from '#models/scorecard/quanta.ts';
+import { parseScorecardSettings } from '#models/scorecard/settings.ts';
+import type { Table } from '#shared/contract/table.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+/** The model of a question; see `modelSettings` in program.ts. */
+interface AskedModel {
+  readonly features: readonly number[];
+  readonly bins: readonly FeatureBins[];
+  /** Of each feature, the input that each fine bin stands for. */
+  readonly inputs: readonly (readonly number[])[];
+  /** Intercept first. */
+  readonly coefficients: readonly number[];
+}
+
+/** @throws FederationError TOO_LARGE */
+export async function createScorecardAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
+  if (table.rowCount > ROWS_MAX) {
+    throw new FederationError(
+      'TOO_LARGE',
+      `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`,
+    );
+  }
+  const { holdoutFraction } = parseScorecardSettings(setup.settings);
+  const { training, holdout } = splitByKey(table, holdoutFraction, setup.seed);
+  const binned = createBinCache(training.table);
+  return {
+    async answer(question) {
+      switch (question.kind) {
+        case 'quantiles':
+          return answerQuantiles(question, training.table);
+        case 'binCounts':
+          return answerBinCounts((question.settings as unknown as AskedModel).bins, training.table);
+        case 'newton': {
+          const model = question.settings as unknown as AskedModel;
+          const codes = model.features.map((feature, j) => binned(feature, model.bins[j]!));
+          return answerNewton(model, codes, training.table.bad);
+        }
+        default: {
+          const model = question.settings as unknown as AskedModel;
+          const { columns, bad } = holdout.table;
+          const codes = model.features.map((feature, j) => binColumn(columns[feature]!, model.bins[j]!));
+          const logits = Float64Array.from(bad, (_, row) => logitOf(model, inputsOfRow(model, codes, row)));
+          return answerEvaluation('holdout', logits, bad, holdout.keys, setup.seed);
+        }
+      }
+    },
+    dispose() {},
+  };
+}
+
+/** Newton rounds differ in weights, not in bins. */
+function createBinCache(table: Table): (feature: number, bins: FeatureBins) => Uint16Array {
+  const cache = new Map<number, { readonly of: string; readonly codes: Uint16Array }>();
+  return (feature, bins) => {
+    const of = JSON.stringify(bins);
+    const known = cache.get(feature);
+    if (known?.of === of) return known.codes;
+    const codes = binColumn(table.columns[feature]!, bins);
+    cache.set(feature, { of, codes });
+    return codes;
+  };
+}
+
+/** The row's inputs after a leading 1. */
+function inputsOfRow({ inputs }: AskedModel, codes: readonly Uint16Array[], row: number): Float64Array {
+  const x = new Float64Array(inputs.length + 1);
+  x[0] = 1;
+  for (let j = 0; j < inputs.length; j++) x[j + 1] = inputs[j]![codes[j]![row]!]!;
+  return x;
+}
+
+function logitOf({ coefficients }: AskedModel, x: Float64Array): number {
+  let z = 0;
+  for (let j = 0; j < x.length; j++) z += coefficients[j]! * x[j]!;
+  return z;
+}
+
+/** Each row's part is rounded before it is added, so a sum does not depend on the order of rows. */
+function answerNewton(model: AskedModel, codes: readonly Uint16Array[], bad: Uint8Array): Answer {
+  const size = model.coefficients.length;
+  const gradient = new TwoLimbSums(size);
+  const information = new Float64Array(triangleLength(size));
+  let logLoss = 0;
+  for (let row = 0; row < bad.length; row++) {
+    const x = inputsOfRow(model, codes, row);
+    const z = logitOf(model, x);
+    const p = sigmoid(z);
+    const y = bad[row]!;
+    const weight = p * (1 - p) * INFORMATION_QUANTA;
+    let at = 0;
+    for (let j = 0; j < size; j++) {
+      gradient.add(j, (y - p) * x[j]!);
+      const weighted = weight * x[j]!;
+      for (let k = j; k < size; k++) information[at++]! += Math.floor(weighted * x[k]! + 0.5);
+    }
+    logLoss += Math.floor(Math.min(32, logLossOf(z, y)) * LOSS_QUANTA + 0.5);
+  }
+  return { ...gradient.answer('gradient'), information, logLoss: Float64Array.of(logLoss) };
+}

@@ -1,0 +1,411 @@
+/**
+ * A scorecard: grouped characteristics, their weights of evidence in a logistic regression, points.
+ *
+ *   quantiles (at most four questions) → binCounts → newton … newton → evaluate
+ *
+ * Exact: the same artefact, byte for byte, for the same rows however they are spread over banks, and the same
+ * as from all rows in one place. Rows held out by record key judge the model; all else is learned from the
+ * others.
+ *
+ * What everybody sees besides the artefact: the counts of all fine bins, summed over the banks, and the
+ * gradient and Hessian of every Newton round. Where one bank alone has rows in a bin, the sum is its count.
+ */
+import { createArtefact } from '#models/artefact.ts';
+import { evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
+import { binCountFields, readBinCounts, type BinCounts } from '#models/preprocessing/bin-counts.ts';
+import type { FeatureBins } from '#models/preprocessing/bins.ts';
+import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import {
+  equalFractions,
+  nextQuantiles,
+  startQuantiles,
+  type FeatureQuantiles,
+  type QuantileState,
+  type QuantileStep,
+} from '#models/preprocessing/quantiles.ts';
+import { readTwoLimbs, twoLimbFields } from '#models/preprocessing/two-limb-sums.ts';
+import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
+import {
+  groupFeatures,
+  selectByValue,
+  type Characteristic,
+  type Rejected,
+} from '#models/scorecard/characteristics.ts';
+import {
+  inference,
+  newtonStep,
+  shorterStep,
+  triangleLength,
+  withoutInput,
+  type Inference,
+} from '#models/scorecard/newton.ts';
+import { pointsOfGroups } from '#models/scorecard/points.ts';
+import { INFORMATION_QUANTA, LOSS_QUANTA } from '#models/scorecard/quanta.ts';
+import {
+  FIT_ROUNDS,
+  parseScorecardSettings,
+  scorecardRounds,
+  type ScorecardSettings,
+} from '#models/scorecard/settings.ts';
+import { WOE_LIMIT } from '#models/scorecard/woe.ts';
+import { log } from '#models/arithmetic/exp-log.ts';
+import type { Json } from '#shared/crypto/canonical-json.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { Field } from '#shared/ring/field.ts';
+import type { RingSum } from '#shared/ring/ring-sum.ts';
+
+/** A step smaller than this changes no score by a millionth of a point. */
+const CONVERGED = 1e-9;
+/** After a step smaller than this it is clear which characteristic goes next; the fits in between stop here. */
+const CLEAR = 1e-3;
+
+interface Common {
+  readonly setup: ProgramSetup;
+  readonly settings: ScorecardSettings;
+}
+
+interface Binned extends Common {
+  readonly bins: readonly FeatureBins[];
+  /** Of each number feature. */
+  readonly medians: readonly (number | undefined)[];
+}
+
+interface Fitting extends Binned {
+  readonly baseline: readonly (number | string | null)[];
+  readonly rows: number;
+  readonly bads: number;
+  readonly selected: readonly Characteristic[];
+  readonly rejected: readonly Rejected[];
+  /** Intercept first, then one for each of `selected`. */
+  readonly coefficients: readonly number[];
+  /** Where the last step began; none at the start of a fit. */
+  readonly before: StepTaken | undefined;
+  /** Newton rounds answered, in all fits and in this one. */
+  readonly round: number;
+  readonly fitRound: number;
+}
+
+interface StepTaken {
+  readonly coefficients: readonly number[];
+  /** Summed log-loss and penalty there. */
+  readonly objective: number;
+  readonly step: readonly number[];
+  /** See `newtonStep`. */
+  readonly rise: number;
+  /** How much of the step was taken. */
+  readonly size: number;
+}
+
+interface Fitted extends Fitting {
+  readonly inferred: readonly Inference[];
+  readonly trainingLogLoss: number;
+  readonly reason: string;
+}
+
+export type ScorecardState =
+  | (Common & { readonly phase: 'quantiles'; readonly search: QuantileState })
+  | (Binned & { readonly phase: 'binCounts' })
+  | (Fitting & { readonly phase: 'newton' })
+  | (Fitted & { readonly phase: 'evaluate' });
+
+export const scorecard: Program<ScorecardState> = {
+  name: 'scorecard',
+
+  maximumRounds: (settings) => scorecardRounds(parseScorecardSettings(settings)),
+
+  begin(setup) {
+    const settings = parseScorecardSettings(setup.settings);
+    assertFeatures(setup, settings);
+    const fractions = searchedFractions(settings);
+    return afterQuantiles({ setup, settings }, startQuantiles(setup.contract, fractions, settings.kMin));
+  },
+
+  next(state, sum) {
+    switch (state.phase) {
+      case 'quantiles':
+        return afterQuantiles(state, nextQuantiles(state.search, sum));
+      case 'binCounts':
+        return afterBinCounts(state, readBinCounts(sum, state.bins));
+      case 'newton':
+        return afterNewton(state, sum);
+      case 'evaluate':
+        return finish(state, sum);
+    }
+  },
+};
+
+/** @throws FederationError PLAN */
+function assertFeatures({ contract }: ProgramSetup, { selection }: ScorecardSettings): void {
+  const names = new Set(contract.features.map((f) => f.name));
+  const unknown = selection.features?.find((name) => !names.has(name));
+  if (unknown !== undefined) {
+    throw new FederationError('PLAN', `program.settings.selection.features: no feature "${unknown}"`);
+  }
+}
+
+/** The fine bins' fractions, and the median for the baseline. */
+function searchedFractions({ binning }: ScorecardSettings): number[] {
+  return [...new Set([...equalFractions(binning.fine), 0.5])].sort((a, b) => a - b);
+}
+
+function afterQuantiles({ setup, settings }: Common, step: QuantileStep): Step<ScorecardState> {
+  if (step.kind === 'ask') {
+    const state: ScorecardState = { setup, settings, phase: 'quantiles', search: step.state };
+    return { kind: 'ask', state, question: step.question, metrics: {} };
+  }
+  const median = searchedFractions(settings).indexOf(0.5);
+  let next = 0;
+  const ofFeature: (FeatureQuantiles | undefined)[] = setup.contract.features.map((feature) =>
+    feature.type === 'number' ? step.quantiles[next++]! : undefined,
+  );
+  const bins = setup.contract.features.map((feature, f): FeatureBins =>
+    feature.type === 'category'
+      ? { categories: feature.categories.length }
+      : { edges: [...ofFeature[f]!.edges], special: [...(feature.special ?? [])] },
+  );
+  const question: Question = {
+    kind: 'binCounts',
+    ring: 'u64',
+    fields: binCountFields(bins),
+    settings: { bins: bins as unknown as Json },
+    tensors: {},
+  };
+  const medians = ofFeature.map((quantiles) => quantiles?.values[median]);
+  return {
+    kind: 'ask',
+    state: { setup, settings, phase: 'binCounts', bins, medians },
+    question,
+    metrics: {},
+  };
+}
+
+function afterBinCounts(state: Binned, counts: readonly BinCounts[]): Step<ScorecardState> {
+  const { setup, settings, bins } = state;
+  const bads = counts[0]!.bad.reduce((a, b) => a + b, 0);
+  const rows = counts[0]!.good.reduce((a, b) => a + b, bads);
+  const least = settings.binning.minBads;
+  if (bads < least || rows - bads < least || rows < settings.kMin) {
+    throw new FederationError(
+      'DATA_SOURCE',
+      `a scorecard needs at least ${least} bads and ${least} goods among the training rows of all banks together`,
+    );
+  }
+  const grouped = groupFeatures(setup.contract, bins, counts, settings);
+  const { selected, rejected } = selectByValue(setup.contract, grouped, settings);
+  assertSome(selected);
+  const baseline = baselineOf(state, counts);
+  const coefficients = [log(bads / (rows - bads)), ...selected.map(() => 0)];
+  const start = { coefficients, before: undefined, round: 0, fitRound: 0 };
+  const fitting = { ...state, baseline, rows, bads, selected, rejected, ...start };
+  return askNewton(fitting, { trainingRows: rows, badRate: bads / rows, characteristics: selected.length });
+}
+
+/** @throws FederationError DATA_SOURCE */
+function assertSome(selected: readonly Characteristic[]): void {
+  if (selected.length > 0) return;
+  throw new FederationError(
+    'DATA_SOURCE',
+    'no feature tells bads from goods under the settings of the plan; lower selection.minIv or binning.minBads',
+  );
+}
+
+/** The median of a number, the most frequent category: a typical applicant, not a real one. */
+function baselineOf({ setup, medians }: Binned, counts: readonly BinCounts[]): (number | string | null)[] {
+  return setup.contract.features.map((feature, f) => {
+    if (feature.type === 'number') return medians[f] ?? null;
+    const { bad, good } = counts[f]!;
+    const rows = feature.categories.map((_, code) => bad[code]! + good[code]!);
+    const most = Math.max(...rows);
+    return most === 0 ? null : feature.categories[rows.indexOf(most)]!;
+  });
+}
+
+/** What a bank needs to turn a row into inputs and log-odds. */
+function modelSettings({ selected, coefficients }: Fitting): Json {
+  return {
+    features: selected.map((c) => c.feature),
+    bins: selected.map((c) => c.bins) as unknown as Json,
+    inputs: selected.map((c) => c.groups.map((group) => c.woe[group]!)),
+    coefficients,
+  };
+}
+
+function askNewton(fitting: Fitting, metrics: Metrics): Step<ScorecardState> {
+  const size = fitting.coefficients.length;
+  const information: Field = {
+    name: 'information',
+    length: triangleLength(size),
+    scale: 1,
+    clip: (ROWS_MAX * WOE_LIMIT * WOE_LIMIT * INFORMATION_QUANTA) / 4, // p (1 − p) is at most ¼
+    rounding: 'nearest',
+  };
+  const question: Question = {
+    kind: 'newton',
+    ring: 'u64',
+    fields: [...twoLimbFields('gradient', size), information, logLossField()],
+    settings: modelSettings(fitting),
+    tensors: {},
+  };
+  return { kind: 'ask', state: { ...fitting, phase: 'newton' }, question, metrics };
+}
+
+function logLossField(): Field {
+  // log-odds are within ±(1 + WOE_LIMIT) · Σ |β|, but a loss beyond 32 is counted as 32
+  return { name: 'logLoss', length: 1, scale: 1, clip: ROWS_MAX * 32 * LOSS_QUANTA, rounding: 'nearest' };
+}
+
+function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
+  const { settings, selected, coefficients, rows, before } = state;
+  const { ridge } = settings.newton;
+  const logLoss = sum.number('logLoss') / LOSS_QUANTA;
+  const objective = logLoss + penaltyOf(coefficients, ridge);
+  const information = sum.numbers('information').map((q) => q / INFORMATION_QUANTA);
+  const gradient = readTwoLimbs(sum, 'gradient');
+  const answered = { ...state, round: state.round + 1, fitRound: state.fitRound + 1 };
+  const metrics = {
+    newtonRound: answered.round,
+    characteristics: selected.length,
+    trainingLogLoss: logLoss / rows,
+  };
+  // rounding alone can make a sum of losses larger, by half a quantum a row on either side
+  if (before !== undefined && objective > before.objective + rows / LOSS_QUANTA) {
+    const size = shorterStep(before.size, objective - before.objective, before.rise);
+    return goOn(takeStep(answered, { ...before, size }), metrics);
+  }
+  const result = newtonStep({ gradient, information }, coefficients, ridge);
+  if (result.kind === 'collinear') {
+    const left = coefficients.filter((_, j) => j !== result.index);
+    return without(answered, result.index, 'it follows from other features', left);
+  }
+  const moved = takeStep(answered, { ...result, coefficients, objective, size: 1 });
+  const largest = result.step.reduce((max, s) => Math.max(max, Math.abs(s)), 0);
+  const inferred = inference(information, moved.coefficients, ridge);
+  const worst = largest < CLEAR ? worstOf(inferred, settings) : undefined;
+  const mayRefit = settings.newton.rounds - moved.round >= FIT_ROUNDS && selected.length > 1;
+  if (worst !== undefined && mayRefit) {
+    const left = withoutInput(information, moved.coefficients, worst.index, ridge);
+    return without(moved, worst.index, worst.reason, left);
+  }
+  if (largest >= CONVERGED) return goOn(moved, { ...metrics, step: largest });
+  const left = worst === undefined ? '' : '; no rounds or characteristics left to take another one out';
+  const reason = `${selected.length} characteristics, converged after ${moved.round} Newton rounds${left}`;
+  return askEvaluation({ ...moved, inferred, trainingLogLoss: logLoss / rows, reason }, metrics);
+}
+
+function penaltyOf(coefficients: readonly number[], ridge: number): number {
+  return coefficients.reduce((sum, c, j) => sum + (j === 0 ? 0 : (ridge / 2) * c * c), 0);
+}
+
+function takeStep(state: Fitting, taken: StepTaken): Fitting {
+  const coefficients = taken.coefficients.map((c, j) => c + taken.size * taken.step[j]!);
+  return { ...state, coefficients, before: taken };
+}
+
+/** @throws FederationError DIVERGED */
+function goOn(state: Fitting, metrics: Metrics): Step<ScorecardState> {
+  if (state.fitRound < FIT_ROUNDS) return askNewton(state, metrics);
+  throw new FederationError(
+    'DIVERGED',
+    `the fit did not converge in ${FIT_ROUNDS} Newton rounds: bads and goods are nearly separable; set newton.ridge to 1 or more`,
+  );
+}
+
+/** The characteristic to take out next, as an index into the coefficients. */
+function worstOf(
+  inferred: readonly Inference[],
+  { selection }: ScorecardSettings,
+): { index: number; reason: string } | undefined {
+  if (selection.method === 'iv' || selection.features !== undefined) return undefined;
+  const most = (of: (i: Inference) => number, limit: number): number | undefined => {
+    let worst: number | undefined;
+    inferred.forEach((i, j) => {
+      if (j > 0 && of(i) > limit && (worst === undefined || of(i) > of(inferred[worst]!))) worst = j;
+    });
+    return worst;
+  };
+  const negative = most((i) => -i.wald, 0);
+  if (negative !== undefined) return { index: negative, reason: 'its coefficient has the wrong sign' };
+  const weak = most((i) => i.p, selection.pMax);
+  if (weak !== undefined) return { index: weak, reason: `its Wald p is above ${selection.pMax}` };
+  const inflated = most((i) => i.vif, selection.vifMax);
+  if (inflated === undefined) return undefined;
+  return { index: inflated, reason: `its variance inflation is above ${selection.vifMax}` };
+}
+
+/** Fits again without one characteristic. `index` and `coefficients` count the intercept. */
+function without(
+  state: Fitting,
+  index: number,
+  reason: string,
+  coefficients: readonly number[],
+): Step<ScorecardState> {
+  const { feature, iv } = state.selected[index - 1]!;
+  const selected = state.selected.filter((_, i) => i !== index - 1);
+  assertSome(selected);
+  const next = {
+    ...state,
+    selected,
+    rejected: [...state.rejected, { feature, iv, reason }],
+    coefficients,
+    before: undefined,
+    fitRound: 0,
+  };
+  return askNewton(next, { newtonRound: state.round, characteristics: selected.length });
+}
+
+function askEvaluation(fitted: Fitted, metrics: Metrics): Step<ScorecardState> {
+  const question: Question = {
+    kind: 'evaluate',
+    ring: 'u64',
+    fields: evaluationFields('holdout'),
+    settings: modelSettings(fitted),
+    tensors: {},
+  };
+  return { kind: 'ask', state: { ...fitted, phase: 'evaluate' }, question, metrics };
+}
+
+function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
+  const { setup, settings, bins, baseline, selected, rejected, coefficients, inferred } = state;
+  const { calibration, metrics: judged } = readEvaluation('holdout', sum, {
+    method: settings.calibration,
+    kMin: settings.kMin,
+  });
+  const [intercept, ...slopes] = coefficients as [number, ...number[]];
+  const inputs = selected.map(({ woe }, i) => ({ coefficient: slopes[i]!, woe }));
+  const points = pointsOfGroups(intercept, inputs, calibration.map, settings.scaling);
+  const metrics = {
+    ...judged,
+    trainingRows: state.rows,
+    trainingBadRate: state.bads / state.rows,
+    trainingLogLoss: state.trainingLogLoss,
+    characteristics: selected.length,
+    newtonRounds: state.round,
+  };
+  const artefact = createArtefact<'scorecard'>({
+    kind: 'scorecard',
+    contract: setup.contract,
+    transform: { kind: 'bins', features: [...bins] },
+    parameters: {
+      intercept,
+      characteristics: selected.map(({ feature, groups, woe, mean, iv, counts }, i) => ({
+        feature,
+        groups: [...groups],
+        woe: [...woe],
+        mean,
+        coefficient: slopes[i]!,
+        points: [...points[i]!.points],
+        residual: [...points[i]!.residual],
+        iv,
+        ...inferred[i + 1]!,
+        counts: [...counts], // every group has kMin rows and minBads bads: merge-bins.ts saw to it
+      })),
+      rejected: [...rejected],
+    },
+    calibration,
+    scaling: settings.scaling,
+    ...(settings.cutoffs === undefined ? {} : { cutoffs: settings.cutoffs }),
+    baseline: { row: [...baseline] },
+    metrics,
+  });
+  return { kind: 'done', result: { artefact, reason: state.reason }, metrics };
+}

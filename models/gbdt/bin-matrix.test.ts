@@ -1,13 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BinMatrix } from '#models/gbdt/bin-matrix.ts';
-import { computeGradients, layoutOf, type Histogram } from '#models/gbdt/histogram.ts';
+import { computeGradients, emptyHistogram, layoutOf } from '#models/gbdt/histogram.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
-
-function emptyHistogram(cells: number): Histogram {
-  const sums = () => new Float64Array(cells);
-  return { gradients: sums(), hessians: sums(), counts: sums() };
-}
 
 function featuresOf(bins: readonly number[]) {
   return bins.map((n, index) => ({ index, orderedBins: n - 1, bins: n, monotone: 0 as const }));

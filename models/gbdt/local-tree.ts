@@ -7,7 +7,13 @@
  */
 import type { BinMatrix } from '#models/gbdt/bin-matrix.ts';
 import type { BinnedFeature } from '#models/gbdt/binned-feature.ts';
-import { nodeHistogram, withoutChild, type Histogram, type HistogramLayout } from '#models/gbdt/histogram.ts';
+import {
+  emptyHistogram,
+  nodeHistogram,
+  withoutChild,
+  type Histogram,
+  type HistogramLayout,
+} from '#models/gbdt/histogram.ts';
 import { RowPartition } from '#models/gbdt/row-partition.ts';
 import type { Tree } from '#models/gbdt/tree.ts';
 
@@ -92,12 +98,4 @@ export class LocalTree {
     own.counts.set(left.counts);
     return sibling;
   }
-}
-
-function emptyHistogram(cells: number): Histogram {
-  return {
-    gradients: new Float64Array(cells),
-    hessians: new Float64Array(cells),
-    counts: new Float64Array(cells),
-  };
 }

@@ -71,15 +71,20 @@ export function emptyHistogram(cells: number): Histogram {
 }
 
 /** What is left of a parent without one child: the other child. Exact. */
-export function withoutChild(parent: Histogram, child: Histogram): Histogram {
+export function difference(parent: Histogram, child: Histogram): Histogram {
   const rest = emptyHistogram(parent.counts.length);
-  subtract(parent.gradients, child.gradients, rest.gradients);
-  subtract(parent.hessians, child.hessians, rest.hessians);
-  subtract(parent.counts, child.counts, rest.counts);
+  subtract(parent, child, rest);
   return rest;
 }
 
-function subtract(a: Float64Array, b: Float64Array, into: Float64Array): void {
+/** `difference`, written into a histogram of the same size. */
+export function subtract(parent: Histogram, child: Histogram, into: Histogram): void {
+  for (const sums of ['gradients', 'hessians', 'counts'] as const) {
+    subtractSums(parent[sums], child[sums], into[sums]);
+  }
+}
+
+function subtractSums(a: Float64Array, b: Float64Array, into: Float64Array): void {
   for (let i = 0; i < into.length; i++) into[i] = a[i]! - b[i]!;
 }
 

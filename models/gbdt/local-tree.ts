@@ -8,9 +8,10 @@
 import type { BinMatrix } from '#models/gbdt/bin-matrix.ts';
 import type { BinnedFeature } from '#models/gbdt/binned-feature.ts';
 import {
+  difference,
   emptyHistogram,
   nodeHistogram,
-  withoutChild,
+  subtract,
   type Histogram,
   type HistogramLayout,
 } from '#models/gbdt/histogram.ts';
@@ -35,8 +36,8 @@ export class LocalTree {
   private readonly on: LocalRows;
   private readonly partition: RowPartition;
   private tree: Tree | undefined;
-  /** Histograms over this bank's rows that the next level may subtract from, by node. */
-  private known: ReadonlyMap<number, Histogram> = new Map();
+  /** Histograms over this bank's rows that the next level may subtract from, by node; made when needed. */
+  private known: ReadonlyMap<number, () => Histogram> = new Map();
 
   constructor(on: LocalRows) {
     this.on = on;
@@ -64,11 +65,11 @@ export class LocalTree {
   histograms(nodes: readonly number[], progress: (fraction: number) => void): Histogram {
     const { cells } = this.on.layout;
     const answer = emptyHistogram(nodes.length * cells);
-    const known = new Map<number, Histogram>();
+    const known = new Map<number, () => Histogram>();
     nodes.forEach((node, i) => {
       const own = nodeHistogram(answer, i, cells);
       const sibling = this.fill(own, node);
-      known.set(node, own);
+      known.set(node, () => own);
       if (sibling !== undefined) known.set(node + 1, sibling);
       progress((i + 1) / nodes.length);
     });
@@ -76,11 +77,11 @@ export class LocalTree {
     return answer;
   }
 
-  /** Sums a node's rows into `own`. @returns the sibling's histogram when the parent's was known */
-  private fill(own: Histogram, node: number): Histogram | undefined {
+  /** Sums a node's rows into `own`. @returns the sibling's histogram when the parent's is known */
+  private fill(own: Histogram, node: number): (() => Histogram) | undefined {
     const { matrix, layout } = this.on;
     const rows = this.partition.rowsOf(node);
-    const parent = node === 0 ? undefined : this.known.get(this.tree!.left.indexOf(node));
+    const parent = node === 0 ? undefined : this.known.get(this.tree!.left.indexOf(node))?.();
     if (parent === undefined) {
       matrix.addRows(own, layout, rows);
       return undefined;
@@ -88,14 +89,11 @@ export class LocalTree {
     const others = this.partition.rowsOf(node + 1);
     if (rows.length <= others.length) {
       matrix.addRows(own, layout, rows);
-      return withoutChild(parent, own);
+      return () => difference(parent, own);
     }
     const sibling = emptyHistogram(own.counts.length);
     matrix.addRows(sibling, layout, others);
-    const left = withoutChild(parent, sibling);
-    own.gradients.set(left.gradients);
-    own.hessians.set(left.hessians);
-    own.counts.set(left.counts);
-    return sibling;
+    subtract(parent, sibling, own);
+    return () => sibling;
   }
 }

@@ -9,7 +9,7 @@ import { BinMatrix } from '#models/gbdt/bin-matrix.ts';
 import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.ts';
 import { decodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
 import { computeGradients, layoutOf } from '#models/gbdt/histogram.ts';
-import { LocalTree, type LocalRows } from '#models/gbdt/local-tree.ts';
+import { LocalTree } from '#models/gbdt/local-tree.ts';
 import { parseGbdtSettings } from '#models/gbdt/settings.ts';
 import { answerTotals } from '#models/gbdt/totals.ts';
 import { decodeForest, decodeTree } from '#models/gbdt/tree.ts';
@@ -65,10 +65,9 @@ class LocalEnsemble {
   private applied = -1;
   /** What belongs to the tree that grows on a forest of `applied` words. */
   private growing: LocalTree | undefined;
-  /** Gradients of the tree that grows. */
-  private readonly pairs: Float64Array;
-  /** Training rows in the order of histograms; the same for all trees that split on all features. */
-  private binned: Pick<LocalRows, 'layout' | 'matrix'> | undefined;
+  private readonly allRows: Uint32Array;
+  /** Training rows in the order of histograms. */
+  private matrix: BinMatrix | undefined;
 
   constructor(
     setup: ProgramSetup,
@@ -88,7 +87,7 @@ class LocalEnsemble {
     this.features = binnedFeatures(setup.contract, bins);
     this.training = binned(training);
     this.holdout = binned(holdout);
-    this.pairs = new Float64Array(2 * training.table.rowCount);
+    this.allRows = range(training.table.rowCount);
   }
 
   answer(question: Question, progress: (fraction: number) => void): Answer {
@@ -135,16 +134,12 @@ class LocalEnsemble {
   }
 
   private startTree(tree: number, drawn: readonly number[]): LocalTree {
-    const { features } = this;
+    const { features, rowShare, setup } = this;
     const { table, keys, logits, columns } = this.training;
-    if (this.binned?.layout.features.length !== features.length || drawn.length < features.length) {
-      const layout = layoutOf(drawn.map((f) => features[f]!));
-      this.binned = { layout, matrix: new BinMatrix(layout, columns) };
-    }
-    const { rowShare, setup } = this;
-    const rows =
-      rowShare === 1 ? range(table.rowCount) : rowsKept(keys, `tree ${tree}`, setup.seed, rowShare);
-    computeGradients(logits, table.bad, this.pairs);
-    return new LocalTree({ ...this.binned, features, columns, rows, pairs: this.pairs });
+    const matrix = (this.matrix ??= new BinMatrix(features, columns, table.rowCount));
+    computeGradients(logits, table.bad, matrix.pairs);
+    const rows = rowShare === 1 ? this.allRows : rowsKept(keys, `tree ${tree}`, setup.seed, rowShare);
+    const layout = layoutOf(drawn.map((f) => features[f]!));
+    return new LocalTree({ features, columns, matrix, layout, rows });
   }
 }

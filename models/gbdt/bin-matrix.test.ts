@@ -1,13 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BinMatrix } from '#models/gbdt/bin-matrix.ts';
-import { computeGradients, layoutOf, type Histogram } from '#models/gbdt/histogram.ts';
+import { computeGradients, emptyHistogram, layoutOf } from '#models/gbdt/histogram.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
-
-function emptyHistogram(cells: number): Histogram {
-  const sums = () => new Float64Array(cells);
-  return { gradients: sums(), hessians: sums(), counts: sums() };
-}
 
 function featuresOf(bins: readonly number[]) {
   return bins.map((n, index) => ({ index, orderedBins: n - 1, bins: n, monotone: 0 as const }));
@@ -45,11 +40,12 @@ test('a histogram holds for every feature and bin the sums over the rows given',
       const logits = Float64Array.from({ length: count }, () => 8 * generator.nextUnit() - 4);
       const bad = Uint8Array.from({ length: count }, () => below(2));
       const rows = Uint32Array.from(Array.from({ length: count }, (_, i) => i).filter(() => below(3) > 0));
-      const pairs = new Float64Array(2 * count);
-      computeGradients(logits, bad, pairs);
       const layout = layoutOf(drawn);
       const histogram = emptyHistogram(layout.cells);
-      new BinMatrix(layout, columns).addRows(histogram, rows, pairs);
+      const matrix = new BinMatrix(features, columns, count);
+      const { pairs } = matrix;
+      computeGradients(logits, bad, pairs);
+      matrix.addRows(histogram, layout, rows);
 
       const expected = emptyHistogram(layout.cells);
       drawn.forEach(({ index }, f) => {
@@ -68,12 +64,15 @@ test('a histogram holds for every feature and bin the sums over the rows given',
 
 test('more rows than one packed sum can hold, all with the largest h, are summed exactly', () => {
   const rows = 3 * 2 ** 16 + 5;
-  const pairs = new Float64Array(2 * rows);
-  computeGradients(new Float64Array(rows), new Uint8Array(rows), pairs);
-  const layout = layoutOf(featuresOf([2]));
+  const features = featuresOf([2]);
+  const matrix = new BinMatrix(features, [new Uint16Array(rows)], rows);
+  computeGradients(new Float64Array(rows), new Uint8Array(rows), matrix.pairs);
   const histogram = emptyHistogram(2);
-  const all = Uint32Array.from({ length: rows }, (_, i) => i);
-  new BinMatrix(layout, [new Uint16Array(rows)]).addRows(histogram, all, pairs);
+  matrix.addRows(
+    histogram,
+    layoutOf(features),
+    Uint32Array.from({ length: rows }, (_, i) => i),
+  );
   expect(histogram.gradients[0]).toBe(rows * 2 ** 19);
   expect(histogram.hessians[0]).toBe(rows * 2 ** 18);
   expect(histogram.counts[0]).toBe(rows);

@@ -8,8 +8,10 @@
  */
 import {
   GRADIENT_UNITS,
+  difference,
+  emptyHistogram,
   nodeHistogram,
-  withoutChild,
+  subtract,
   type Histogram,
   type HistogramLayout,
 } from '#models/gbdt/histogram.ts';
@@ -87,33 +89,34 @@ export function grow(growth: Growth, histogram: Histogram): Growth {
   const { layout, rules } = growth;
   const level = growth.level + 1;
   const pairs: Pair[] = [];
-  for (const { open, cells } of openNodes(growth, histogram)) {
-    if (!mayBeSplit(open.sums, growth.level, rules)) continue;
-    const split = bestSplit(cells, layout, open.sums, open.bounds, rules);
-    if (split === undefined) continue;
+  const trySplit = (open: OpenNode, cells: () => Histogram): void => {
+    if (!mayBeSplit(open.sums, growth.level, rules)) return;
+    const parent = cells();
+    const split = bestSplit(parent, layout, open.sums, open.bounds, rules);
+    if (split === undefined) return;
     const { left, right } = splitNode(growth, open.node, split);
     if (mayBeSplit(left.sums, level, rules) || mayBeSplit(right.sums, level, rules)) {
-      pairs.push({ parent: cells, left, right });
+      pairs.push({ parent, left, right });
     }
-  }
-  return { ...growth, level, pairs };
-}
-
-/** The open nodes with their histograms, in the order of their indices. */
-function openNodes(growth: Growth, histogram: Histogram): { open: OpenNode; cells: Histogram }[] {
-  const { layout, pairs } = growth;
-  if (pairs === undefined) {
+  };
+  if (growth.pairs === undefined) {
     const root = { node: 0, sums: totalOf(histogram, layout), bounds: FREE };
     addLeaf(growth, root);
-    return [{ open: root, cells: nodeHistogram(histogram, 0, layout.cells) }];
+    trySplit(root, () => histogram);
+    return { ...growth, level, pairs };
   }
-  return pairs.flatMap(({ parent, left, right }, i) => {
-    const cells = nodeHistogram(histogram, i, layout.cells);
-    return [
-      { open: left, cells },
-      { open: right, cells: withoutChild(parent, cells) },
-    ];
+  // nothing looks back at the last level: one piece of memory serves all its right children
+  const scratch = level === rules.depth ? emptyHistogram(layout.cells) : undefined;
+  growth.pairs.forEach(({ parent, left, right }, i) => {
+    const ofLeft = nodeHistogram(histogram, i, layout.cells);
+    trySplit(left, () => ofLeft);
+    trySplit(right, () => {
+      if (scratch === undefined) return difference(parent, ofLeft);
+      subtract(parent, ofLeft, scratch);
+      return scratch;
+    });
   });
+  return { ...growth, level, pairs };
 }
 
 function mayBeSplit({ count, h }: NodeSums, level: number, rules: GrowthRules): boolean {

@@ -7,7 +7,14 @@
  */
 import type { BinMatrix } from '#models/gbdt/bin-matrix.ts';
 import type { BinnedFeature } from '#models/gbdt/binned-feature.ts';
-import { nodeHistogram, withoutChild, type Histogram, type HistogramLayout } from '#models/gbdt/histogram.ts';
+import {
+  difference,
+  emptyHistogram,
+  nodeHistogram,
+  subtract,
+  type Histogram,
+  type HistogramLayout,
+} from '#models/gbdt/histogram.ts';
 import { RowPartition } from '#models/gbdt/row-partition.ts';
 import type { Tree } from '#models/gbdt/tree.ts';
 
@@ -17,21 +24,20 @@ export interface LocalRows {
   readonly features: readonly BinnedFeature[];
   /** Bins of all training rows, one array for each contract feature. */
   readonly columns: readonly Uint16Array[];
-  /** The features the tree may split on, and the same bins in their order. */
-  readonly layout: HistogramLayout;
+  /** The same bins in the order of histograms, with the gradients the tree is grown on. */
   readonly matrix: BinMatrix;
+  /** The features the tree may split on. */
+  readonly layout: HistogramLayout;
   /** Rows the tree is grown on. */
   readonly rows: Uint32Array;
-  /** Gradients of all training rows, as `computeGradients` writes them. */
-  readonly pairs: Float64Array;
 }
 
 export class LocalTree {
   private readonly on: LocalRows;
   private readonly partition: RowPartition;
   private tree: Tree | undefined;
-  /** Histograms over this bank's rows that the next level may subtract from, by node. */
-  private known: ReadonlyMap<number, Histogram> = new Map();
+  /** Histograms over this bank's rows that the next level may subtract from, by node; made when needed. */
+  private known: ReadonlyMap<number, () => Histogram> = new Map();
 
   constructor(on: LocalRows) {
     this.on = on;
@@ -59,11 +65,11 @@ export class LocalTree {
   histograms(nodes: readonly number[], progress: (fraction: number) => void): Histogram {
     const { cells } = this.on.layout;
     const answer = emptyHistogram(nodes.length * cells);
-    const known = new Map<number, Histogram>();
+    const known = new Map<number, () => Histogram>();
     nodes.forEach((node, i) => {
       const own = nodeHistogram(answer, i, cells);
       const sibling = this.fill(own, node);
-      known.set(node, own);
+      known.set(node, () => own);
       if (sibling !== undefined) known.set(node + 1, sibling);
       progress((i + 1) / nodes.length);
     });
@@ -71,34 +77,23 @@ export class LocalTree {
     return answer;
   }
 
-  /** Sums a node's rows into `own`. @returns the sibling's histogram when the parent's was known */
-  private fill(own: Histogram, node: number): Histogram | undefined {
-    const { matrix, pairs } = this.on;
+  /** Sums a node's rows into `own`. @returns the sibling's histogram when the parent's is known */
+  private fill(own: Histogram, node: number): (() => Histogram) | undefined {
+    const { matrix, layout } = this.on;
     const rows = this.partition.rowsOf(node);
-    const parent = node === 0 ? undefined : this.known.get(this.tree!.left.indexOf(node));
+    const parent = node === 0 ? undefined : this.known.get(this.tree!.left.indexOf(node))?.();
     if (parent === undefined) {
-      matrix.addRows(own, rows, pairs);
+      matrix.addRows(own, layout, rows);
       return undefined;
     }
     const others = this.partition.rowsOf(node + 1);
     if (rows.length <= others.length) {
-      matrix.addRows(own, rows, pairs);
-      return withoutChild(parent, own);
+      matrix.addRows(own, layout, rows);
+      return () => difference(parent, own);
     }
     const sibling = emptyHistogram(own.counts.length);
-    matrix.addRows(sibling, others, pairs);
-    const left = withoutChild(parent, sibling);
-    own.gradients.set(left.gradients);
-    own.hessians.set(left.hessians);
-    own.counts.set(left.counts);
-    return sibling;
+    matrix.addRows(sibling, layout, others);
+    subtract(parent, sibling, own);
+    return () => sibling;
   }
-}
-
-function emptyHistogram(cells: number): Histogram {
-  return {
-    gradients: new Float64Array(cells),
-    hessians: new Float64Array(cells),
-    counts: new Float64Array(cells),
-  };
 }

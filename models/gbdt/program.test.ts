@@ -157,6 +157,12 @@ describe('the same rows give the same bytes', () => {
     expect(spread.model.root).toBe(run.model.root);
   });
 
+  test('with a bank that has no rows, and one that has a single row', async () => {
+    const order = range(pooled.rowCount);
+    const banks = [[], [0], [...order.slice(1)]].map((rows) => selectRows(pooled, Uint32Array.from(rows)));
+    expect((await trainOver(banks)).model.root).toBe(run.model.root);
+  });
+
   test('when trees draw rows and columns', async () => {
     const drawing = { ...SETTINGS, rowShare: 0.6, columnShare: 0.5, trees: 4 };
     const once = await trainOver([pooled], drawing);
@@ -298,6 +304,14 @@ describe('rounds', () => {
     expect(artefactOf(shorter).parameters).toEqual(parameters);
   });
 
+  test('with patience but too few hold-out rows to tell, every tree is kept', async () => {
+    const few = selectRows(pooled, range(350));
+    const settings = { ...SETTINGS, trees: 8, patience: 2, holdoutFraction: 0.05 };
+    const blind = await trainOver([few], settings);
+    expect(artefactOf(blind).metrics['logLoss']).toBeUndefined();
+    expect(artefactOf(blind).parameters.trees.length).toBe(8);
+  });
+
   test('it ends when no split gains anything', async () => {
     const ended = await trainOver([pooled], { ...SETTINGS, minGain: 5, trees: 200 });
     const { trees } = artefactOf(ended).parameters;
@@ -315,6 +329,12 @@ describe('refusals', () => {
       range(pooled.rowCount).filter((i) => pooled.bad[i] === 0),
     );
     await expect(trainOver([good])).rejects.toThrow(expect.objectContaining({ code: 'DATA_SOURCE' }));
+  });
+
+  test('more banks than the sums have room for are refused before it begins', () => {
+    const begin = (participants: number) => gbdt.begin({ contract, settings: {}, participants, seed: 's' });
+    expect(begin(128).kind).toBe('ask');
+    expect(() => begin(500)).toThrow(expect.objectContaining({ code: 'OVERFLOW' }));
   });
 
   test('a plan whose last level would not fit in a question is refused before it begins', () => {

@@ -40,6 +40,7 @@ import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/pro
 import type { DataContract } from '#shared/contract/contract.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
+import { assertNoOverflow } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
 /**
@@ -58,7 +59,8 @@ interface Common {
 /** What the ensemble was worth with its first `trees` trees. */
 interface Judged {
   readonly trees: number;
-  readonly logLoss: number;
+  /** Undefined where there are too few hold-out rows to tell. */
+  readonly logLoss: number | undefined;
   readonly evaluation: Evaluation;
 }
 
@@ -93,6 +95,7 @@ export const gbdt: Program<GbdtState> = {
   begin(setup) {
     const settings = parseGbdtSettings(setup.settings);
     assertQuestionFits(setup.contract, settings);
+    assertNoOverflow(evaluationFields(''), 'u64', setup.participants); // or it would come up in mid-run
     const state = { setup, settings, phase: 'totals' } as const;
     return { kind: 'ask', state, question: totalsQuestion(setup.contract), metrics: {} };
   },
@@ -244,11 +247,15 @@ function treesOf({ sizes }: Growing): number {
 function judge(state: Growing, sum: RingSum): Growing & { readonly best: Judged; readonly metrics: Metrics } {
   const { settings, best } = state;
   const evaluation = readEvaluation('', sum, { method: settings.calibration, kMin: settings.minCount });
-  const logLoss = evaluation.metrics['logLoss'] ?? Infinity;
-  const judged = { trees: treesOf(state), logLoss, evaluation };
-  const keep = best !== undefined && settings.patience !== undefined && best.logLoss <= logLoss;
+  const judged = { trees: treesOf(state), logLoss: evaluation.metrics['logLoss'], evaluation };
+  const keep = settings.patience !== undefined && best !== undefined && !isBetter(judged, best);
   const metrics = { trees: judged.trees, ...evaluation.metrics };
   return { ...state, best: keep ? best : judged, metrics };
+}
+
+/** With nothing to tell by, more trees are better. */
+function isBetter({ logLoss }: Judged, best: Judged): boolean {
+  return logLoss === undefined || best.logLoss === undefined || logLoss < best.logLoss;
 }
 
 function ask(state: Growing, metrics: Metrics): Step<GbdtState> {

@@ -101,7 +101,7 @@ function randomRow(generator: SeededGenerator): Float64Array {
 /** Σ over coalitions without f of |S|!(M−1−|S|)!/M! · (worth(S ∪ f) − worth(S)). */
 function shapleyByDefinition(worth: (coalition: number) => number): number[] {
   const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1));
-  const size = (s: number) => [...s.toString(2)].filter((bit) => bit === '1').length;
+  const size = (s: number) => s.toString(2).replaceAll('0', '').length;
   const worths = Array.from({ length: 2 ** FEATURES }, (_, s) => worth(s));
   return Array.from({ length: FEATURES }, (_, f) => {
     let value = 0;

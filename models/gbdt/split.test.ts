@@ -288,6 +288,14 @@ describe('monotone features', () => {
     );
   });
 
+  test('telling missing from all values is no matter of order', () => {
+    const row = (bin: number, g: number) => ({ bins: [bin], g: g * UNITS, h: UNITS / 4 });
+    // the greatest values do not occur: a threshold below them would be one between values
+    const rows = [row(0, -1), row(1, -1), row(6, 1), row(6, 1)];
+    const split = search(rows, [rising], RULES)!;
+    expect([split.bin, split.missingLeft, split.leftBounds]).toEqual([5, false, FREE]);
+  });
+
   test('a rise that the data show is refused where PD must fall', () => {
     const rows = range(0, 6).map((bin) => ({ bins: [bin], g: (2.5 - bin) * UNITS, h: UNITS / 4 }));
     expect(search(rows, [rising], RULES)!.bin).toBe(2);

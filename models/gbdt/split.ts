@@ -70,15 +70,10 @@ export function bestSplit(
   const search = new Search(total, bounds, rules);
   layout.features.forEach((feature, f) => {
     const start = layout.offsets[f]!;
-    const cells: Histogram = {
-      gradients: histogram.gradients.subarray(start, start + feature.bins),
-      hessians: histogram.hessians.subarray(start, start + feature.bins),
-      counts: histogram.counts.subarray(start, start + feature.bins),
-    };
-    if (feature.orderedBins === 0) splitCategory(search, feature, cells, rules);
+    if (feature.orderedBins === 0) splitCategory(search, feature, histogram, start, rules);
     else {
-      splitOrdered(search, feature, cells);
-      if (feature.bins - feature.orderedBins > 1) splitApart(search, feature, cells);
+      splitOrdered(search, feature, histogram, start);
+      if (feature.bins - feature.orderedBins > 1) splitApart(search, feature, histogram, start);
     }
   });
   return search.best;
@@ -92,35 +87,40 @@ export function leafWeight({ g, h }: NodeSums, { low, high }: Bounds, { l1, l2 }
 }
 
 /** Sums of the histogram's rows: every feature has all of them, so the first will do. */
-export function totalOf({ gradients, hessians, counts }: Histogram, layout: HistogramLayout): NodeSums {
-  return sumBins({ gradients, hessians, counts }, 0, layout.features[0]!.bins);
+export function totalOf(histogram: Histogram, layout: HistogramLayout): NodeSums {
+  return sumCells(histogram, 0, layout.features[0]!.bins);
 }
 
 function softThreshold(g: number, l1: number): number {
   return g > l1 ? g - l1 : g < -l1 ? g + l1 : 0;
 }
 
-function sumBins({ gradients, hessians, counts }: Histogram, from: number, to: number): NodeSums {
+function sumCells({ gradients, hessians, counts }: Histogram, from: number, to: number): NodeSums {
   let [g, h, count] = [0, 0, 0];
-  for (let b = from; b < to; b++) {
-    g += gradients[b]!;
-    h += hessians[b]!;
-    count += counts[b]!;
+  for (let cell = from; cell < to; cell++) {
+    g += gradients[cell]!;
+    h += hessians[cell]!;
+    count += counts[cell]!;
   }
   return { g, h, count };
 }
 
+/** @param start the feature's first cell */
 function splitOrdered(
   search: Search,
   { index, orderedBins, bins, monotone }: BinnedFeature,
-  cells: Histogram,
-) {
-  const apart = sumBins(cells, orderedBins, bins);
+  { gradients, hessians, counts }: Histogram,
+  start: number,
+): void {
+  const apart = sumCells({ gradients, hessians, counts }, start + orderedBins, start + bins);
   let [g, h, count] = [0, 0, 0];
   for (let bin = 0; bin < orderedBins; bin++) {
-    g += cells.gradients[bin]!;
-    h += cells.hessians[bin]!;
-    count += cells.counts[bin]!;
+    const cell = start + bin;
+    // the candidate before, again; but the last one is not bound by the order
+    if (bin > 0 && bin < orderedBins - 1 && counts[cell] === 0) continue;
+    g += gradients[cell]!;
+    h += hessians[cell]!;
+    count += counts[cell]!;
     // the last threshold has no ordered bin on its right: it says nothing about the order
     const direction = bin === orderedBins - 1 ? 0 : monotone;
     if (search.improves(g + apart.g, h + apart.h, count + apart.count, direction)) {
@@ -131,29 +131,45 @@ function splitOrdered(
 }
 
 /** Each special value against everything else, then missing against everything else. */
-function splitApart(search: Search, { index, orderedBins, bins }: BinnedFeature, cells: Histogram): void {
+function splitApart(
+  search: Search,
+  { index, orderedBins, bins }: BinnedFeature,
+  { gradients, hessians, counts }: Histogram,
+  start: number,
+): void {
   for (let bin = orderedBins; bin < bins; bin++) {
-    if (!search.improves(cells.gradients[bin]!, cells.hessians[bin]!, cells.counts[bin]!, 0)) continue;
+    const cell = start + bin;
+    if (!search.improves(gradients[cell]!, hessians[cell]!, counts[cell]!, 0)) continue;
     const missing = bin === bins - 1;
     search.take(index, missing ? [] : [bin], missing);
   }
 }
 
-function splitCategory(search: Search, { index, bins }: BinnedFeature, cells: Histogram, rules: SplitRules) {
+function splitCategory(
+  search: Search,
+  { index, bins }: BinnedFeature,
+  histogram: Histogram,
+  start: number,
+  { minCategoryCount }: SplitRules,
+): void {
+  const { gradients, hessians, counts } = histogram;
   const placed: number[] = [];
   const rare: number[] = [];
   for (let bin = 0; bin < bins - 1; bin++) {
-    if (cells.counts[bin]! >= rules.minCategoryCount && cells.counts[bin]! > 0) placed.push(bin);
-    else rare.push(bin);
+    const count = counts[start + bin]!;
+    (count > 0 && count >= minCategoryCount ? placed : rare).push(bin);
   }
-  const slope = (bin: number) =>
-    cells.hessians[bin]! > 0 ? cells.gradients[bin]! / cells.hessians[bin]! : 0;
-  placed.sort((a, b) => slope(a) - slope(b) || a - b);
-  let apart = sumBins(cells, bins - 1, bins);
-  for (const bin of rare) apart = addBin(apart, cells, bin);
+  const slopes = new Float64Array(bins);
+  for (const bin of placed) {
+    const h = hessians[start + bin]!;
+    slopes[bin] = h > 0 ? gradients[start + bin]! / h : 0;
+  }
+  placed.sort((a, b) => slopes[a]! - slopes[b]! || a - b);
+  let apart = sumCells(histogram, start + bins - 1, start + bins);
+  for (const bin of rare) apart = addCell(apart, histogram, start + bin);
   let left: NodeSums = { g: 0, h: 0, count: 0 };
   placed.forEach((bin, i) => {
-    left = addBin(left, cells, bin);
+    left = addCell(left, histogram, start + bin);
     const set = () => placed.slice(0, i + 1);
     if (search.improves(left.g + apart.g, left.h + apart.h, left.count + apart.count, 0)) {
       search.take(index, apart.count > 0 ? [...set(), ...rare] : set(), apart.count > 0 ? true : undefined);
@@ -162,11 +178,11 @@ function splitCategory(search: Search, { index, bins }: BinnedFeature, cells: Hi
   });
 }
 
-function addBin(sums: NodeSums, cells: Histogram, bin: number): NodeSums {
+function addCell(sums: NodeSums, { gradients, hessians, counts }: Histogram, cell: number): NodeSums {
   return {
-    g: sums.g + cells.gradients[bin]!,
-    h: sums.h + cells.hessians[bin]!,
-    count: sums.count + cells.counts[bin]!,
+    g: sums.g + gradients[cell]!,
+    h: sums.h + hessians[cell]!,
+    count: sums.count + counts[cell]!,
   };
 }
 

@@ -228,38 +228,50 @@ export function answerQuantiles(question: Question, table: Table): Answer {
     at += part.length;
     const special = feature.special === undefined ? undefined : new Set(feature.special);
     const { min, max } = feature;
+    const edges = edgesOf(open, cells);
+    const highs = Float64Array.from(open, ([, high]) => high);
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;
       if (Number.isNaN(value) || special?.has(value) === true) continue;
       const x = value < min ? min : value > max ? max : value;
-      const interval = intervalOf(x, open, min);
-      if (interval < 0) continue;
-      const [low, high] = open[interval]!;
-      part[interval * cells + cellOf(x, low, high, cells)]! += 1;
+      const interval = firstNotBelow(highs, x);
+      if (interval === highs.length) continue;
+      const start = interval * (cells + 1);
+      const low = edges[start]!;
+      if (low < x || (low === min && x === min))
+        part[interval * cells + cellOf(x, edges, start, cells)]! += 1;
     }
   });
   return { cells: counts };
 }
 
-/** The open interval that holds x, or −1. They ascend and do not overlap. */
-function intervalOf(x: number, open: readonly (readonly [number, number])[], min: number): number {
+/** The cells + 1 edges of each interval, one interval after the other. */
+function edgesOf(open: readonly (readonly [number, number])[], cells: number): Float64Array {
+  const edges = new Float64Array(open.length * (cells + 1));
+  open.forEach(([low, high], i) => {
+    for (let j = 0; j <= cells; j++) edges[i * (cells + 1) + j] = cellEdge(low, high, j, cells);
+  });
+  return edges;
+}
+
+/** Index of the first of the ascending values that is not below x; their number when all are. */
+function firstNotBelow(ascending: Float64Array, x: number): number {
   let first = 0;
-  let end = open.length;
+  let end = ascending.length;
   while (first < end) {
     const middle = (first + end) >> 1;
-    if (open[middle]![1] < x) first = middle + 1;
+    if (ascending[middle]! < x) first = middle + 1;
     else end = middle;
   }
-  if (first === open.length) return -1;
-  const low = open[first]![0];
-  return low < x || (low === min && x === min) ? first : -1;
+  return first;
 }
 
 /** The cell j with edge(j) < x ≤ edge(j + 1): a guess, then comparisons with the edges themselves. */
-function cellOf(x: number, low: number, high: number, cells: number): number {
-  let j = Math.floor(((x - low) / (high - low)) * cells);
+function cellOf(x: number, edges: Float64Array, start: number, cells: number): number {
+  const low = edges[start]!;
+  let j = Math.floor(((x - low) / (edges[start + cells]! - low)) * cells);
   if (j >= cells) j = cells - 1;
-  while (j > 0 && cellEdge(low, high, j, cells) >= x) j--;
-  while (cellEdge(low, high, j + 1, cells) < x) j++;
+  while (j > 0 && edges[start + j]! >= x) j--;
+  while (edges[start + j + 1]! < x) j++;
   return j;
 }

@@ -60,8 +60,10 @@ const TREES = { trees: 300, depth: 4, learningRate: 0.1, l2: 1, minHessian: 1, b
 /** XGBoost knows no such limits: the least that a plan may ask for. */
 const LIMITS = { minCount: 20, minCategoryCount: 20 };
 const HOLDOUT_FRACTION = 0.05;
-/** Both are run this often; the best time counts. */
-const REPEATS = 3;
+/** Both are run this often, in turns, so that a busy machine is busy for both; the best time counts. */
+const REPEATS = 5;
+/** Of one turn of XGBoost, whose process has first to be started. */
+const REPEATS_IN_TURN = 2;
 const SEED = 'bench';
 
 export interface TreesCost {
@@ -103,11 +105,15 @@ async function benchDataSet({ name, target, bad, exclude }: DataSet, path: strin
 
   say(`Trees on ${name}: ${training.rowCount} rows, ${contract.features.length} features …`);
   let seconds = Infinity;
-  let artefact = new Uint8Array();
+  let artefact: Uint8Array = new Uint8Array();
+  let xgboost: TreesCost['xgboost'];
   for (let i = 0; i < REPEATS; i++) {
     const started = performance.now();
-    artefact = (await trainHere(planFor(contract), contract, [known])).artefact as Uint8Array<ArrayBuffer>;
+    artefact = (await trainHere(planFor(contract), contract, [known])).artefact;
     seconds = Math.min(seconds, (performance.now() - started) / 1000);
+    if (i > 0 && xgboost === undefined) continue; // there is none here
+    const theirs = await runXgboost(contract, training, test);
+    if (theirs !== undefined && theirs.seconds < (xgboost?.seconds ?? Infinity)) xgboost = theirs;
   }
   const scorer = scorerOf(parseArtefact(JSON.parse(new TextDecoder().decode(artefact))));
   const rows = rowsOf(test);
@@ -120,7 +126,7 @@ async function benchDataSet({ name, target, bad, exclude }: DataSet, path: strin
     seconds,
     scoreMicroseconds: medianMicroseconds(rows, (row) => scorer.logit(row)),
     explainMicroseconds: medianMicroseconds(rows, (row) => scorer.contributions(row)),
-    xgboost: await runXgboost(contract, training, test),
+    xgboost,
   };
 }
 
@@ -190,7 +196,7 @@ async function runXgboost(
     const options = {
       types: contract.features.map((f) => (f.type === 'number' ? 'q' : 'c')),
       trees: TREES.trees,
-      repeats: REPEATS,
+      repeats: REPEATS_IN_TURN,
       parameters: {
         objective: 'binary:logistic',
         tree_method: 'hist',

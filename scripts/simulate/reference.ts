@@ -12,7 +12,7 @@ import { rowAt, type Table } from '#shared/contract/table.ts';
 import { encodeFields, type RingWords } from '#shared/ring/encode.ts';
 import type { Ring } from '#shared/ring/field.ts';
 import { addInto, createWords } from '#shared/ring/ring-sum.ts';
-import { vectorRoot } from '#shared/ring/vector-root.ts';
+import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
 
 /** Runs the plan's program over the tables as if each were a bank. */
@@ -50,8 +50,7 @@ function reusedVectors(): (ring: Ring, length: number) => [RingWords, RingWords]
     const key = `${ring} ${length}`;
     const vectors = kept.get(key) ?? [createWords(ring, length), createWords(ring, length)];
     kept.set(key, vectors);
-    if (vectors[0] instanceof Uint32Array) vectors[0].fill(0);
-    else vectors[0].fill(0n);
+    bytesOf(vectors[0]).fill(0);
     return vectors;
   };
 }

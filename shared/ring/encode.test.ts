@@ -215,6 +215,16 @@ describe('u64', () => {
     expect(encode(both, { clip: 2 ** 52 }, 'u64')).toEqual(both);
   });
 
+  test('is two’s complement for every integer up to 2^52', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(2n ** 52n), max: 2n ** 52n }), (value) => {
+        const x = field({ length: 1, scale: 1, clip: 2 ** 52 });
+        const words = encodeFields({ [x.name]: Float64Array.of(Number(value)) }, [x], 'u64', 's');
+        expect(words[1]).toBe(BigInt.asUintN(64, value));
+      }),
+    );
+  });
+
   test('is exact for scaled values up to 2^52', () => {
     const scale = 2 ** 32;
     const values = [2 ** 20, 2 ** 20 - 2 ** -32, 1 + 2 ** -32, -(2 ** 20), -(2 ** 19) - 2 ** -32];

@@ -117,10 +117,12 @@ function encode64(
   const halves = new Int32Array(words.buffer, words.byteOffset, 2 * words.length);
   let at = 2 * offset;
   for (let i = 0; i < source.length; i++) {
-    const x = source[i]!;
-    if (!Number.isFinite(x)) throw notFinite(field, i);
-    const clamped = x > clip ? clip : x < -clip ? -clip : x;
-    const integer = Math.floor(clamped * scale + 0.5);
+    let x = source[i]!;
+    if (!(x <= clip && x >= -clip)) {
+      if (!Number.isFinite(x)) throw notFinite(field, i);
+      x = x < 0 ? -clip : clip;
+    }
+    const integer = Math.floor(x * scale + 0.5);
     const high = Math.floor(integer / TWO_32);
     halves[at++] = integer - high * TWO_32; // stored modulo 2^32, and so is `high`: two's complement
     halves[at++] = high;

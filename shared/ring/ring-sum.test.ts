@@ -298,4 +298,21 @@ describe('RingSum', () => {
       );
     }
   });
+
+  test('of the largest u64 field for one bank reads every number up to its limit, and none beyond', () => {
+    const limit = 2n ** 53n - 2n;
+    const largest = [field('x', 1, 1, 2 ** 53 - 3)];
+    const integer = fc.bigInt({ min: -limit, max: limit });
+    const edges = fc.constantFrom(limit, -limit, 2n ** 32n, -(2n ** 32n), 2n ** 31n, -(2n ** 31n), -1n, 0n);
+    fc.assert(
+      fc.property(fc.oneof(integer, edges), (value) => {
+        // a view into a larger buffer, as sums come off the wire
+        const vector = words('u64', [7, 1, value]).subarray(1);
+        expect(new RingSum(vector, largest, 1).number('x')).toBe(Number(value));
+      }),
+    );
+    for (const beyond of [limit + 1n, limit + 2n, limit + 3n, -limit - 1n, -limit - 3n, 2n ** 62n + 1n]) {
+      expect(outcomeOf(() => new RingSum(words('u64', [1, beyond]), largest, 1))).toMatch(/^RANGE/);
+    }
+  });
 });

@@ -70,9 +70,23 @@ function firstBeyond(words: Int32Array | BigInt64Array, from: number, to: number
     for (let i = from; i < to; i++) if ((words[i]! + limit) >>> 0 > span) return i;
     return -1;
   }
-  const bigLimit = BigInt(limit);
-  for (let i = from; i < to; i++) if (words[i]! > bigLimit || words[i]! < -bigLimit) return i;
+  // from 2^53 on the two halves make a rounded number, which is beyond every limit just the same
+  const halves = halvesOf(words);
+  for (let i = from; i < to; i++) {
+    const word = numberAt(halves, i);
+    if (word > limit || word < -limit) return i;
+  }
   return -1;
+}
+
+/** Low and high 32 bits of each word in turn. */
+function halvesOf(words: BigInt64Array): Int32Array {
+  return new Int32Array(words.buffer, words.byteOffset, 2 * words.length);
+}
+
+/** Word `index` as a number, exact below 2^53, in a seventh of the time that Number(bigint) takes. */
+function numberAt(halves: Int32Array, index: number): number {
+  return halves[2 * index + 1]! * 4_294_967_296 + (halves[2 * index]! >>> 0);
 }
 
 function signedView(words: RingWords): Int32Array | BigInt64Array {
@@ -132,12 +146,9 @@ export class RingSum {
       for (let i = 0; i < out.length; i++) out[i] = this.signed[start + i]! / field.scale;
       return out;
     }
-    // two halves make the number in a seventh of the time that Number(bigint) takes
-    const halves = new Int32Array(this.signed.buffer, this.signed.byteOffset, 2 * this.signed.length);
-    for (let i = 0; i < out.length; i++) {
-      const at = 2 * (start + i);
-      out[i] = (halves[at + 1]! * 4_294_967_296 + (halves[at]! >>> 0)) / field.scale;
-    }
+    const halves = halvesOf(this.signed);
+    for (let i = 0; i < out.length; i++) out[i] = numberAt(halves, start + i);
+    if (field.scale !== 1) for (let i = 0; i < out.length; i++) out[i] = out[i]! / field.scale;
     return out;
   }
 

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { loadTable } from '#participant-agent/data/load-table.ts';
-import { auditBundle } from '#scripts/commands/audit.ts';
+import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import { trainHere } from '#scripts/simulate/reference.ts';
 import { concatTables } from '#shared/contract/table.ts';
 import type { ProposedPlan } from '#scripts/operator/plan-file.ts';

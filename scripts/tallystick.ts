@@ -1,5 +1,6 @@
 /** The command line: every command in one list; its work is in `commands/<noun>.ts`, loaded when needed. */
 import { Command, Option } from 'commander';
+import { MODELS } from '#scripts/operator/models.ts';
 import { EXIT, reportError } from '#scripts/commands/output.ts';
 import { VERSION } from '#shared/protocol/version.ts';
 
@@ -52,8 +53,8 @@ function operator(command: Command): Command {
 program
   .command('demo')
   .description('five banks and a coordinator on this machine train, compare and verify')
-  .addOption(new Option('--model <model>', 'which model').choices(['mlp', 'logistic']).default('mlp'))
-  .option('--rounds <n>', 'rounds of training', '40')
+  .addOption(new Option('--model <model>', 'which model').choices(MODELS).default('mlp'))
+  .option('--rounds <n>', 'rounds of training, or trees')
   .option('--seed <text>', 'seed of data and plan', '2026')
   .option('--keep <folder>', 'keep everything in this folder')
   .option('--chaos', 'kill and restart processes while they train')
@@ -70,8 +71,9 @@ program
   .option('--partition-by <column>', 'its N largest groups become banks, the rest joins the last')
   .option('--banks <n>', 'number of banks', '3')
   .option('--skew <how>', 'iid or dirichlet:ALPHA (without --partition-by)')
-  .addOption(new Option('--model <model>', 'which model').choices(['mlp', 'logistic']).default('mlp'))
-  .option('--rounds <n>', 'rounds of training', '60')
+  .addOption(new Option('--model <model>', 'which model').choices(MODELS).default('mlp'))
+  .option('--rounds <n>', 'rounds of training of a network, trees of a gbdt')
+  .option('--settings <json>', 'settings of the program')
   .option('--test-fraction <f>', 'share of rows kept to judge with', '0.3')
   .option('--seed <text>', 'seed of every split and of training', '0')
   .option('--contract <file>', 'data contract; without it one is inferred')
@@ -136,8 +138,9 @@ operator(runs.command('propose').description('propose a run; the banks are asked
   .requiredOption('--contract <file>', 'data contract (JSON or YAML)')
   .option('--plan <file>', 'whole plan (JSON or YAML) instead of the options below')
   .option('--name <text>', 'name of the run', 'credit model')
-  .addOption(new Option('--model <model>', 'which model').choices(['mlp', 'logistic']).default('mlp'))
-  .option('--rounds <n>', 'most rounds of training', '40')
+  .addOption(new Option('--model <model>', 'which model').choices(MODELS).default('mlp'))
+  .option('--rounds <n>', 'most rounds of training of a network, trees of a gbdt')
+  .option('--settings <json>', 'settings of the program')
   .option('--participants <ids>', 'banks to ask, with commas between (default: all admitted)')
   .option('--minimum <n>', 'fewest updates in a round')
   .option('--seed <text>', 'public seed', '0')

@@ -10,7 +10,7 @@ import type { RunView } from '#coordinator/http/run-view.ts';
 import type { BenchAgentsInput } from '#scripts/bench/bench-agents.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
-import { fedavgPlan } from '#scripts/operator/plan-file.ts';
+import { planFor } from '#scripts/operator/plan-file.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 
@@ -79,7 +79,7 @@ export async function benchRounds(one: {
     const coordinator = consortium.pid('coordinator')!;
     await sleep(1000);
     const idleBytes = (await memoryOf(coordinator)).resident;
-    const planned = fedavgPlan({
+    const planned = planFor({
       name: 'bench',
       model: 'logistic',
       rounds: one.rounds,

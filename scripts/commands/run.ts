@@ -5,7 +5,8 @@ import {
   type OperatorOptions,
   type ParticipantSummary,
 } from '#scripts/operator/operator-client.ts';
-import { fedavgPlan, readContractFile, readPlanFile, type ModelName } from '#scripts/operator/plan-file.ts';
+import type { ModelName } from '#scripts/operator/models.ts';
+import { planFor, readContractFile, readPlanFile } from '#scripts/operator/plan-file.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
 import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -17,7 +18,8 @@ export interface ProposeOptions extends Options {
   readonly plan?: string;
   readonly name: string;
   readonly model: ModelName;
-  readonly rounds: string;
+  readonly rounds?: string;
+  readonly settings?: string;
   readonly participants?: string;
   readonly minimum?: string;
   readonly seed: string;
@@ -48,10 +50,11 @@ async function planFromOptions(client: OperatorClient, options: ProposeOptions) 
   const asked = options.participants?.split(',') ?? admitted;
   if (asked.length === 0)
     throw new FederationError('COHORT', 'no bank is admitted yet; see "tallystick bank list"');
-  return fedavgPlan({
+  return planFor({
     name: options.name,
     model: options.model,
-    rounds: Number(options.rounds),
+    rounds: options.rounds === undefined ? undefined : Number(options.rounds),
+    settings: options.settings,
     participants: asked,
     minimum:
       options.minimum === undefined

@@ -8,26 +8,38 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
+import { parseArtefact } from '#models/artefact.ts';
+import { createApplicantScorer } from '#models/scoring/score-applicant.ts';
 import { exactMetrics } from '#models/metrics/exact-metrics.ts';
 import { exitCodeOf } from '#scripts/commands/audit.ts';
 import { bytes, EXIT, paint, print, printJson, say, table as textTable } from '#scripts/commands/output.ts';
 import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
 import { Chaos } from '#scripts/demo/chaos.ts';
 import { DEMO_BANKS, demoContract, writeApplicantsCsv } from '#scripts/demo/applicants.ts';
-import { fedavgPlan, type ModelName } from '#scripts/operator/plan-file.ts';
+import { isExact, type ModelName } from '#scripts/operator/models.ts';
+import { planFor } from '#scripts/operator/plan-file.ts';
 import {
   compare,
+  exactness,
   startConsortium,
   stopOnSignal,
   trainFederated,
   type Comparison,
   type FederatedResult,
 } from '#scripts/simulate/simulate.ts';
-import { concatTables, type Table } from '#shared/contract/table.ts';
+import { concatTables, rowAt, type Table } from '#shared/contract/table.ts';
+
+/** Rounds of training, or trees. */
+const DEMO_ROUNDS: Readonly<Record<ModelName, number | undefined>> = {
+  mlp: 40,
+  gbdt: 40,
+  logistic: undefined,
+  scorecard: undefined,
+};
 
 export interface DemoOptions {
   readonly model: ModelName;
-  readonly rounds: string;
+  readonly rounds?: string;
   readonly seed: string;
   readonly keep?: string;
   readonly chaos?: boolean;
@@ -52,10 +64,10 @@ export async function demo(options: DemoOptions): Promise<number> {
     say('Five banks make up their own applicants (seeded; nobody real) …');
     const data = await makeData(folder, options.seed);
     await startConsortium(consortium, data.banks, 3);
-    const plan = fedavgPlan({
+    const plan = planFor({
       name: `demo ${options.model}`,
       model: options.model,
-      rounds: Number(options.rounds),
+      rounds: options.rounds === undefined ? DEMO_ROUNDS[options.model] : Number(options.rounds),
       participants: data.banks.map((bank) => bank.id),
       minimum: 3,
       seed: options.seed,
@@ -130,8 +142,8 @@ function report(
   options: DemoOptions,
   folder: string,
   data: DemoData,
-  { view, audit, trainingSeconds }: FederatedResult,
-  { federated, pooled, local }: Comparison,
+  { view, audit, artefact, trainingSeconds }: FederatedResult,
+  { federated, pooled, pooledRoot, local }: Comparison,
   { sent, kills }: { sent: ReadonlyMap<string, number>; kills: ReadonlyMap<string, number> },
   totalSeconds: number,
 ): void {
@@ -141,6 +153,7 @@ function report(
       ? undefined
       : join(folder, 'banks', data.banks[0]!.id, 'models', `${view.result!.artefact}.json`);
   const badRate = federated.bads / federated.rows;
+  const applicant = scoreOneApplicant(artefact, data.test);
   if (options.json === true) {
     printJson({
       model: options.model,
@@ -153,6 +166,8 @@ function report(
       sent: Object.fromEntries(sent),
       kills: Object.fromEntries(kills),
       modelHash: view.result!.artefact,
+      ...(isExact(options.model) ? { pooledModelHash: pooledRoot } : {}),
+      applicant,
       ledger: { entries: audit.entries, root: audit.root, verified },
       seconds: { total: totalSeconds, training: trainingSeconds },
     });
@@ -178,6 +193,8 @@ function report(
   print(
     `\nCalibration in the large: predicted ${(federated.meanPd * 100).toFixed(2)} % defaults, ${(badRate * 100).toFixed(2)} % happened.`,
   );
+  if (isExact(options.model)) print(exactness(view.result!.artefact!, pooledRoot));
+  printApplicant(applicant);
   print(`\n${paint('bold', 'What left each bank')}\n`);
   print(
     textTable(
@@ -213,4 +230,39 @@ function report(
       `\nEach bank has the model, e.g. ${model}\nThe exported ledger is in ${join(folder, 'ledger.bundle')}`,
     );
   print(`\n${trainingSeconds.toFixed(1)} s of training in ${totalSeconds.toFixed(1)} s.`);
+}
+
+interface ScoredApplicant {
+  readonly pd: number;
+  readonly score: number;
+  readonly values: Readonly<Record<string, string>>;
+  readonly reasons: readonly { readonly text: string; readonly pointsLost: number }[];
+}
+
+/** What a bank does with the model: here for the first new applicant against whom something can be said. */
+function scoreOneApplicant(artefact: Uint8Array, test: Table): ScoredApplicant {
+  const model = parseArtefact(JSON.parse(new TextDecoder().decode(artefact)));
+  const scorer = createApplicantScorer(model);
+  const row = new Float64Array(test.columns.length);
+  let index = 0;
+  while (index < test.rowCount - 1 && scorer.reasons(rowAt(test, index, row)).length < 3) index++;
+  rowAt(test, index, row);
+  const { pd, score } = scorer.score(row);
+  const values = model.contract.features.map((feature, j): [string, string] => {
+    const value = row[j]!;
+    if (feature.type === 'number') return [feature.name, Number.isNaN(value) ? 'missing' : String(value)];
+    return [feature.name, value === 0 ? 'missing' : (feature.categories[value - 1] ?? 'other')];
+  });
+  return { pd, score, values: Object.fromEntries(values), reasons: scorer.reasons(row) };
+}
+
+function printApplicant({ pd, score, values, reasons }: ScoredApplicant): void {
+  print(`\n${paint('bold', 'One applicant, scored inside its bank')}\n`);
+  print(
+    Object.entries(values)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', '),
+  );
+  print(`\n  PD ${(pd * 100).toFixed(1)} %, score ${score.toFixed(0)}`);
+  for (const { text, pointsLost } of reasons) print(`  − ${pointsLost.toFixed(0)} points: ${text}`);
 }

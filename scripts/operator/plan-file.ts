@@ -1,22 +1,24 @@
 /** From what an operator says on the command line, or in a plan file, to a plan. */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
+import type { ModelName } from '#scripts/operator/models.ts';
 import { NETWORKS, type FedavgSettingsInput } from '#models/fedavg/settings.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 import type { PlanInput } from '#shared/protocol/plan.ts';
 
-export type ModelName = keyof typeof NETWORKS;
-
 export interface PlanOptions {
   readonly name: string;
   readonly model: ModelName;
-  readonly rounds: number;
+  /** Rounds of training of a network, trees of an ensemble; the other models stop by themselves. */
+  readonly rounds?: number | undefined;
   readonly participants: readonly string[];
   readonly minimum: number;
   readonly seed: string;
   readonly patience?: number | undefined;
   readonly targetAuc?: number | undefined;
+  /** Settings of the program as JSON, in place of the ones it would get. */
+  readonly settings?: string | undefined;
   readonly deadlines?: PlanInput['deadlines'];
   /** Masked unless said otherwise. */
   readonly aggregation?: PlanInput['aggregation'];
@@ -24,29 +26,65 @@ export interface PlanOptions {
 
 export type ProposedPlan = Omit<PlanInput, 'contract'>;
 
-export function fedavgPlan(options: PlanOptions): ProposedPlan {
-  const settings: FedavgSettingsInput = {
-    network: { hidden: [...NETWORKS[options.model].hidden], dropout: NETWORKS[options.model].dropout },
-    // measured on the demo's banks and on real lenders: small local steps and server momentum lose least
-    // against pooled training where banks differ
-    local: { epochs: 1, batchSize: 128, learningRate: 0.003 },
-    server: { momentum: 0.8 },
-    stop: {
-      rounds: options.rounds,
-      ...(options.patience === undefined ? {} : { patience: options.patience }),
-      ...(options.targetAuc === undefined ? {} : { targetAuc: options.targetAuc }),
-    },
-  };
+/** @throws FederationError USAGE */
+export function planFor(options: PlanOptions): ProposedPlan {
   return {
     v: 1,
     name: options.name,
-    program: { name: 'fedavg', settings: settings as PlanInput['program']['settings'] },
+    program: programFor(options),
     participants: [...options.participants].sort((a, b) => (a < b ? -1 : 1)),
     cohort: { minimum: options.minimum },
     aggregation: options.aggregation ?? 'masked',
     seed: options.seed,
     ...(options.deadlines === undefined ? {} : { deadlines: options.deadlines }),
   };
+}
+
+type Settings = Extract<PlanInput['program']['settings'], Record<string, unknown>>;
+
+function programFor(options: PlanOptions): PlanInput['program'] {
+  const { model, rounds, patience } = options;
+  const stop = patience === undefined ? {} : { patience };
+  const given = settingsFrom(options.settings);
+  switch (model) {
+    case 'mlp':
+      return { name: 'fedavg', settings: { ...networkSettings(options), ...given } };
+    case 'gbdt':
+      return {
+        name: 'gbdt',
+        settings: { ...(rounds === undefined ? {} : { trees: rounds }), ...stop, ...given },
+      };
+    case 'logistic':
+    case 'scorecard':
+      return { name: model, settings: given };
+  }
+}
+
+function networkSettings({ rounds = 40, patience, targetAuc }: PlanOptions): Settings {
+  const settings: FedavgSettingsInput = {
+    network: { hidden: [...NETWORKS.mlp.hidden], dropout: NETWORKS.mlp.dropout },
+    // measured on the demo's banks and on real lenders: small local steps and server momentum lose least
+    // against pooled training where banks differ
+    local: { epochs: 1, batchSize: 128, learningRate: 0.003 },
+    server: { momentum: 0.8 },
+    stop: {
+      rounds,
+      ...(patience === undefined ? {} : { patience }),
+      ...(targetAuc === undefined ? {} : { targetAuc }),
+    },
+  };
+  return settings as Settings;
+}
+
+function settingsFrom(text: string | undefined): Settings {
+  if (text === undefined) return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Settings;
+  } catch {
+    // said below
+  }
+  throw new FederationError('USAGE', 'expected --settings with a JSON object, such as \'{"depth":3}\'');
 }
 
 /** @throws FederationError CONTRACT naming the file and the field */

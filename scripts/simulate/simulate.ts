@@ -15,7 +15,8 @@ import { exitCodeOf } from '#scripts/commands/audit.ts';
 import type { AuditReport } from '#models/verify-bundle.ts';
 import { EXIT, print, printJson, say, table as textTable } from '#scripts/commands/output.ts';
 import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
-import { fedavgPlan, readContractFile, type ModelName } from '#scripts/operator/plan-file.ts';
+import { isExact, type ModelName } from '#scripts/operator/models.ts';
+import { planFor, readContractFile, type ProposedPlan } from '#scripts/operator/plan-file.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
 import {
   partitionByColumn,
@@ -32,6 +33,14 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
 import { SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
 
+/** Rounds of training, or trees, when nobody says. */
+const ROUNDS: Readonly<Record<ModelName, number | undefined>> = {
+  mlp: 60,
+  gbdt: 100,
+  logistic: undefined,
+  scorecard: undefined,
+};
+
 export interface SimulateOptions {
   readonly data: string;
   readonly target: string;
@@ -41,7 +50,8 @@ export interface SimulateOptions {
   readonly banks: string;
   readonly skew?: string;
   readonly model: ModelName;
-  readonly rounds: string;
+  readonly rounds?: string;
+  readonly settings?: string;
   readonly testFraction: string;
   readonly seed: string;
   readonly contract?: string;
@@ -59,6 +69,8 @@ interface SimulatedBank {
 export interface Comparison {
   readonly federated: ExactMetrics;
   readonly pooled: ExactMetrics;
+  /** Root of the model of all rows in one place: of exact programs, the federated model's own. */
+  readonly pooledRoot: string;
   /** AUC of each bank's own model. */
   readonly local: { readonly aucMean: number; readonly aucMin: number; readonly aucMax: number };
 }
@@ -78,10 +90,11 @@ export async function simulate(options: SimulateOptions): Promise<number> {
   const interrupted = stopOnSignal(consortium);
   try {
     await writeBanks(folder, contract, banks);
-    const plan = fedavgPlan({
+    const plan = planFor({
       name: `simulate ${options.model}`,
       model: options.model,
-      rounds: Number(options.rounds),
+      rounds: options.rounds === undefined ? ROUNDS[options.model] : Number(options.rounds),
+      settings: options.settings,
       participants: banks.map((bank) => bank.id),
       minimum: banks.length,
       seed: options.seed,
@@ -227,7 +240,7 @@ export async function startConsortium(
 export async function trainFederated(
   consortium: LocalConsortium,
   contract: DataContract,
-  plan: ReturnType<typeof fedavgPlan>,
+  plan: ProposedPlan,
   quiet: boolean,
   disturb: (until: AbortSignal) => Promise<void> = () => Promise.resolve(),
 ): Promise<FederatedResult> {
@@ -269,11 +282,11 @@ export async function compare(
   const plan: Plan = result.view.plan;
   const pooled = await trainHere(plan, contract, [concatTables(banks.map((bank) => bank.table))]);
   const aucs: number[] = [];
-  for (const { table } of banks)
-    aucs.push(judgeModel((await trainHere(plan, contract, [table])).artefact, test).auc);
+  for (const { table } of banks) aucs.push(await aloneAuc(plan, contract, table, test));
   return {
     federated: judgeModel(result.artefact, test),
     pooled: judgeModel(pooled.artefact, test),
+    pooledRoot: pooled.root,
     local: {
       aucMean: aucs.reduce((a, b) => a + b, 0) / aucs.length,
       aucMin: Math.min(...aucs),
@@ -282,13 +295,24 @@ export async function compare(
   };
 }
 
+/** A bank whose rows alone give no model, for want of bads, guesses: 0.5. */
+async function aloneAuc(plan: Plan, contract: DataContract, table: Table, test: Table): Promise<number> {
+  try {
+    return judgeModel((await trainHere(plan, contract, [table])).artefact, test).auc;
+  } catch (error) {
+    if (error instanceof FederationError && error.code !== 'INTERNAL') return 0.5;
+    throw error;
+  }
+}
+
 function report(
   options: SimulateOptions,
   banks: readonly SimulatedBank[],
   { view, audit, trainingSeconds }: FederatedResult,
-  { federated, pooled, local }: Comparison,
+  comparison: Comparison,
   totalSeconds: number,
 ): void {
+  const { federated, pooled, local } = comparison;
   const brief = ({ auc, ks, logLoss, brier }: ExactMetrics) => ({ auc, ks, logLoss, brier });
   if (options.json === true) {
     printJson({
@@ -300,6 +324,7 @@ function report(
       pooled: brief(pooled),
       local,
       modelHash: view.result!.artefact,
+      ...(isExact(options.model) ? { pooledModelHash: comparison.pooledRoot } : {}),
       ledger: { entries: audit.entries, root: audit.root, verified: audit.passed && audit.complete },
       seconds: { total: round(totalSeconds), training: round(trainingSeconds) },
     });
@@ -320,10 +345,17 @@ function report(
     ),
   );
   print(`\nJudged on ${federated.rows} rows nobody trained on. Model ${view.result!.artefact}`);
+  if (isExact(options.model)) print(exactness(view.result!.artefact!, comparison.pooledRoot));
   print(
     `Ledger: ${audit.entries} entries, root ${audit.root}, ${audit.passed && audit.complete ? 'verified' : 'NOT VERIFIED'}`,
   );
   print(`${trainingSeconds.toFixed(1)} s of training in ${totalSeconds.toFixed(1)} s`);
+}
+
+export function exactness(federated: string, pooled: string): string {
+  return federated === pooled
+    ? 'It is, byte for byte, the model of all rows in one place.'
+    : `All rows in one place give another model, ${pooled}: banks were missing in some rounds.`;
 }
 
 function badRate(table: Table): number {

@@ -1,0 +1,8 @@
+/** The models that commands make plans for; a plan file can say more. */
+export const MODELS = ['mlp', 'logistic', 'scorecard', 'gbdt'] as const;
+export type ModelName = (typeof MODELS)[number];
+
+/** Models of exact programs: the federated one is the pooled one, bit for bit. */
+export function isExact(model: ModelName): boolean {
+  return model !== 'mlp';
+}

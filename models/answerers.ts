@@ -1,5 +1,6 @@
 /** The banks' halves of the programs. Imports training engines: only agents load this file. */
 import { createFedavgAnswerer } from '#models/fedavg/answer.ts';
+import { createLogisticAnswerer } from '#models/logistic/answer.ts';
 import { createProfileAnswerer } from '#models/statistics/answer.ts';
 import { createScorecardAnswerer } from '#models/scorecard/answer.ts';
 import { createGbdtAnswerer } from '#models/gbdt/answer.ts';
@@ -8,6 +9,7 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 
 const answerers: Readonly<Record<string, CreateAnswerer>> = {
   fedavg: createFedavgAnswerer,
+  logistic: createLogisticAnswerer,
   profile: createProfileAnswerer,
   scorecard: createScorecardAnswerer,
   gbdt: createGbdtAnswerer,

@@ -6,7 +6,7 @@ describe.each([
   ['programNamed', programNamed],
   ['answererNamed', answererNamed],
 ])('%s', (_name, find) => {
-  test.each(['fedavg', 'profile', 'scorecard', 'gbdt'])('knows %s', (name) => {
+  test.each(['fedavg', 'gbdt', 'logistic', 'profile', 'scorecard'])('knows %s', (name) => {
     expect(find(name)).toBeDefined();
   });
 

@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
-import { readTwoLimbs } from '#models/preprocessing/two-limb-sums.ts';
+import { readLikelihood } from '#models/newton/likelihood-sums.ts';
 import type { Question } from '#models/program.ts';
 import { splitByKey } from '#models/rows/record-keys.ts';
 import { createScorecardAnswerer } from '#models/scorecard/answer.ts';
-import { triangleLength } from '#models/scorecard/newton.ts';
-import { INFORMATION_QUANTA } from '#models/scorecard/quanta.ts';
+import { triangleLength } from '#models/newton/newton.ts';
 import { scorecard } from '#models/scorecard/program.ts';
 import { lenderContract, madeUpLender } from '#models/testing/made-up-lenders.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
@@ -74,22 +73,21 @@ test('gradient and information are the first and second derivatives of the log-l
     return new RingSum(encodeFields(answer, question.fields, 'u64', 's'), question.fields, 1);
   };
   const sum = await sumAt(at);
-  const gradient = readTwoLimbs(sum, 'gradient');
-  const information = sum.numbers('information').map((q) => q / INFORMATION_QUANTA);
+  const { gradient, information, logLoss } = readLikelihood(sum, 600);
   const h = 1e-4;
   const moved = (j: number, by: number) => at.map((c, i) => (i === j ? c + by : c));
   let entry = 0;
   for (let j = 0; j < size; j++) {
     const slope = (logLossAt(model, moved(j, h)) - logLossAt(model, moved(j, -h))) / (2 * h);
     expect(gradient[j]! + slope).toBeCloseTo(0, 4);
-    const up = readTwoLimbs(await sumAt(moved(j, h)), 'gradient');
-    const down = readTwoLimbs(await sumAt(moved(j, -h)), 'gradient');
+    const up = readLikelihood(await sumAt(moved(j, h)), 600).gradient;
+    const down = readLikelihood(await sumAt(moved(j, -h)), 600).gradient;
     for (let k = j; k < size; k++) {
       expect(information[entry++]! + (up[k]! - down[k]!) / (2 * h)).toBeCloseTo(0, 3);
     }
   }
   expect(entry).toBe(triangleLength(size));
-  expect(sum.number('logLoss') / 2 ** 20).toBeCloseTo(logLossAt(model, at), 3);
+  expect(logLoss).toBeCloseTo(logLossAt(model, at), 3);
 });
 
 test('the sums of 128 full banks fit', async () => {

@@ -1,15 +1,12 @@
 /** The half of `scorecard` that runs inside a bank: the only place where weights meet rows. */
-import { logLossOf, sigmoid } from '#models/arithmetic/exp-log.ts';
 import { answerEvaluation } from '#models/evaluation/evaluation.ts';
+import { LikelihoodAccumulator } from '#models/newton/likelihood-sums.ts';
 import { answerBinCounts } from '#models/preprocessing/bin-counts.ts';
 import { binColumn, type FeatureBins } from '#models/preprocessing/bins.ts';
 import { ROWS_MAX } from '#models/preprocessing/moments.ts';
 import { answerQuantiles } from '#models/preprocessing/quantiles.ts';
-import { TwoLimbSums } from '#models/preprocessing/two-limb-sums.ts';
 import type { Answer, Answerer, ProgramSetup } from '#models/program.ts';
 import { splitByKey } from '#models/rows/record-keys.ts';
-import { triangleLength } from '#models/scorecard/newton.ts';
-import { INFORMATION_QUANTA, LOSS_QUANTA } from '#models/scorecard/quanta.ts';
 import { parseScorecardSettings } from '#models/scorecard/settings.ts';
 import type { Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -87,25 +84,10 @@ function logitOf({ coefficients }: AskedModel, x: Float64Array): number {
   return z;
 }
 
-/** Each row's part is rounded before it is added, so a sum does not depend on the order of rows. */
 function answerNewton(model: AskedModel, codes: readonly Uint16Array[], bad: Uint8Array): Answer {
-  const size = model.coefficients.length;
-  const gradient = new TwoLimbSums(size);
-  const information = new Float64Array(triangleLength(size));
-  let logLoss = 0;
+  const sums = new LikelihoodAccumulator(model.coefficients.length);
   for (let row = 0; row < bad.length; row++) {
-    const x = inputsOfRow(model, codes, row);
-    const z = logitOf(model, x);
-    const p = sigmoid(z);
-    const y = bad[row]!;
-    const weight = p * (1 - p) * INFORMATION_QUANTA;
-    let at = 0;
-    for (let j = 0; j < size; j++) {
-      gradient.add(j, (y - p) * x[j]!);
-      const weighted = weight * x[j]!;
-      for (let k = j; k < size; k++) information[at++]! += Math.floor(weighted * x[k]! + 0.5);
-    }
-    logLoss += Math.floor(Math.min(32, logLossOf(z, y)) * LOSS_QUANTA + 0.5);
+    sums.add(inputsOfRow(model, codes, row), model.coefficients, bad[row]!);
   }
-  return { ...gradient.answer('gradient'), information, logLoss: Float64Array.of(logLoss) };
+  return sums.answer();
 }

@@ -4,8 +4,8 @@
  * Ranges are merged with neighbours only; categories likewise, after sorting them by bad rate. In this order:
  *
  *   1. groups with too few rows, bads or goods join the neighbour with the nearer bad rate, smallest first
- *   2. `monotone`: neighbours against the direction are pooled (pool adjacent violators); without a declared
- *      direction the one that keeps more information value
+ *   2. neighbours against the declared direction are pooled (pool adjacent violators); without one, and the
+ *      shape `monotone`, against the direction that keeps more information value
  *   3. above `groupsMax`, the pair whose union loses least information value is joined
  *
  * Special values and missing stay apart when they are large enough, else join the group of the nearest weight
@@ -64,7 +64,8 @@ export function mergeBins(
         .filter((g) => rowsOf(g) > 0)
         .sort((a, b) => rateOf(a) - rateOf(b))
     : withoutEmpty(all.slice(0, ordered)).filter((g) => rowsOf(g) > 0);
-  const merged = mergeOrdered(main, isCategory ? 'increasing' : direction, population, settings);
+  const wanted = isCategory ? 'increasing' : direction;
+  const merged = mergeOrdered(main, wanted, population, settings);
   const placed = new Set(merged.flatMap((g) => g.bins));
   const others = all.filter(({ bins: [bin] }) => !placed.has(bin!));
   const unseen = others.filter((g) => rowsOf(g) === 0);
@@ -75,7 +76,9 @@ export function mergeBins(
     else small.push(group);
   }
   const joined = joinNearest(groups, small, population);
-  const complete = joinUnseen(joined, unseen, population);
+  // what has joined may have bent the order of the bad rates
+  const reshaped = shapeOf(joined.slice(0, merged.length), wanted, population, settings);
+  const complete = joinUnseen([...reshaped, ...joined.slice(merged.length)], unseen, population);
   const usable = complete.every((group) => isLarge(group, settings));
   const groupOfBin = all.map(() => 0);
   if (usable) complete.forEach((group, g) => group.bins.forEach((bin) => (groupOfBin[bin] = g)));
@@ -125,7 +128,7 @@ function mergeOrdered(
     start,
     (group) => isLarge(group, settings) && rowsOf(group) >= settings.minShare * rows,
   );
-  const shaped = settings.shape === 'free' ? groups : monotone(groups, direction, population);
+  const shaped = shapeOf(groups, direction, population, settings);
   while (shaped.length > settings.groupsMax) {
     let best = 0;
     let least = Infinity;
@@ -162,12 +165,14 @@ function joinAt(groups: Group[], i: number): void {
   groups.splice(i, 2, union(groups[i]!, groups[i + 1]!));
 }
 
-function monotone(
+function shapeOf(
   groups: readonly Group[],
   direction: Direction | undefined,
   population: Population,
+  { shape }: MergeSettings,
 ): Group[] {
   if (direction !== undefined) return pooled(groups, direction);
+  if (shape === 'free') return [...groups];
   const rising = pooled(groups, 'increasing');
   const falling = pooled(groups, 'decreasing');
   return ivOf(falling, population) > ivOf(rising, population) ? falling : rising;

@@ -14,7 +14,6 @@ import { createArtefact } from '#models/artefact.ts';
 import { evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { binCountFields, readBinCounts, type BinCounts } from '#models/preprocessing/bin-counts.ts';
 import type { FeatureBins } from '#models/preprocessing/bins.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
 import {
   equalFractions,
   nextQuantiles,
@@ -23,7 +22,6 @@ import {
   type QuantileState,
   type QuantileStep,
 } from '#models/preprocessing/quantiles.ts';
-import { readTwoLimbs, twoLimbFields } from '#models/preprocessing/two-limb-sums.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
 import {
   groupFeatures,
@@ -31,31 +29,20 @@ import {
   type Characteristic,
   type Rejected,
 } from '#models/scorecard/characteristics.ts';
-import {
-  inference,
-  newtonStep,
-  shorterStep,
-  triangleLength,
-  withoutInput,
-  type Inference,
-} from '#models/scorecard/newton.ts';
+import { advanceFit, assertRoundsLeft, FIT_ROUNDS, startFit, type Fit } from '#models/newton/fit.ts';
+import { likelihoodFields, readLikelihood } from '#models/newton/likelihood-sums.ts';
+import { inference, withoutInput, type Inference } from '#models/newton/newton.ts';
 import { pointsOfGroups } from '#models/scorecard/points.ts';
-import { INFORMATION_QUANTA, LOSS_QUANTA } from '#models/scorecard/quanta.ts';
 import {
-  FIT_ROUNDS,
   parseScorecardSettings,
   scorecardRounds,
   type ScorecardSettings,
 } from '#models/scorecard/settings.ts';
-import { WOE_LIMIT } from '#models/scorecard/woe.ts';
 import { log } from '#models/arithmetic/exp-log.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
-/** A step smaller than this changes no score by a millionth of a point. */
-const CONVERGED = 1e-9;
 /** After a step smaller than this it is clear which characteristic goes next; the fits in between stop here. */
 const CLEAR = 1e-3;
 
@@ -76,24 +63,10 @@ interface Fitting extends Binned {
   readonly bads: number;
   readonly selected: readonly Characteristic[];
   readonly rejected: readonly Rejected[];
-  /** Intercept first, then one for each of `selected`. */
-  readonly coefficients: readonly number[];
-  /** Where the last step began; none at the start of a fit. */
-  readonly before: StepTaken | undefined;
-  /** Newton rounds answered, in all fits and in this one. */
-  readonly round: number;
-  readonly fitRound: number;
-}
-
-interface StepTaken {
-  readonly coefficients: readonly number[];
-  /** Summed log-loss and penalty there. */
-  readonly objective: number;
-  readonly step: readonly number[];
-  /** See `newtonStep`. */
-  readonly rise: number;
-  /** How much of the step was taken. */
-  readonly size: number;
+  /** Of the intercept and each of `selected`. */
+  readonly fit: Fit;
+  /** Newton rounds of the fits before. */
+  readonly roundsBefore: number;
 }
 
 interface Fitted extends Fitting {
@@ -194,9 +167,8 @@ function afterBinCounts(state: Binned, counts: readonly BinCounts[]): Step<Score
   const { selected, rejected } = selectByValue(setup.contract, grouped, settings);
   assertSome(selected);
   const baseline = baselineOf(state, counts);
-  const coefficients = [log(bads / (rows - bads)), ...selected.map(() => 0)];
-  const start = { coefficients, before: undefined, round: 0, fitRound: 0 };
-  const fitting = { ...state, baseline, rows, bads, selected, rejected, ...start };
+  const fit = startFit([log(bads / (rows - bads)), ...selected.map(() => 0)]);
+  const fitting = { ...state, baseline, rows, bads, selected, rejected, fit, roundsBefore: 0 };
   return askNewton(fitting, { trainingRows: rows, badRate: bads / rows, characteristics: selected.length });
 }
 
@@ -221,92 +193,57 @@ function baselineOf({ setup, medians }: Binned, counts: readonly BinCounts[]): (
 }
 
 /** What a bank needs to turn a row into inputs and log-odds. */
-function modelSettings({ selected, coefficients }: Fitting): Json {
+function modelSettings({ selected, fit }: Fitting): Json {
   return {
     features: selected.map((c) => c.feature),
     bins: selected.map((c) => c.bins) as unknown as Json,
     inputs: selected.map((c) => c.groups.map((group) => c.woe[group]!)),
-    coefficients,
+    coefficients: fit.coefficients,
   };
 }
 
 function askNewton(fitting: Fitting, metrics: Metrics): Step<ScorecardState> {
-  const size = fitting.coefficients.length;
-  const information: Field = {
-    name: 'information',
-    length: triangleLength(size),
-    scale: 1,
-    clip: (ROWS_MAX * WOE_LIMIT * WOE_LIMIT * INFORMATION_QUANTA) / 4, // p (1 − p) is at most ¼
-    rounding: 'nearest',
-  };
   const question: Question = {
     kind: 'newton',
     ring: 'u64',
-    fields: [...twoLimbFields('gradient', size), information, logLossField()],
+    fields: likelihoodFields(fitting.fit.coefficients.length),
     settings: modelSettings(fitting),
     tensors: {},
   };
   return { kind: 'ask', state: { ...fitting, phase: 'newton' }, question, metrics };
 }
 
-function logLossField(): Field {
-  // log-odds are within ±(1 + WOE_LIMIT) · Σ |β|, but a loss beyond 32 is counted as 32
-  return { name: 'logLoss', length: 1, scale: 1, clip: ROWS_MAX * 32 * LOSS_QUANTA, rounding: 'nearest' };
-}
-
 function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
-  const { settings, selected, coefficients, rows, before } = state;
-  const { ridge } = settings.newton;
-  const logLoss = sum.number('logLoss') / LOSS_QUANTA;
-  const objective = logLoss + penaltyOf(coefficients, ridge);
-  const information = sum.numbers('information').map((q) => q / INFORMATION_QUANTA);
-  const gradient = readTwoLimbs(sum, 'gradient');
-  const answered = { ...state, round: state.round + 1, fitRound: state.fitRound + 1 };
-  const metrics = {
-    newtonRound: answered.round,
-    characteristics: selected.length,
-    trainingLogLoss: logLoss / rows,
-  };
-  // rounding alone can make a sum of losses larger, by half a quantum a row on either side
-  if (before !== undefined && objective > before.objective + rows / LOSS_QUANTA) {
-    const size = shorterStep(before.size, objective - before.objective, before.rise);
-    return goOn(takeStep(answered, { ...before, size }), metrics);
+  const { settings, selected, rows } = state;
+  const { ridge, rounds: roundsMax } = settings.newton;
+  const sums = readLikelihood(sum, rows);
+  const moved = advanceFit(state.fit, sums, ridge);
+  const { fit } = moved;
+  const rounds = state.roundsBefore + fit.rounds;
+  const trainingLogLoss = sums.logLoss / rows;
+  const metrics = { newtonRound: rounds, characteristics: selected.length, trainingLogLoss };
+  if (moved.kind === 'collinear') {
+    assertRoundsLeft(fit, state.roundsBefore, roundsMax);
+    const left = fit.coefficients.filter((_, j) => !moved.inputs.includes(j));
+    return without({ ...state, fit }, moved.inputs, 'it follows from other features', left);
   }
-  const result = newtonStep({ gradient, information }, coefficients, ridge);
-  if (result.kind === 'collinear') {
-    const left = coefficients.filter((_, j) => j !== result.index);
-    return without(answered, result.index, 'it follows from other features', left);
+  if (moved.step < CLEAR) {
+    const inferred = inference(sums.information, fit.coefficients, ridge);
+    const worst = worstOf(inferred, settings);
+    if (worst !== undefined && selected.length > 1 && roundsMax - rounds >= FIT_ROUNDS) {
+      const left = withoutInput(sums.information, fit.coefficients, worst.index, ridge);
+      return without({ ...state, fit }, [worst.index], worst.reason, left);
+    }
+    if (moved.converged) {
+      const left = worst === undefined ? '' : '; no rounds or characteristics left to take another one out';
+      const reason = `${selected.length} characteristics, converged after ${rounds} Newton rounds${left}`;
+      return askEvaluation({ ...state, fit, inferred, trainingLogLoss, reason }, metrics);
+    }
   }
-  const moved = takeStep(answered, { ...result, coefficients, objective, size: 1 });
-  const largest = result.step.reduce((max, s) => Math.max(max, Math.abs(s)), 0);
-  const inferred = inference(information, moved.coefficients, ridge);
-  const worst = largest < CLEAR ? worstOf(inferred, settings) : undefined;
-  const mayRefit = settings.newton.rounds - moved.round >= FIT_ROUNDS && selected.length > 1;
-  if (worst !== undefined && mayRefit) {
-    const left = withoutInput(information, moved.coefficients, worst.index, ridge);
-    return without(moved, worst.index, worst.reason, left);
-  }
-  if (largest >= CONVERGED) return goOn(moved, { ...metrics, step: largest });
-  const left = worst === undefined ? '' : '; no rounds or characteristics left to take another one out';
-  const reason = `${selected.length} characteristics, converged after ${moved.round} Newton rounds${left}`;
-  return askEvaluation({ ...moved, inferred, trainingLogLoss: logLoss / rows, reason }, metrics);
-}
-
-function penaltyOf(coefficients: readonly number[], ridge: number): number {
-  return coefficients.reduce((sum, c, j) => sum + (j === 0 ? 0 : (ridge / 2) * c * c), 0);
-}
-
-function takeStep(state: Fitting, taken: StepTaken): Fitting {
-  const coefficients = taken.coefficients.map((c, j) => c + taken.size * taken.step[j]!);
-  return { ...state, coefficients, before: taken };
-}
-
-/** @throws FederationError DIVERGED */
-function goOn(state: Fitting, metrics: Metrics): Step<ScorecardState> {
-  if (state.fitRound < FIT_ROUNDS) return askNewton(state, metrics);
-  throw new FederationError(
-    'DIVERGED',
-    `the fit did not converge in ${FIT_ROUNDS} Newton rounds: bads and goods are nearly separable; set newton.ridge to 1 or more`,
+  assertRoundsLeft(fit, state.roundsBefore, roundsMax);
+  return askNewton(
+    { ...state, fit },
+    Number.isFinite(moved.step) ? { ...metrics, step: moved.step } : metrics,
   );
 }
 
@@ -332,25 +269,20 @@ function worstOf(
   return { index: inflated, reason: `its variance inflation is above ${selection.vifMax}` };
 }
 
-/** Fits again without one characteristic. `index` and `coefficients` count the intercept. */
+/** Fits again without some characteristics. `indices` and `coefficients` count the intercept. */
 function without(
   state: Fitting,
-  index: number,
+  indices: readonly number[],
   reason: string,
   coefficients: readonly number[],
 ): Step<ScorecardState> {
-  const { feature, iv } = state.selected[index - 1]!;
-  const selected = state.selected.filter((_, i) => i !== index - 1);
+  const selected = state.selected.filter((_, i) => !indices.includes(i + 1));
   assertSome(selected);
-  const next = {
-    ...state,
-    selected,
-    rejected: [...state.rejected, { feature, iv, reason }],
-    coefficients,
-    before: undefined,
-    fitRound: 0,
-  };
-  return askNewton(next, { newtonRound: state.round, characteristics: selected.length });
+  const roundsBefore = state.roundsBefore + state.fit.rounds;
+  const out = indices.map((index) => state.selected[index - 1]!);
+  const rejected = [...state.rejected, ...out.map(({ feature, iv }) => ({ feature, iv, reason }))];
+  const next = { ...state, selected, rejected, fit: startFit(coefficients), roundsBefore };
+  return askNewton(next, { newtonRound: roundsBefore, characteristics: selected.length });
 }
 
 function askEvaluation(fitted: Fitted, metrics: Metrics): Step<ScorecardState> {
@@ -365,12 +297,12 @@ function askEvaluation(fitted: Fitted, metrics: Metrics): Step<ScorecardState> {
 }
 
 function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
-  const { setup, settings, bins, baseline, selected, rejected, coefficients, inferred } = state;
+  const { setup, settings, bins, baseline, selected, rejected, fit, inferred } = state;
   const { calibration, metrics: judged } = readEvaluation('holdout', sum, {
     method: settings.calibration,
     kMin: settings.kMin,
   });
-  const [intercept, ...slopes] = coefficients as [number, ...number[]];
+  const [intercept, ...slopes] = fit.coefficients as [number, ...number[]];
   const inputs = selected.map(({ woe }, i) => ({ coefficient: slopes[i]!, woe }));
   const points = pointsOfGroups(intercept, inputs, calibration.map, settings.scaling);
   const metrics = {
@@ -379,7 +311,7 @@ function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
     trainingBadRate: state.bads / state.rows,
     trainingLogLoss: state.trainingLogLoss,
     characteristics: selected.length,
-    newtonRounds: state.round,
+    newtonRounds: state.roundsBefore + fit.rounds,
   };
   const artefact = createArtefact<'scorecard'>({
     kind: 'scorecard',

@@ -1,13 +1,11 @@
 /** What a plan says to the `scorecard` program. */
 import { z } from 'zod';
+import { FIT_ROUNDS } from '#models/newton/fit.ts';
 import { QUANTILE_ROUNDS } from '#models/preprocessing/quantiles.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-
-/** Newton rounds one fit may take; from β = 0 it takes five to eight. */
-export const FIT_ROUNDS = 15;
 
 export const scorecardSettings = z.strictObject({
   binning: z
@@ -20,7 +18,7 @@ export const scorecardSettings = z.strictObject({
       minShare: z.number().min(0).max(0.5).default(0.05),
       /** Least number of bads, and of goods, in every group. */
       minBads: z.int().min(1).max(100_000).default(10),
-      /** `monotone`: bad rates of ranges only rise or only fall; which of them, the contract says or the data. */
+      /** `monotone`: bad rates of ranges only rise or only fall; `free` leaves it to the contract to ask for that. */
       shape: z.enum(['monotone', 'free']).default('monotone'),
     })
     .prefault({}),

@@ -3,7 +3,7 @@
  * before consent and again in every round.
  */
 import { z } from 'zod';
-import { programNamed } from '#models/catalogue.ts';
+import { PROGRAM_NAMES, programNamed } from '#models/catalogue.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash } from '#shared/protocol/ids.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
@@ -76,7 +76,7 @@ export function policyYaml({
 consent: ${consent}
 
 # Federated programs that may run on this bank's rows.
-programs: [fedavg]
+programs: [${PROGRAM_NAMES.join(', ')}]
 
 # masked: the coordinator learns sums only. plain: it sees this bank's updates (never its rows).
 aggregation: [${aggregation.join(', ')}]

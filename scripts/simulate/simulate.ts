@@ -25,7 +25,7 @@ import {
 } from '#scripts/simulate/partition.ts';
 import { judgeModel, trainHere } from '#scripts/simulate/reference.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
-import { concatTables, selectRows, type Table } from '#shared/contract/table.ts';
+import { concatTables, selectRows, type Column, type Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
 import { SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
@@ -113,10 +113,10 @@ async function prepare(
   if (!Number.isInteger(count) || count < 2)
     throw new FederationError('USAGE', `expected --banks of 2 or more, got "${options.banks}"`);
   const partitionColumn = options.partitionBy;
-  const contract = await contractFor(options);
+  const source = await contractFor(options);
   const { table, report, extra } = await loadTable(
     options.data,
-    contract,
+    source,
     partitionColumn === undefined ? {} : { extraColumns: [partitionColumn] },
   );
   for (const finding of report.findings) say(`  ${finding.severity}: ${finding.message}`);
@@ -125,11 +125,27 @@ async function prepare(
   if (partitionColumn !== undefined)
     parts = partitionByColumn(extra[partitionColumn]!, split.training, count);
   else parts = partitionBySkew(options.skew ?? 'iid', table.bad, split.training, count, options.seed);
-  const banks = parts.map(({ id, rows }) => ({ id, table: selectRows(table, rows) }));
+  const contract = withoutDerivations(source);
+  const all = { ...table, columns: underContract(table, contract) };
+  const banks = parts.map(({ id, rows }) => ({ id, table: selectRows(all, rows) }));
   say(
     `${table.rowCount} rows: ${split.test.length} to test on, the others at ${banks.length} banks of ${banks.map((b) => b.table.rowCount).join(', ')}`,
   );
-  return { contract, banks, test: selectRows(table, split.test) };
+  return { contract, banks, test: selectRows(all, split.test) };
+}
+
+/** Banks' files are written from the table, where derived features are columns like the others. */
+function withoutDerivations(contract: DataContract): DataContract {
+  const features = contract.features.map((feature) => {
+    if (feature.type === 'category') return feature;
+    const { derive: _, ...plain } = feature;
+    return plain;
+  });
+  return { ...contract, features };
+}
+
+function underContract(table: Table, { features }: DataContract): Column[] {
+  return table.columns.map((column, j) => ({ ...column, feature: features[j] }) as Column);
 }
 
 async function contractFor(options: SimulateOptions): Promise<DataContract> {

@@ -6,7 +6,7 @@ import {
   triangleLength,
   withoutInput,
   type LikelihoodSums,
-} from '#models/scorecard/newton.ts';
+} from '#models/newton/newton.ts';
 import { weightOfEvidence } from '#models/scorecard/woe.ts';
 
 /**
@@ -119,12 +119,15 @@ describe('the fit of German Credit', () => {
   });
 });
 
-test('an input that follows from others is named', () => {
+test('inputs that follow from others are named, all at once', () => {
   const rows = germanCredit().map(({ x, ...counts }) => ({ ...counts, x: [...x, 2 * x[1]! - x[3]! + 1] }));
-  expect(fit(rows, 0)).toEqual({ kind: 'collinear', index: 4 });
+  expect(fit(rows, 0)).toEqual({ kind: 'collinear', inputs: [4] });
   expect(fit(rows, 1).kind).toBe('fitted');
-  const constant = germanCredit().map(({ x, ...counts }) => ({ ...counts, x: [x[0]!, 3, x[1]!] }));
-  expect(fit(constant, 0)).toEqual({ kind: 'collinear', index: 1 });
+  const constant = germanCredit().map(({ x, ...counts }) => ({
+    ...counts,
+    x: [x[0]!, 3, x[1]!, x[2]!, x[1]! - x[2]!],
+  }));
+  expect(fit(constant, 0)).toEqual({ kind: 'collinear', inputs: [1, 4] });
 });
 
 test('a correlated pair inflates the variance as 1 / (1 − R²) says', () => {

@@ -23,8 +23,8 @@ export type NewtonStep =
       /** By how much the penalised log-likelihood would rise along the whole step, were it linear. */
       readonly rise: number;
     }
-  /** Input `index` (1 …) is a linear function of those before it, on these rows. */
-  | { readonly kind: 'collinear'; readonly index: number };
+  /** These inputs (1 …, ascending) are linear functions of those before them, on these rows. */
+  | { readonly kind: 'collinear'; readonly inputs: readonly number[] };
 
 /** Share of a variance that must be left after the inputs before it: a variance inflation of a million. */
 const PIVOT_MIN = 1e-6;
@@ -43,7 +43,7 @@ export function newtonStep(
   const size = gradient.length;
   const matrix = symmetric(information, size, ridge);
   const factor = cholesky(matrix, size);
-  if (typeof factor === 'number') return { kind: 'collinear', index: factor };
+  if (Array.isArray(factor)) return { kind: 'collinear', inputs: factor };
   const target = Float64Array.from(gradient, (g, j) => g - (j === 0 ? 0 : ridge * coefficients[j]!));
   const step = solve(factor, target, size);
   const largest = step.reduce((max, s) => Math.max(max, Math.abs(s)), 0);
@@ -89,7 +89,7 @@ export function inference(
   const size = coefficients.length;
   const matrix = symmetric(information, size, ridge);
   const factor = cholesky(matrix, size);
-  if (typeof factor === 'number') throw new RangeError(`input ${factor} is collinear`);
+  if (Array.isArray(factor)) throw new RangeError(`input ${factor[0]} is collinear`);
   return coefficients.map((coefficient, j) => {
     const unit = new Float64Array(size);
     unit[j] = 1;
@@ -116,7 +116,7 @@ export function withoutInput(
 ): number[] {
   const size = coefficients.length;
   const factor = cholesky(symmetric(information, size, ridge), size);
-  if (typeof factor === 'number') throw new RangeError(`input ${factor} is collinear`);
+  if (Array.isArray(factor)) throw new RangeError(`input ${factor[0]} is collinear`);
   const unit = new Float64Array(size);
   unit[index] = 1;
   const v = solve(factor, unit, size);
@@ -140,14 +140,18 @@ function symmetric(triangle: Float64Array, size: number, ridge: number): Float64
 
 /**
  * L with L Lᵀ = matrix, row-major.
- * @returns the index of the first row that depends on those before it, when there is one
+ * @returns the indices of the rows that depend on those before them, when there are any
  */
-function cholesky(matrix: Float64Array, size: number): Float64Array | number {
+function cholesky(matrix: Float64Array, size: number): Float64Array | number[] {
   const factor = new Float64Array(size * size);
+  const dependent: number[] = [];
   for (let j = 0; j < size; j++) {
     let pivot = matrix[j * size + j]!;
     for (let i = 0; i < j; i++) pivot -= factor[j * size + i]! * factor[j * size + i]!;
-    if (!(pivot > PIVOT_MIN * matrix[j * size + j]!)) return j;
+    if (!(pivot > PIVOT_MIN * matrix[j * size + j]!)) {
+      dependent.push(j); // its column stays 0, as if it were not there
+      continue;
+    }
     const root = Math.sqrt(pivot);
     factor[j * size + j] = root;
     for (let k = j + 1; k < size; k++) {
@@ -156,7 +160,7 @@ function cholesky(matrix: Float64Array, size: number): Float64Array | number {
       factor[k * size + j] = rest / root;
     }
   }
-  return factor;
+  return dependent.length > 0 ? dependent : factor;
 }
 
 /** x with L Lᵀ x = target. */

@@ -246,6 +246,21 @@ describe('the model', () => {
     }
   });
 
+  test('has as many bins as the plan says at most, and tells rare values of a number with few apart', () => {
+    const [turnover, , arrears, age] = artefactOf(run).transform.features as { edges: number[] }[];
+    expect(turnover!.edges.length).toBe(15);
+    expect(age!.edges.length).toBe(15);
+    // six in ten have no arrears: of 15 quantiles nine would be 0; four times as many are looked for
+    const column = splitByKey(pooled, 0.2, 'seed of the plan').training.table.columns[2]!;
+    const sorted = (isNumberColumn(column) ? column.values : new Float64Array()).slice().sort();
+    const quantiles = range(63).reduce(
+      (set, i) => set.add(sorted[Math.ceil(((i + 1) / 64) * sorted.length) - 1]!),
+      new Set<number>(),
+    );
+    expect(arrears!.edges).toEqual([...quantiles]);
+    expect(quantiles.size).toBeGreaterThan(7);
+  });
+
   test('its baseline is the median applicant with the most frequent category', () => {
     const { baseline } = artefactOf(run);
     const { columns } = splitByKey(pooled, 0.2, 'seed of the plan').training.table;

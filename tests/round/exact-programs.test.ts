@@ -33,6 +33,7 @@ describe('real agents under masks', () => {
     ['profile', { kMin: 10 }, /summed/],
     ['scorecard', { binning: { fine: 8 }, selection: { method: 'iv', minIv: 0.01 } }, /converged/],
     ['logistic', {}, /converged/],
+    ['gbdt', { trees: 4, depth: 2, bins: 8, minCount: 20, minCategoryCount: 20 }, /all 4 trees grown/],
   ];
   test.each(programs)('%s: the artefact is that of all rows in one place', async (name, settings, reason) => {
     const proposed = { ...tinyPlan(BANKS), program: { name, settings }, aggregation: 'masked' as const };

@@ -5,6 +5,7 @@
  */
 import { cpus } from 'node:os';
 import { print, printJson, say, table } from '#scripts/commands/output.ts';
+import { benchLedger } from '#scripts/bench/bench-ledger.ts';
 import { benchMasks, benchSession } from '#scripts/bench/bench-masks.ts';
 import { benchRounds, type RoundCost } from '#scripts/bench/bench-rounds.ts';
 import { benchSum } from '#scripts/bench/bench-sum.ts';
@@ -125,8 +126,19 @@ if (!json && trees.length > 0) {
   );
 }
 
+const ledger = only === undefined || only === 'ledger' ? await benchLedger() : undefined;
+if (!json && ledger !== undefined) {
+  const { appends, fold, verify } = ledger;
+  for (const { database, entriesPerSecond } of appends)
+    print(`\nAppending on ${database}: ${entriesPerSecond.toFixed(0)} entries/s`);
+  print(`Folding ${fold.entries} entries at a start: ${fold.seconds.toFixed(1)} s`);
+  print(
+    `Verifying ${verify.rounds} rounds, ${verify.megabytes.toFixed(0)} MB: ${verify.seconds.toFixed(2)} s, ${(verify.seconds / verify.hashSeconds).toFixed(2)}x the time of hashing the bodies (${verify.hashSeconds.toFixed(2)} s); buffers up to ${verify.peakMegabytes.toFixed(0)} MB`,
+  );
+}
+
 if (json) {
-  printJson({ node: process.version, cores: cpus().length, sum, masks, sessions, rounds, trees });
+  printJson({ node: process.version, cores: cpus().length, sum, masks, sessions, rounds, trees, ledger });
 } else if (rounds.length > 0) {
   print(`\nOne round without training, ${cpus().length} cores, Node ${process.version}\n`);
   print(

@@ -90,7 +90,7 @@ export class MadeLedger {
     });
   }
 
-  /** All rounds with vectors that are all alike but for each bank's own, and the end under all witnesses. */
+  /** All rounds, with vectors of small numbers that differ from bank to bank and from round to round, and the end under all witnesses. */
   train(plan: Plan, contract: DataContract, keep: (root: string, bytes: Uint8Array) => void): number {
     keep(contractHash(contract), contractBytes(contract));
     const run = this.start(plan);
@@ -103,7 +103,11 @@ export class MadeLedger {
       const sum = createWords(ring, length);
       plan.participants.forEach((from, i) => {
         const words = createWords(ring, length);
-        for (let w = 0; w < length; w++) words[w] = words instanceof Uint32Array ? (w + i) & 7 : 1n;
+        for (let w = 0; w < length; w++)
+          words[w] =
+            words instanceof Uint32Array
+              ? (Math.imul(w + 1, 0x9e3779b1 + 97 * rounds + 2 * i) >>> 20) & 7
+              : 1n;
         words[0] = words instanceof Uint32Array ? 1 : 1n;
         const root = vectorRoot(words);
         keep(root, bytesOf(words));

@@ -1,6 +1,6 @@
 /** The command line: every command in one list; its work is in `commands/<noun>.ts`, loaded when needed. */
 import { Command, Option } from 'commander';
-import { MODELS } from '#scripts/operator/models.ts';
+import { MODELS, PROPOSALS } from '#scripts/operator/models.ts';
 import { EXIT, reportError } from '#scripts/commands/output.ts';
 import { VERSION } from '#shared/protocol/version.ts';
 
@@ -133,22 +133,29 @@ operator(bank.command('revoke <id>').description('take nothing any more that a b
   .requiredOption('--reason <text>', 'recorded in the ledger')
   .action(run(async () => (await import('#scripts/commands/bank.ts')).revokeBank));
 
+/** What a plan is made of when it does not come as a file. */
+const planned = (command: Command): Command =>
+  operator(command)
+    .requiredOption('--contract <file>', 'data contract (JSON or YAML)')
+    .option('--name <text>', 'name of the run', 'credit model')
+    .addOption(new Option('--model <model>', 'which model, or profile').choices(PROPOSALS).default('mlp'))
+    .option('--rounds <n>', 'most rounds of training of a network, trees of a gbdt')
+    .option('--settings <json>', 'settings of the program')
+    .option('--participants <ids>', 'banks to ask, with commas between (default: all admitted)')
+    .option('--minimum <n>', 'fewest updates in a round')
+    .option('--seed <text>', 'public seed', '0')
+    .option('--patience <n>', 'stop after so many rounds without a better log-loss')
+    .option('--target-auc <x>', 'stop when the hold-out AUC reaches this')
+    .option('--plain', 'the coordinator sees each update; every bank must allow it');
 const runs = group('run', 'propose, watch and stop runs');
-operator(runs.command('propose').description('propose a run; the banks are asked for consent'))
-  .requiredOption('--contract <file>', 'data contract (JSON or YAML)')
-  .option('--plan <file>', 'whole plan (JSON or YAML) instead of the options below')
-  .option('--name <text>', 'name of the run', 'credit model')
-  .addOption(new Option('--model <model>', 'which model').choices(MODELS).default('mlp'))
-  .option('--rounds <n>', 'most rounds of training of a network, trees of a gbdt')
-  .option('--settings <json>', 'settings of the program')
-  .option('--participants <ids>', 'banks to ask, with commas between (default: all admitted)')
-  .option('--minimum <n>', 'fewest updates in a round')
-  .option('--seed <text>', 'public seed', '0')
-  .option('--patience <n>', 'stop after so many rounds without a better log-loss')
-  .option('--target-auc <x>', 'stop when the hold-out AUC reaches this')
-  .option('--plain', 'the coordinator sees each update; every bank must allow it')
+planned(runs.command('propose').description('propose a run; the banks are asked for consent'))
+  .option('--plan <file>', 'whole plan (JSON or YAML) instead of the other options')
   .option('--watch', 'stay and watch')
   .action(run(async () => (await import('#scripts/commands/run.ts')).proposeRun));
+planned(runs.command('search').description('try several settings, each in a run of its own'))
+  .requiredOption('--grid <json>', 'settings and the values to try')
+  .option('--max-trials <n>', 'refuse a grid of more combinations', '20')
+  .action(run(async () => (await import('#scripts/commands/search.ts')).searchRuns));
 operator(runs.command('list').description('all runs')).action(
   run(async () => (await import('#scripts/commands/run.ts')).listRuns),
 );
@@ -308,6 +315,14 @@ model
   .addOption(language())
   .addOption(json())
   .action(run(async () => (await import('#scripts/commands/score-file.ts')).scoreFile));
+
+data
+  .command('profile <file>')
+  .description("statistics of a bank's own file, or of the consortium's profile that a run has left")
+  .option('--contract <file>', 'data contract')
+  .option('--min-count <n>', 'cells with fewer rows are left out', '20')
+  .addOption(json())
+  .action(run(async () => (await import('#scripts/commands/data.ts')).profileData));
 
 try {
   await program.parseAsync();

@@ -5,7 +5,7 @@ import {
   type OperatorOptions,
   type ParticipantSummary,
 } from '#scripts/operator/operator-client.ts';
-import type { ModelName } from '#scripts/operator/models.ts';
+import type { ProposalName } from '#scripts/operator/models.ts';
 import { planFor, readContractFile, readPlanFile } from '#scripts/operator/plan-file.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
 import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
@@ -17,7 +17,7 @@ export interface ProposeOptions extends Options {
   readonly contract: string;
   readonly plan?: string;
   readonly name: string;
-  readonly model: ModelName;
+  readonly model: ProposalName;
   readonly rounds?: string;
   readonly settings?: string;
   readonly participants?: string;
@@ -44,7 +44,7 @@ export async function proposeRun(options: ProposeOptions): Promise<number> {
   return EXIT.ok;
 }
 
-async function planFromOptions(client: OperatorClient, options: ProposeOptions) {
+export async function planFromOptions(client: OperatorClient, options: ProposeOptions) {
   const { participants } = await client.get<{ participants: ParticipantSummary[] }>('/v1/participants');
   const admitted = participants.filter((p) => p.status === 'admitted').map((p) => p.participant);
   const asked = options.participants?.split(',') ?? admitted;

@@ -1,7 +1,7 @@
 /** From what an operator says on the command line, or in a plan file, to a plan. */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import type { ModelName } from '#scripts/operator/models.ts';
+import type { ProposalName } from '#scripts/operator/models.ts';
 import { NETWORKS, type FedavgSettingsInput } from '#models/fedavg/settings.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
@@ -9,7 +9,7 @@ import type { PlanInput } from '#shared/protocol/plan.ts';
 
 export interface PlanOptions {
   readonly name: string;
-  readonly model: ModelName;
+  readonly model: ProposalName;
   /** Rounds of training of a network, trees of an ensemble; the other models stop by themselves. */
   readonly rounds?: number | undefined;
   readonly participants: readonly string[];
@@ -55,6 +55,7 @@ function programFor(options: PlanOptions): PlanInput['program'] {
         settings: { ...(rounds === undefined ? {} : { trees: rounds }), ...stop, ...given },
       };
     case 'logistic':
+    case 'profile':
     case 'scorecard':
       return { name: model, settings: given };
   }

@@ -57,7 +57,8 @@ export function pinPeers(
     assertSafePublicKey(fromBase64Url(key));
     const pinned =
       state.peerKey(id) ?? (id === config.participant ? toBase64Url(publicKeyOf(seed)) : undefined);
-    const fingerprint = policy.peers[id]?.toLowerCase();
+    // "constructor" is a bank's name like any other
+    const fingerprint = Object.hasOwn(policy.peers, id) ? policy.peers[id]!.toLowerCase() : undefined;
     // a fingerprint stands for a key and for those it has signed over to
     const isVouched =
       fingerprint === undefined || [key, ...state.peerKeys(id)].map(keyFingerprint).includes(fingerprint);

@@ -7,9 +7,8 @@
 import { verifyRuns, type Extent, type RunVerdict } from '#models/verify-runs.ts';
 import { toHex } from '#shared/crypto/hash.ts';
 import { openBundle, type Bundle, type BundleSource } from '#shared/ledger/bundle.ts';
-import { openCheckpoint } from '#shared/ledger/checkpoint.ts';
+import { openCheckpointOf } from '#shared/ledger/checkpoint.ts';
 import { asFinding, verifyHistory, type Finding, type History } from '#shared/ledger/verify-history.ts';
-import { fromBase64Url } from '#shared/crypto/base64.ts';
 import { describeError } from '#shared/protocol/error-codes.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
@@ -108,27 +107,15 @@ const EMPTY = {
 };
 
 /** Does this ledger extend the heads the auditor holds? */
-function checkAgainst({ state, tree, logKeys }: History, notes: readonly string[]): Finding[] {
+function checkAgainst({ state, tree }: History, notes: readonly string[]): Finding[] {
   const { origin } = state.charter!.payload;
   return notes.flatMap((note): Finding[] => {
     try {
-      let refusal: unknown;
-      for (const key of logKeys) {
-        try {
-          const { size, root } = openCheckpoint(note, origin, fromBase64Url(key));
-          if (size > tree.size)
-            return [
-              { code: 'ROLLBACK', message: `an older head has ${size} entries, this ledger ${tree.size}` },
-            ];
-          if (toHex(tree.root(size)) === root) return [];
-          return [
-            { code: 'FORK', message: `this ledger is not the one of the older head of ${size} entries` },
-          ];
-        } catch (error) {
-          refusal = error;
-        }
-      }
-      throw refusal;
+      const { size, root } = openCheckpointOf(note, origin, state.logKeys);
+      if (size > tree.size)
+        return [{ code: 'ROLLBACK', message: `an older head has ${size} entries, this ledger ${tree.size}` }];
+      if (toHex(tree.root(size)) === root) return [];
+      return [{ code: 'FORK', message: `this ledger is not the one of the older head of ${size} entries` }];
     } catch (error) {
       const { code } = asFinding(error);
       return [{ code, message: `an older note: ${describeError(error)}` }];

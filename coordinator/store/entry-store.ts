@@ -1,7 +1,7 @@
 /** Rows of the `entries` table: appended in batches, read in pages, never changed. */
 import type { Database } from '#coordinator/store/schema.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
-import type { Message, MessageType } from '#shared/protocol/messages.ts';
+import type { MessageType } from '#shared/protocol/messages.ts';
 
 export interface EntryRow {
   readonly seq: number;
@@ -28,7 +28,7 @@ export class EntryStore {
           time: recorded.entry.time,
           type: recorded.entry.message.type,
           run: run ?? null,
-          claim: claimOf(recorded.entry.message, recorded.hash),
+          claim: claimOf(recorded),
           text: recorded.text,
         })),
       )
@@ -51,7 +51,7 @@ export class EntryStore {
 }
 
 /** What a message uses up. A bank has one input a round, a run one open-round an attempt. */
-function claimOf(message: Message, hash: string): string {
+function claimOf({ entry: { seq, message }, hash }: RecordedEntry): string {
   switch (message.type) {
     case 'charter':
       return 'charter';
@@ -93,6 +93,8 @@ function claimOf(message: Message, hash: string): string {
       return `cosign:${message.payload.checkpoint}:${message.payload.from}`;
     case 'run-finished':
       return `run-finished:${message.payload.run}`;
+    case 'incident':
+      return `incident:${seq}`; // the same may happen again
     default:
       return hash;
   }

@@ -5,9 +5,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Witness } from '#participant-agent/witness/witness.ts';
-import { fromBase64Url } from '#shared/crypto/base64.ts';
-import { openCheckpoint } from '#shared/ledger/checkpoint.ts';
+import type { LedgerIdentity, Witness } from '#participant-agent/witness/witness.ts';
+import { openCheckpointOf } from '#shared/ledger/checkpoint.ts';
 import { verifyForkProof, type ForkProof } from '#shared/ledger/fork-proof.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash } from '#shared/protocol/ids.ts';
@@ -24,7 +23,7 @@ const consistency = z.object({ from: hash, proof: z.array(hash) });
 export async function keepForkProof(
   folder: string,
   witness: Witness,
-  { origin, logKey }: { origin: string; logKey: string },
+  { origin, logKeys }: LedgerIdentity,
   get: (path: string) => Promise<string>,
 ): Promise<string> {
   const { witnessed } = witness;
@@ -32,11 +31,11 @@ export async function keepForkProof(
     throw new FederationError('STATE', 'no head was witnessed that could be held against it');
   const { size: before } = witnessed.checkpoint;
   const newer = await get('/v1/ledger/checkpoint');
-  const { size } = openCheckpoint(newer, origin, fromBase64Url(logKey));
+  const { size } = openCheckpointOf(newer, origin, logKeys);
   const path = `/v1/ledger/proofs/consistency?from=${before}&to=${size}`;
   const { from: otherRoot, proof } = consistency.parse(JSON.parse(await get(path)));
   const evidence: ForkProof = { v: 1, kind: 'fork', older: witnessed.note, newer, otherRoot, proof };
-  verifyForkProof(evidence, origin, [logKey]);
+  verifyForkProof(evidence, origin, logKeys);
   await mkdir(join(folder, 'state/forks'), { recursive: true });
   const file = join(folder, 'state/forks', `${before}-${size}.json`);
   await writeFile(file, `${JSON.stringify(evidence, null, 2)}\n`, { mode: 0o600 });

@@ -50,6 +50,7 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
       assertIdle(state, payload.from);
     },
     apply(state, { from, identityKey, witnessKey }) {
+      state.usedKeys.add(identityKey).add(witnessKey);
       const participant = state.participants.get(from);
       if (participant === undefined) return; // a bank folds rotations of banks it has not met yet
       participant.identityKey = identityKey;
@@ -80,8 +81,10 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
       assertSignedBy({ type: 'new-log-key', payload, sig: endorsement }, state.logKey!);
       assertSignedBy({ type: 'new-log-key', payload, sig: proof }, logKey);
     },
-    apply(state, { logKey }) {
+    apply(state, { logKey }, { entry }) {
       state.logKey = logKey;
+      state.logKeys.push({ key: logKey, from: entry.seq + 1 });
+      state.usedKeys.add(logKey);
     },
   },
 };

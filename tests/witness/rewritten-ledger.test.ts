@@ -51,7 +51,7 @@ describe.each(DATABASES)('a ledger on %s', (database) => {
       await eventually('the proof', async () => existsSync(forks) && (await readdir(forks)).length > 0);
       const [file] = await readdir(forks);
       const proof: unknown = JSON.parse(await readFile(join(forks, file!), 'utf8'));
-      const { older, newer } = verifyForkProof(proof, charter.origin, [charter.logKey]);
+      const { older, newer } = verifyForkProof(proof, charter.origin, [{ key: charter.logKey, from: 1 }]);
       expect(older.size).toBe(size);
       expect(newer.size).toBeGreaterThanOrEqual(size);
     }

@@ -15,8 +15,9 @@ import {
   type LogKey,
 } from '#shared/ledger/checkpoint.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
-import { fromBase64 } from '#shared/crypto/base64.ts';
+import { fromBase64, toBase64Url } from '#shared/crypto/base64.ts';
 import { equalBytes, toHex } from '#shared/crypto/hash.ts';
+import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { SignedHead } from '#shared/protocol/messages.ts';
 
@@ -39,6 +40,8 @@ export class Witness {
   /** What was witnessed before this process started. */
   readonly past: Checkpoint | undefined;
   readonly pastNote: string | undefined;
+  /** The public half of its key, base64url. */
+  readonly key: string;
   private readonly seed: Uint8Array;
   private readonly store: WitnessStore;
   /** The newest head found right by this process. */
@@ -47,6 +50,7 @@ export class Witness {
 
   private constructor(seed: Uint8Array, store: WitnessStore, pastNote: string | undefined) {
     this.seed = seed;
+    this.key = toBase64Url(publicKeyOf(seed));
     this.store = store;
     this.pastNote = pastNote;
     this.past = pastNote === undefined ? undefined : checkpointIn(pastNote);

@@ -67,8 +67,14 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
       if (participant.status === 'revoked')
         throw new FederationError('REPLAY', `"${payload.participant}" is already revoked`);
     },
-    apply(state, payload) {
-      state.participants.get(payload.participant)!.status = 'revoked';
+    apply(state, payload, { entry }) {
+      const id = payload.participant;
+      state.participants.get(id)!.status = 'revoked';
+      // A run that has not started goes on as if the bank had refused: a roster with it could not be announced. One
+      // that has started goes on without it as without a bank that is away.
+      const refusal = { decision: 'refused', reason: 'its keys are revoked', at: entry.time } as const;
+      for (const { phase, plan, consents } of state.runs.values())
+        if (phase.name === 'proposed' && plan.participants.includes(id)) consents.set(id, refusal);
     },
   },
 

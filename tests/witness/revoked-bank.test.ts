@@ -70,9 +70,7 @@ test.each([
   await eventually('it to be gone', async () => {
     const { participants } = await coordinator.operator.get<{
       participants: { participant: string; connected: boolean }[];
-    }>(
-      '/v1/participants',
-    );
+    }>('/v1/participants');
     return participants.find(({ participant }) => participant === 'thief')!.connected === hasConsented;
   });
   if (!hasConsented) await run.consent(b!);

@@ -8,6 +8,10 @@ import { signNewBankKey } from '#shared/ledger/key-rules.ts';
 import { participantId } from '#shared/protocol/ids.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 import { Consortium } from '../attacks/consortium.ts';
+import { maskedPlan } from '../masked/masked-agents.ts';
+import { TestAgent } from '../support/test-agent.ts';
+import { TestCoordinator } from '../support/test-coordinator.ts';
+import { TestRun } from '../support/test-run.ts';
 import { witnessKeyOf } from '../support/witness-keys.ts';
 
 const newSeed = sha256(utf8('attacks/new key of c'));
@@ -47,4 +51,12 @@ test('a bank takes no part in a run that announces another witness key for it', 
   expect(await consortium.agent.leftRun()).toBe('FORBIDDEN');
   await consortium.settle();
   expect(consortium.sent).toEqual(['consent']);
+});
+
+test('a bank may be called as something that every object in JavaScript has', async () => {
+  const coordinator = await TestCoordinator.start({ database: 'postgres' });
+  const ids = ['a', 'b', 'constructor'];
+  await TestAgent.joinAll(coordinator, ids);
+  const run = await TestRun.propose(coordinator, maskedPlan(ids));
+  expect(await run.finished()).toMatchObject({ outcome: 'completed' });
 });

@@ -14,7 +14,7 @@ import { participantId } from '#shared/protocol/ids.ts';
 import { HandDrivenBank } from '../masked/hand-driven-bank.ts';
 import { maskedPlan } from '../masked/masked-agents.ts';
 import { eventually } from '../support/eventually.ts';
-import { request, TestBank } from '../support/test-bank.ts';
+import { request } from '../support/test-bank.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
 import { TestRun } from '../support/test-run.ts';

@@ -204,6 +204,7 @@ class RunDrivers {
     const { journal } = this.deps;
     for (const [id, run] of journal.state.runs) if (run.phase.name !== 'finished') await this.take(id);
     journal.onRecorded((recorded) => {
+      if (recorded.entry.message.type === 'revoke') this.wakeAll();
       const run = runOfMessage(journal.state, recorded) as RunId | undefined;
       if (run === undefined) return;
       if (recorded.entry.message.type === 'run-proposed') void this.take(run);

@@ -6,7 +6,7 @@ import type { Journal } from '#coordinator/journal/journal.ts';
 import { charterHash } from '#coordinator/participants/enrolment.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
-import { bodyNamedBy, isKeptForGood } from '#shared/ledger/bodies-named.ts';
+import { bodyNamedBy, isKeptForGood, type NamedBody } from '#shared/ledger/bodies-named.ts';
 import { parseEntry } from '#shared/ledger/entry.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
@@ -49,21 +49,22 @@ export async function finishExpiring(deps: RetentionDependencies): Promise<void>
 
 async function deleteBodiesOf(runs: readonly Run[], { journal, entries, bodies }: RetentionDependencies) {
   const wanted = new Set<string>();
-  // the same bytes may be a body of another run too: a bank that sends one vector twice
+  // The same bytes may be a body of another run too: a bank that sends one vector twice. And a bank may have sent as
+  // a masked vector, which can be anything, what is somebody's model.
   for (const run of journal.state.runs.values()) {
-    if (run.expiredAt !== undefined) continue;
-    for await (const root of bodiesOf(run.id, entries)) wanted.add(root);
+    for await (const body of bodiesOf(run.id, entries))
+      if (run.expiredAt === undefined || isKeptForGood(body)) wanted.add(body.root);
   }
   for (const run of runs)
-    for await (const root of bodiesOf(run.id, entries)) if (!wanted.has(root)) await bodies.remove(root);
+    for await (const { root } of bodiesOf(run.id, entries)) if (!wanted.has(root)) await bodies.remove(root);
 }
 
-async function* bodiesOf(run: string, entries: EntryStore): AsyncGenerator<string> {
+async function* bodiesOf(run: string, entries: EntryStore): AsyncGenerator<NamedBody> {
   for (let from = 0; ;) {
     const page = await entries.page(from, LIMITS.pageEntriesMax, { run });
     for (const { text } of page) {
       const body = bodyNamedBy(parseEntry(text).entry.message);
-      if (body !== undefined && !isKeptForGood(body)) yield body.root;
+      if (body !== undefined) yield body;
     }
     if (page.length < LIMITS.pageEntriesMax) return;
     from = page.at(-1)!.seq + 1;

@@ -40,6 +40,7 @@ interface Tampering {
   /** Changes the sum the coordinator publishes and signs the root of. */
   readonly sum?: (words: RingWords, round: number) => RingWords;
   readonly questionHash?: (hash: string, round: number, attempt: number) => string;
+  readonly questionKind?: (kind: string, round: number) => string;
   readonly metrics?: (metrics: object, round: number) => object;
   readonly artefact?: (root: string) => string;
   readonly finalMetrics?: (metrics: object) => object;
@@ -143,7 +144,7 @@ function makeRun(tamper: Tampering = {}): Evidence {
         round,
         attempt,
         question: {
-          kind: question.kind,
+          kind: tamper.questionKind?.(question.kind, round) ?? question.kind,
           hash: tamper.questionHash?.(hash, round, attempt) ?? hash,
           ring: question.ring,
           length,
@@ -377,6 +378,11 @@ describe('a coordinator that signed something else than follows', () => {
     const verdict = await verdictOf(tampered);
     expect(codesOf(verdict)).toEqual(['LINEAGE']);
     expect(verdict.findings[0]!.message).toContain(`round ${target}`);
+  });
+
+  test('is found: a question that is called something else than it is', async () => {
+    const tampered = makeRun({ questionKind: (kind, round) => (round === 1 ? 'evaluate' : kind) });
+    expect(codesOf(await verdictOf(tampered))).toEqual(['LINEAGE']);
   });
 
   test('is found: another question in an attempt that gave no sum', async () => {

@@ -124,7 +124,14 @@ function expiry({ expiredAt }: Run): string {
 /** @throws FederationError LINEAGE when the question is not the one that follows from the sums before */
 function assertAsked(machine: RunMachine, past: PastRound): void {
   const { question, round, metrics } = past.open.payload;
-  if (machine.asked?.hash !== question.hash || canonicalJson(metrics) !== canonicalJson(machine.metrics)) {
+  const { asked } = machine;
+  // its kind, ring and length follow from the hash, but are said beside it
+  const isAsked =
+    asked?.hash === question.hash &&
+    asked.question.kind === question.kind &&
+    asked.question.ring === question.ring &&
+    asked.length === question.length;
+  if (!isAsked || canonicalJson(metrics) !== canonicalJson(machine.metrics)) {
     throw new FederationError(
       'LINEAGE',
       `round ${round}: the question asked is not the one that follows from the sums before it`,

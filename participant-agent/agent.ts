@@ -111,8 +111,13 @@ export async function createAgent(folder: string, keys: AgentKeys, deps: AgentDe
   async function keepEvidence(): Promise<void> {
     try {
       const get = async (path: string): Promise<string> => (await fetch(new URL(path, url))).text();
-      const file = await keepForkProof(folder, witness, ledgerOf(context), get);
-      log.fatal({ file }, 'a proof that the ledger was rewritten is kept; anybody can check it');
+      const { file, isChecked } = await keepForkProof(folder, witness, ledgerOf(context), get);
+      log.fatal(
+        { file },
+        isChecked
+          ? 'a proof that the ledger was rewritten is kept; anybody can check it'
+          : 'two heads that contradict each other are kept; one is by a key of the ledger that this bank has not seen, so an auditor who has the ledger must check it',
+      );
     } catch (error) {
       log.error({ err: error }, 'the coordinator gives no proof of the fork; keep state/witness.note');
     }

@@ -42,10 +42,15 @@ export async function openAgentKeys(folder: string, passphrase: string | undefin
 /** Keys to change to: made now, or left by a change that was cut short. @throws FederationError KEY_FILE */
 export async function makeNextKeys(folder: string, passphrase: string | undefined): Promise<AgentKeys> {
   const secret = await secretOf(folder, passphrase);
-  for (const name of NAMES) await makeKey(folder, `${name}-next`, secret);
+  // The identity is made last and takes its place last. So when only the next identity is here, the next witness key
+  // has taken its place already: made anew it would be another one than the ledger has, and that one lost.
+  const isWitnessChanged =
+    existsSync(sealedPath(folder, 'identity-next')) && !existsSync(sealedPath(folder, 'witness-next'));
+  if (!isWitnessChanged) await makeKey(folder, 'witness-next', secret);
+  await makeKey(folder, 'identity-next', secret);
   const [identity, witness] = [
     await readSealed(folder, 'identity-next'),
-    await readSealed(folder, 'witness-next'),
+    await readSealed(folder, isWitnessChanged ? 'witness' : 'witness-next'),
   ];
   return { identity: openSealedKey(identity, secret), witness: openSealedKey(witness, secret) };
 }

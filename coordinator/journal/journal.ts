@@ -12,9 +12,9 @@ import { restoreLedger, type Restored } from '#coordinator/journal/restore.ts';
 import { readSnapshot, writeSnapshot } from '#coordinator/journal/snapshot.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import { recordEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
-import { apply, assertAdmissible } from '#shared/ledger/federation.ts';
+import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
-import { noteOf, signHead } from '#shared/ledger/checkpoint.ts';
+import { logKeyAt, noteOf, signHead } from '#shared/ledger/checkpoint.ts';
 import { signNewLogKey } from '#shared/ledger/key-rules.ts';
 import type { MerkleTree } from '#shared/ledger/merkle-tree.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
@@ -22,15 +22,21 @@ import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
-import type { Message, MessageType, Payload, SignedHead } from '#shared/protocol/messages.ts';
+import {
+  isBankMessage,
+  type Message,
+  type MessageType,
+  type Payload,
+  type SignedHead,
+} from '#shared/protocol/messages.ts';
 
 export interface JournalKeys {
   /** Signs the coordinator's messages. */
   readonly coordinatorSeed: Uint8Array;
   /** Signs checkpoints. */
-  logSeed: Uint8Array;
+  readonly logSeed: Uint8Array;
   /** The ledger key to change to, while it is being changed. */
-  nextLogSeed?: Uint8Array | undefined;
+  readonly nextLogSeed?: Uint8Array | undefined;
 }
 
 interface Waiting {
@@ -51,8 +57,8 @@ export class Journal {
   private readonly clock: Clock;
   private readonly onBroken: (error: FederationError) => void;
   private readonly listeners: ((recorded: RecordedEntry) => void)[] = [];
-  /** The public half of `keys.logSeed`, once it is known. */
-  private signingAs: string | undefined;
+  /** Ledger keys by their public halves. */
+  private readonly logSeeds = new Map<string, Uint8Array>();
   private snapshotPath: string | undefined;
   /** Entries in the newest snapshot. */
   private snapshotSize = 0;
@@ -75,6 +81,8 @@ export class Journal {
     this.keys = keys;
     this.clock = clock;
     this.onBroken = onBroken;
+    for (const seed of [keys.logSeed, keys.nextLogSeed])
+      if (seed !== undefined) this.logSeeds.set(toBase64Url(publicKeyOf(seed)), seed);
   }
 
   /**
@@ -104,7 +112,7 @@ export class Journal {
   async saveSnapshot(): Promise<void> {
     if (this.snapshotPath === undefined || this.isBroken) return;
     if (this.tree.size - this.snapshotSize < SNAPSHOT_ENTRIES) return;
-    await writeSnapshot(this.snapshotPath, this, this.logSeed());
+    await writeSnapshot(this.snapshotPath, this, this.logSeed(this.state.logKey!));
     this.snapshotSize = this.tree.size;
   }
 
@@ -119,8 +127,8 @@ export class Journal {
   }
 
   /**
-   * Appends a message whose signature has been verified.
-   * @throws FederationError when it is not admissible at the moment it would be written
+   * Appends a message.
+   * @throws FederationError when it is not admissible, or not signed by its sender, at the moment it would be written
    */
   append(message: Message): Promise<RecordedEntry> {
     return new Promise((resolve, reject) => {
@@ -134,22 +142,21 @@ export class Journal {
     return this.append(signMessage(type, payload, this.keys.coordinatorSeed) as Message);
   }
 
-  /** The signed head of what is durable. */
+  /**
+   * The signed head of what is durable. The fold may be ahead of it by a change of the ledger's key: the head is
+   * still by the key in force at its size, else banks would find an honest ledger's head not signed.
+   */
   head(): SignedHead {
-    const { charter } = this.state;
+    const { charter, logKeys } = this.state;
     if (charter === undefined) throw new FederationError('STATE', 'the ledger has no charter yet');
-    return signHead(charter.payload.origin, this.tree.size, this.tree.root(), this.logSeed());
+    const { size } = this.tree;
+    return signHead(charter.payload.origin, size, this.tree.root(), this.logSeed(logKeyAt(logKeys, size)));
   }
 
-  /** The seed of the ledger key in force. @throws FederationError LEDGER when we do not hold it */
-  private logSeed(): Uint8Array {
-    const { keys, state } = this;
-    if (this.signingAs === state.logKey) return keys.logSeed;
-    for (const seed of [keys.logSeed, keys.nextLogSeed]) {
-      if (seed === undefined || toBase64Url(publicKeyOf(seed)) !== state.logKey) continue;
-      this.signingAs = state.logKey;
-      return (keys.logSeed = seed);
-    }
+  /** @throws FederationError LEDGER when we do not hold the seed of this key */
+  private logSeed(logKey: string): Uint8Array {
+    const seed = this.logSeeds.get(logKey);
+    if (seed !== undefined) return seed;
     throw new FederationError(
       'LEDGER',
       'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database',
@@ -161,21 +168,22 @@ export class Journal {
    * @param next opened from where it will be found again
    */
   async rotateLogKey(next: Uint8Array): Promise<void> {
-    const { keys } = this;
     const charter = this.state.charter!.hash;
     const logKey = toBase64Url(publicKeyOf(next));
-    keys.nextLogSeed = next;
+    this.logSeeds.set(logKey, next);
     await this.record('rotate-log-key', {
       charter,
       logKey,
-      endorsement: signNewLogKey(charter, logKey, this.logSeed()),
+      endorsement: signNewLogKey(charter, logKey, this.logSeed(this.state.logKey!)),
       proof: signNewLogKey(charter, logKey, next),
     });
   }
 
   /** The same as a C2SP note. */
   checkpoint(): string {
-    return noteOf(this.state.charter!.payload.origin, this.head(), this.state.logKey!);
+    const head = this.head();
+    const { charter, logKeys } = this.state;
+    return noteOf(charter!.payload.origin, head, logKeyAt(logKeys, head.size));
   }
 
   /**
@@ -242,6 +250,9 @@ export class Journal {
   private fold(message: Message): RecordedEntry {
     // a clock that jumps back must not stop the ledger: time stands still until it has caught up
     const time = Math.max(this.clock.now(), this.state.lastTime);
+    // again, because its sender's keys may have changed since it came in: with an entry that is not signed by the keys
+    // in force at its place the ledger could not be read any more
+    if (isBankMessage(message)) assertAuthentic(this.state, message);
     assertAdmissible(this.state, message, time);
     const recorded = recordEntry({ seq: this.state.size, time, message });
     apply(this.state, recorded);

@@ -21,11 +21,12 @@ export async function rotateBankKey(
   const message = parseMessage(raw);
   if (message.type !== 'rotate-key')
     throw new FederationError('SCHEMA', `expected rotate-key, got "${message.type}"`);
-  const { from, identityKey } = message.payload;
+  const { from, identityKey, witnessKey } = message.payload;
   if (from !== id)
     throw new FederationError('WRONG_SENDER', `expected the keys of "${id}", got those of "${from}"`);
   // asked again because the reply was lost
-  if (journal.state.participants.get(from)?.identityKey === identityKey) return participantOf(journal, from);
+  const known = journal.state.participants.get(from);
+  if (known?.identityKey === identityKey && known.witnessKey === witnessKey) return known;
   assertAuthentic(journal.state, message);
   assertAdmissible(journal.state, message, Math.max(clock.now(), journal.state.lastTime));
   await journal.append(message);

@@ -1,7 +1,7 @@
 /** Rows of the `entries` table: appended in batches, read in pages, never changed. */
 import type { Database } from '#coordinator/store/schema.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
-import type { Message, MessageType } from '#shared/protocol/messages.ts';
+import type { MessageType } from '#shared/protocol/messages.ts';
 
 export interface EntryRow {
   readonly seq: number;
@@ -68,13 +68,16 @@ export class EntryStore {
 }
 
 /** A row: the text, and what can be looked up without reading it. */
-function rowOf({ entry, hash, text }: RecordedEntry, run: string | undefined) {
-  const { seq, time, message } = entry;
-  return { seq, time, type: message.type, run: run ?? null, claim: claimOf(message, hash), text };
+function rowOf(recorded: RecordedEntry, run: string | undefined) {
+  const { seq, time, message } = recorded.entry;
+  return {
+    ...{ seq, time, type: message.type, run: run ?? null },
+    ...{ claim: claimOf(recorded), text: recorded.text },
+  };
 }
 
 /** What a message uses up. A bank has one input a round, a run one open-round an attempt. */
-function claimOf(message: Message, hash: string): string {
+function claimOf({ entry: { seq, message }, hash }: RecordedEntry): string {
   switch (message.type) {
     case 'charter':
       return 'charter';
@@ -116,6 +119,8 @@ function claimOf(message: Message, hash: string): string {
       return `cosign:${message.payload.checkpoint}:${message.payload.from}`;
     case 'run-finished':
       return `run-finished:${message.payload.run}`;
+    case 'incident':
+      return `incident:${seq}`; // the same may happen again
     default:
       return hash;
   }

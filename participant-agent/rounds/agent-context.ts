@@ -36,7 +36,7 @@ export interface AgentContext {
 
 /** What the ledger says about itself, once its charter is known. */
 export function ledgerOf({ federation }: AgentContext): LedgerIdentity {
-  return { origin: federation.charter!.payload.origin, logKey: federation.logKey! };
+  return { origin: federation.charter!.payload.origin, logKeys: federation.logKeys };
 }
 
 /** Writes down that a body has left. */

@@ -36,6 +36,12 @@ export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
   if (charter === undefined)
     throw new FederationError('STATE', `expected the charter first, got "${message.type}"`);
   if (message.type === 'rotate-key') {
+    // the keys of a bank it has been in a run with are those by which it tells that bank's messages: were a change
+    // folded unchecked, the coordinator could speak for all others from then on, and be alone with this bank
+    if (federation.participants.has(message.payload.from)) {
+      assertAuthentic(federation, message);
+      assertAdmissible(federation, message, time);
+    }
     followPeerKey(message, context);
     return recorded;
   }

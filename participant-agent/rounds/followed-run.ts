@@ -12,6 +12,7 @@
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { MaskedPart } from '#participant-agent/rounds/masked-part.ts';
 import { checkSum } from '#participant-agent/rounds/phases/check-sum.ts';
+import { assertOwnRun } from '#participant-agent/rounds/peers.ts';
 import { cosignCheckpoint } from '#participant-agent/rounds/phases/checkpoint.ts';
 import { takeSum } from '#participant-agent/rounds/phases/close-round.ts';
 import { answerRound, refuseRound, type Masking } from '#participant-agent/rounds/phases/open-round.ts';
@@ -118,6 +119,7 @@ export class FollowedRun {
       case 'run-started':
         if (!this.takesPart || !message.payload.roster.includes(context.config.participant))
           return this.release();
+        assertOwnRun(run, message.payload.identityKeys, context);
         // one course of the run for ever, whatever history is shown after a restart
         await context.state.bindRun(run.id, messageHash('run-started', message.payload));
         if (run.plan.aggregation === 'masked') this.masked = await MaskedPart.open(run, context);

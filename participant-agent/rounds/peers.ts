@@ -10,6 +10,7 @@ import { assertSignedBy } from '#shared/crypto/signed-message.ts';
 import { assertHoldsNewKey } from '#shared/ledger/key-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
 import type { Message, Payload } from '#shared/protocol/messages.ts';
 
 /**
@@ -49,24 +50,19 @@ export function pinPeers(
   if (witnessKeys.length !== roster.length)
     throw new FederationError('SHAPE', 'expected one witness key for each bank of the run');
   if (aggregation === 'plain') return;
-  const { config, policy, seed, federation, state } = context;
+  const { config, seed, federation, state } = context;
   if (identityKeys?.length !== roster.length)
     throw new FederationError('SHAPE', 'expected one identity key for each bank of a masked run');
+  const vouched = new Map<string, string>();
   roster.forEach((id, i) => {
     const key = identityKeys[i]!;
     assertSafePublicKey(fromBase64Url(key));
     const pinned =
       state.peerKey(id) ?? (id === config.participant ? toBase64Url(publicKeyOf(seed)) : undefined);
-    const fingerprint = policy.peers[id]?.toLowerCase();
-    // a fingerprint stands for a key and for those it has signed over to
-    const isVouched =
-      fingerprint === undefined || [key, ...state.peerKeys(id)].map(keyFingerprint).includes(fingerprint);
-    if ((pinned !== undefined && pinned !== key) || !isVouched) {
-      throw new FederationError(
-        'FORBIDDEN',
-        `the coordinator announces another key of "${id}" than this bank knows (fingerprint ${keyFingerprint(key)}); compare it with "${id}" over another channel`,
-      );
-    }
+    if (pinned !== undefined && pinned !== key) throw anotherKey(id, key);
+    // What the policy says is about the runs it takes part in. This may be a run of long ago, shown after a restart,
+    // and the fingerprint that of a key which the bank has changed to since. But no such key is pinned.
+    if (isVouched(id, key, context)) vouched.set(id, key);
     federation.participants.set(id, {
       id,
       identityKey: key,
@@ -76,5 +72,43 @@ export function pinPeers(
       enrolledAt: 0,
     });
   });
-  state.pinPeers(new Map(roster.map((id, i) => [id, identityKeys[i]!])));
+  state.pinPeers(vouched);
+}
+
+/**
+ * Before anything is signed in a run: its keys are those of the policy, and this bank's own are right. Only then
+ * does its cosignature count, and none can be made up in its name.
+ * @throws FederationError FORBIDDEN
+ */
+export function assertOwnRun(
+  run: Run,
+  identityKeys: readonly string[] | undefined,
+  context: AgentContext,
+): void {
+  const { config, witness } = context;
+  identityKeys?.forEach((key, i) => {
+    const id = run.roster[i]!;
+    if (!isVouched(id, key, context)) throw anotherKey(id, key);
+  });
+  // the witness key of a run that is over may be the one this bank had then
+  if (run.phase.name === 'finished') return;
+  if (run.witnessKeys[run.roster.indexOf(config.participant)] !== witness.key)
+    throw new FederationError(
+      'FORBIDDEN',
+      'the coordinator announces another witness key for this bank than its own',
+    );
+}
+
+/** A fingerprint in the policy stands for a key and for those it has signed over to. */
+function isVouched(id: ParticipantId, key: string, { policy, state }: AgentContext): boolean {
+  // "constructor" is a bank's name like any other
+  if (!Object.hasOwn(policy.peers, id)) return true;
+  return [key, ...state.peerKeys(id)].map(keyFingerprint).includes(policy.peers[id]!.toLowerCase());
+}
+
+function anotherKey(id: ParticipantId, key: string): FederationError {
+  return new FederationError(
+    'FORBIDDEN',
+    `the coordinator announces another key of "${id}" than this bank knows (fingerprint ${keyFingerprint(key)}); compare it with "${id}" over another channel`,
+  );
 }

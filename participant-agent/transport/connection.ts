@@ -156,8 +156,8 @@ export class Connection {
       if (!reply.ok) throw new FederationError(reply.code as ErrorCode, reply.message);
       await this.follow();
       this.options.onFollowed();
+      if (this.closed) return; // what was shown made us break off: nothing more leaves, bodies over HTTP neither
       this.token = reply.token;
-      if (this.closed) return;
       log.info({ url: this.options.url }, 'connected to the coordinator');
       this.lastRefusal = '';
       this.options.onConnected(true);

@@ -7,10 +7,17 @@
  * history is shown from its start again, and must come by that head.
  */
 import { signCosignature } from '#shared/ledger/cosignature.ts';
-import { assertHeadSigned, noteOf, type Checkpoint } from '#shared/ledger/checkpoint.ts';
+import {
+  assertHeadSigned,
+  logKeyAt,
+  noteOf,
+  type Checkpoint,
+  type LogKey,
+} from '#shared/ledger/checkpoint.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
-import { fromBase64 } from '#shared/crypto/base64.ts';
+import { fromBase64, toBase64Url } from '#shared/crypto/base64.ts';
 import { equalBytes, toHex } from '#shared/crypto/hash.ts';
+import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { SignedHead } from '#shared/protocol/messages.ts';
 
@@ -22,10 +29,10 @@ export interface WitnessStore {
   keepWitnessedNote(note: string, flush: boolean): Promise<void>;
 }
 
-/** What the ledger says about itself: the charter's origin, and the ledger key in force. */
+/** What the ledger says about itself: the charter's origin, and the ledger's keys. */
 export interface LedgerIdentity {
   readonly origin: string;
-  readonly logKey: string;
+  readonly logKeys: readonly LogKey[];
 }
 
 export class Witness {
@@ -33,6 +40,8 @@ export class Witness {
   /** What was witnessed before this process started. */
   readonly past: Checkpoint | undefined;
   readonly pastNote: string | undefined;
+  /** The public half of its key, base64url. */
+  readonly key: string;
   private readonly seed: Uint8Array;
   private readonly store: WitnessStore;
   /** The newest head found right by this process. */
@@ -41,6 +50,7 @@ export class Witness {
 
   private constructor(seed: Uint8Array, store: WitnessStore, pastNote: string | undefined) {
     this.seed = seed;
+    this.key = toBase64Url(publicKeyOf(seed));
     this.store = store;
     this.pastNote = pastNote;
     this.past = pastNote === undefined ? undefined : checkpointIn(pastNote);
@@ -99,7 +109,7 @@ export class Witness {
    * Whether a head is the one this bank arrives at itself, and signed.
    * @throws FederationError FORK | SIG
    */
-  check(head: SignedHead, { origin, logKey }: LedgerIdentity): void {
+  check(head: SignedHead, { origin, logKeys }: LedgerIdentity): void {
     const { tree } = this;
     if (head.size > tree.size || toHex(tree.root(head.size)) !== head.root) {
       throw new FederationError(
@@ -107,15 +117,23 @@ export class Witness {
         `the coordinator signed another head of ${head.size} entries than the entries it showed this bank`,
       );
     }
-    assertHeadSigned(origin, head, logKey);
+    assertHeadSigned(origin, head, logKeyAt(logKeys, head.size));
   }
 
-  /** Keeps a head that was checked as the newest. @param flush see `WitnessStore` */
-  remember(head: SignedHead, { origin, logKey }: LedgerIdentity, flush: boolean): Promise<void> {
-    if (head.size < (this.past?.size ?? 0)) return Promise.resolve(); // history, seen again after a restart
-    const note = noteOf(origin, head, logKey);
-    this.newest = { checkpoint: { origin, ...head }, note };
-    return (this.keeping = this.keeping.then(() => this.store.keepWitnessedNote(note, flush)));
+  /**
+   * Keeps a head that was checked, unless a newer one is kept already: the newer contains it, and going back would
+   * leave what came between to be rewritten.
+   * @param flush see `WitnessStore`
+   */
+  remember(head: SignedHead, { origin, logKeys }: LedgerIdentity, flush: boolean): Promise<void> {
+    const { size } = head;
+    if (size >= (this.witnessed?.checkpoint.size ?? 0))
+      this.newest = { checkpoint: { origin, ...head }, note: noteOf(origin, head, logKeyAt(logKeys, size)) };
+    else if (!flush) return Promise.resolve();
+    const { note } = this.witnessed!;
+    const keep = (): Promise<void> => this.store.keepWitnessedNote(note, flush);
+    // one after the other, also after one that failed: a disk that was full once has room again
+    return (this.keeping = this.keeping.then(keep, keep));
   }
 
   /**

@@ -136,7 +136,7 @@ export async function gossip(
   const { history } = await readHistory(options.bundle, options.charter);
   const { origin } = history.state.charter!.payload;
   const notes = [await readFile(first, 'utf8'), await readFile(second, 'utf8')] as const;
-  const compared = compareNotes(...notes, origin, history.logKeys);
+  const compared = compareNotes(...notes, origin, history.state.logKeys);
   let verdict: 'agree' | 'fork' | 'unknown' = 'unknown';
   let proof: ForkProof | undefined;
   if (compared.kind === 'same') verdict = 'agree';
@@ -188,7 +188,7 @@ export async function checkForkProof(
   }
   try {
     const { origin } = history.state.charter!.payload;
-    const { older, newer } = verifyForkProof(value, origin, history.logKeys);
+    const { older, newer } = verifyForkProof(value, origin, history.state.logKeys);
     if (options.json === true) printJson({ fork: true, sizes: [older.size, newer.size] });
     else
       print(

@@ -68,8 +68,11 @@ export async function openBundle(source: BundleSource): Promise<Bundle> {
   for (; line !== END.trimEnd(); line = await cursor.line()) {
     const [, root, digits] = /^body ([0-9a-f]{64}) (0|[1-9]\d{0,9})$/.exec(line) ?? [];
     if (root === undefined || places.has(root)) throw damaged('expected a body that was not there before');
-    places.set(root, { offset: cursor.offset, length: Number(digits) });
-    cursor.skip(Number(digits));
+    const length = Number(digits);
+    // some are read whole to be checked
+    if (length > LIMITS.bodyBytesMax) throw damaged(`a body of ${length} bytes is longer than any may be`);
+    places.set(root, { offset: cursor.offset, length });
+    cursor.skip(length);
     await cursor.newline();
   }
   if (cursor.offset !== source.size) throw damaged('there is something after its end');

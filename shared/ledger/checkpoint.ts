@@ -25,6 +25,21 @@ export interface Checkpoint {
 
 const ED25519 = 0x01;
 
+/** A key of the ledger, base64url, and the size of the first head that it signs. */
+export interface LogKey {
+  readonly key: string;
+  readonly from: number;
+}
+
+/**
+ * The key that signs heads of this size. A key that was changed from signs no later ones: it may have been changed
+ * because somebody else has it, who could otherwise go on writing heads.
+ * @param keys in order; the charter's from size 1
+ */
+export function logKeyAt(keys: readonly LogKey[], size: number): string {
+  return (keys.findLast(({ from }) => from <= size) ?? keys[0]!).key;
+}
+
 /** C2SP signed-note key id: the first four bytes of SHA-256(name ‖ "\n" ‖ algorithm ‖ public key). */
 export function keyId(name: string, algorithm: number, publicKey: Uint8Array): Uint8Array {
   return sha256(utf8(`${name}\n`), Uint8Array.of(algorithm), publicKey).slice(0, 4);
@@ -134,6 +149,16 @@ export function openCheckpoint(note: string, origin: string, logKey: Uint8Array)
     'SIG',
     `the checkpoint of "${origin}" does not carry a valid signature of the ledger's key`,
   );
+}
+
+/**
+ * The same for a ledger whose key has changed: the head must be by the key in force at its size.
+ * @throws FederationError SCHEMA | SIG
+ */
+export function openCheckpointOf(note: string, origin: string, keys: readonly LogKey[]): OpenedCheckpoint {
+  if (keys.length === 0) throw new FederationError('SIG', 'no key to check the note with');
+  const size = Number(note.split('\n', 2)[1]);
+  return openCheckpoint(note, origin, fromBase64Url(logKeyAt(keys, size)));
 }
 
 function signatureBlob(text: string): Uint8Array {

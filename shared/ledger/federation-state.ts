@@ -6,6 +6,7 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId, RunId } from '#shared/protocol/ids.ts';
 import type { MessageType, Payload } from '#shared/protocol/messages.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
+import type { LogKey } from '#shared/ledger/checkpoint.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
 
 export interface Participant {
@@ -149,6 +150,10 @@ export interface FederationState {
   charter: { readonly hash: string; readonly payload: Payload<'charter'> } | undefined;
   /** Base64url: the key that signs heads of the ledger. */
   logKey: string | undefined;
+  /** All that ever did, in order, the charter's first. */
+  readonly logKeys: LogKey[];
+  /** Every key that was ever in force, of whomever: none comes back, or passes to another. */
+  readonly usedKeys: Set<string>;
   /** What people should know, in order. */
   readonly incidents: { readonly at: number; readonly reason: string }[];
   readonly invitations: Map<string, Invitation>;
@@ -169,6 +174,8 @@ export function emptyFederation(): FederationState {
     lastTime: 0,
     charter: undefined,
     logKey: undefined,
+    logKeys: [],
+    usedKeys: new Set(),
     incidents: [],
     invitations: new Map(),
     participants: new Map(),

@@ -7,9 +7,8 @@
  * For two heads of one size `proof` is empty and `otherRoot` the newer's own.
  */
 import { z } from 'zod';
-import { fromBase64Url } from '#shared/crypto/base64.ts';
 import { fromHex } from '#shared/crypto/hash.ts';
-import { openCheckpoint, type OpenedCheckpoint } from '#shared/ledger/checkpoint.ts';
+import { openCheckpointOf, type LogKey, type OpenedCheckpoint } from '#shared/ledger/checkpoint.ts';
 import { isConsistent } from '#shared/ledger/merkle-tree.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash } from '#shared/protocol/ids.ts';
@@ -26,8 +25,11 @@ const forkProof = z.strictObject({
 });
 export type ForkProof = z.infer<typeof forkProof>;
 
-/** Keys that may have signed heads: the charter's, and those it was changed to. Base64url. */
-type LogKeys = readonly string[];
+/**
+ * The charter's key, and those it was changed to with the size from which each signs. A head by a key that was no
+ * longer in force is no proof: whoever stole that key could incriminate a coordinator that has long changed it.
+ */
+type LogKeys = readonly LogKey[];
 
 /**
  * @returns the two heads that cannot both be true
@@ -42,8 +44,8 @@ export function verifyForkProof(
   if (!parsed.success)
     throw new FederationError('SCHEMA', 'expected a fork proof: two notes, a root and a proof');
   const { otherRoot, proof } = parsed.data;
-  const older = openByAny(parsed.data.older, origin, logKeys);
-  const newer = openByAny(parsed.data.newer, origin, logKeys);
+  const older = openCheckpointOf(parsed.data.older, origin, logKeys);
+  const newer = openCheckpointOf(parsed.data.newer, origin, logKeys);
   const leads = isConsistent(
     older.size,
     newer.size,
@@ -65,7 +67,7 @@ export type Comparison =
 
 /** @throws FederationError SCHEMA | SIG */
 export function compareNotes(a: string, b: string, origin: string, logKeys: LogKeys): Comparison {
-  const [one, other] = [openByAny(a, origin, logKeys), openByAny(b, origin, logKeys)];
+  const [one, other] = [openCheckpointOf(a, origin, logKeys), openCheckpointOf(b, origin, logKeys)];
   if (one.size !== other.size)
     return one.size < other.size
       ? { kind: 'open', older: one, newer: other }
@@ -73,16 +75,4 @@ export function compareNotes(a: string, b: string, origin: string, logKeys: LogK
   if (one.root === other.root) return { kind: 'same' };
   const proof: ForkProof = { v: 1, kind: 'fork', older: a, newer: b, otherRoot: other.root, proof: [] };
   return { kind: 'fork', proof };
-}
-
-function openByAny(text: string, origin: string, logKeys: LogKeys): OpenedCheckpoint {
-  let refusal: unknown;
-  for (const key of logKeys) {
-    try {
-      return openCheckpoint(text, origin, fromBase64Url(key));
-    } catch (error) {
-      refusal = error;
-    }
-  }
-  throw refusal ?? new FederationError('SIG', 'no key to check the note with');
 }

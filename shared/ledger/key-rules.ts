@@ -50,6 +50,7 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
       assertIdle(state, payload.from);
     },
     apply(state, { from, identityKey, witnessKey }) {
+      state.usedKeys.add(identityKey).add(witnessKey);
       const participant = state.participants.get(from);
       if (participant === undefined) return; // a bank folds rotations of banks it has not met yet
       participant.identityKey = identityKey;
@@ -66,8 +67,14 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
       if (participant.status === 'revoked')
         throw new FederationError('REPLAY', `"${payload.participant}" is already revoked`);
     },
-    apply(state, payload) {
-      state.participants.get(payload.participant)!.status = 'revoked';
+    apply(state, payload, { entry }) {
+      const id = payload.participant;
+      state.participants.get(id)!.status = 'revoked';
+      // A run that has not started goes on as if the bank had refused: a roster with it could not be announced. One
+      // that has started goes on without it as without a bank that is away.
+      const refusal = { decision: 'refused', reason: 'its keys are revoked', at: entry.time } as const;
+      for (const { phase, plan, consents } of state.runs.values())
+        if (phase.name === 'proposed' && plan.participants.includes(id)) consents.set(id, refusal);
     },
   },
 
@@ -80,8 +87,10 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
       assertSignedBy({ type: 'new-log-key', payload, sig: endorsement }, state.logKey!);
       assertSignedBy({ type: 'new-log-key', payload, sig: proof }, logKey);
     },
-    apply(state, { logKey }) {
+    apply(state, { logKey }, { entry }) {
       state.logKey = logKey;
+      state.logKeys.push({ key: logKey, from: entry.seq + 1 });
+      state.usedKeys.add(logKey);
     },
   },
 };

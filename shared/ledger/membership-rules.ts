@@ -20,6 +20,8 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
     apply(state, payload, { hash }) {
       state.charter = { hash, payload };
       state.logKey = payload.logKey;
+      state.logKeys.push({ key: payload.logKey, from: 1 });
+      state.usedKeys.add(payload.coordinatorKey).add(payload.logKey);
     },
   },
 
@@ -71,6 +73,7 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
     apply(state, payload, { hash, entry }) {
       const { from: id, identityKey, witnessKey } = payload;
       state.invitations.get(payload.invite)!.used = true;
+      state.usedKeys.add(identityKey).add(witnessKey);
       state.participants.set(id, {
         id,
         identityKey,
@@ -99,17 +102,18 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
 };
 
 /**
- * Every key in the consortium has one holder and one purpose.
+ * Every key in the consortium has one holder and one purpose, for good: one that was changed from does not come back.
  * @throws FederationError WEAK_KEY | REPLAY
  */
 export function assertFreshKeys(state: FederationState, keys: readonly string[]): void {
-  const { coordinatorKey } = state.charter!.payload;
-  const known = new Set([coordinatorKey, state.logKey]);
+  const known = new Set(state.usedKeys);
+  // a bank folds no enrolments: it knows its peers from the roster
   for (const { identityKey, witnessKey } of state.participants.values())
     known.add(identityKey).add(witnessKey);
   for (const key of keys) {
     assertSafePublicKey(fromBase64Url(key));
-    if (known.has(key)) throw new FederationError('REPLAY', 'this key is already in use in this consortium');
+    if (known.has(key))
+      throw new FederationError('REPLAY', 'this key is, or was, already in use in this consortium');
     known.add(key);
   }
 }

@@ -2,9 +2,8 @@
  * What an auditor checks of a ledger from its entries alone: strict form, the signed head, every signature,
  * and that each entry was admissible when it was written. What needs bodies is in `models/verify-runs.ts`.
  */
-import { fromBase64Url } from '#shared/crypto/base64.ts';
 import { toHex } from '#shared/crypto/hash.ts';
-import { openCheckpoint } from '#shared/ledger/checkpoint.ts';
+import { openCheckpointOf } from '#shared/ledger/checkpoint.ts';
 import { bodyNamedBy, type NamedBody } from '#shared/ledger/bodies-named.ts';
 import type { BundledEntry } from '#shared/ledger/bundle.ts';
 import { parseEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
@@ -29,8 +28,6 @@ export interface History {
   readonly tree: MerkleTree;
   /** Bodies that the entries name, with the type of entry. */
   readonly bodies: ReadonlyMap<string, NamedBody>;
-  /** Keys that have signed heads, the first one the charter's. Base64url. */
-  readonly logKeys: readonly string[];
   /** Hex Merkle root over the entries. */
   readonly root: string;
   readonly findings: readonly Finding[];
@@ -50,7 +47,6 @@ export async function verifyHistory(
   const tree = new MerkleTree();
   const findings: Finding[] = [];
   const bodies = new Map<string, NamedBody>();
-  const logKeys: string[] = [];
   let hidden = 0;
   for await (const text of entries) {
     const seq = tree.size;
@@ -68,7 +64,6 @@ export async function verifyHistory(
       apply(state, recorded);
       const body = bodyNamedBy(recorded.entry.message);
       if (body !== undefined) bodies.set(body.root, body);
-      if (state.logKey !== logKeys.at(-1)) logKeys.push(state.logKey!);
     } catch (error) {
       findings.push({ seq, ...asFinding(error) });
       break; // what follows an entry that must not be there cannot be judged
@@ -76,7 +71,7 @@ export async function verifyHistory(
   }
   const root = toHex(tree.root());
   if (findings.length === 0) findings.push(...checkHead(state, tree.size, root, checkpoint));
-  return { state, size: tree.size, hidden, tree, bodies, logKeys, root, findings };
+  return { state, size: tree.size, hidden, tree, bodies, root, findings };
 }
 
 function checkEntry(state: FederationState, recorded: RecordedEntry, seq: number, charter: string): void {
@@ -103,7 +98,7 @@ function checkHead(state: FederationState, size: number, root: string, note: str
   if (state.charter === undefined) return [{ code: 'LEDGER', message: 'the ledger is empty' }];
   const { origin } = state.charter.payload;
   try {
-    const { others, ...head } = openCheckpoint(note, origin, fromBase64Url(state.logKey!));
+    const { others, ...head } = openCheckpointOf(note, origin, state.logKeys);
     if (others.length > 0)
       return [{ code: 'BUNDLE', message: 'the checkpoint carries signatures that nobody asked for' }];
     if (head.size !== size) {

@@ -3,7 +3,7 @@
  * head of the ledger; each bank cosigns it once its own copy of the tree, grown entry by entry, has that root.
  */
 import { isCosignedBy } from '#shared/ledger/cosignature.ts';
-import { assertHeadSigned } from '#shared/ledger/checkpoint.ts';
+import { assertHeadSigned, logKeyAt } from '#shared/ledger/checkpoint.ts';
 import {
   runOf,
   type FederationState,
@@ -29,8 +29,8 @@ export const witnessRules: Rules<'checkpoint' | 'cosign'> = {
         throw new FederationError('STATE', `expected a head that includes entry ${phase.seq}`);
     },
     apply(state, payload, { hash }) {
-      const { logKey } = state;
-      const checkpoint = { hash, payload, logKey: logKey!, cosignatures: new Map() };
+      const logKey = logKeyAt(state.logKeys, payload.head.size);
+      const checkpoint = { hash, payload, logKey, cosignatures: new Map() };
       runOf(state, payload.run).checkpoint = checkpoint;
       state.checkpointRuns.set(hash, payload.run);
     },
@@ -56,14 +56,14 @@ export const witnessRules: Rules<'checkpoint' | 'cosign'> = {
 };
 
 /**
- * A head as of now: signed by the ledger's key, and of entries that are there. Whether it has the right root
- * is for those to check who have the tree.
+ * A head of entries that are there, signed by the ledger's key in force at that size: the key may have changed since
+ * it was signed. Whether it has the right root is for those to check who have the tree.
  * @throws FederationError SIG | STATE
  */
 export function assertHead(state: FederationState, head: SignedHead): void {
   if (head.size > state.size)
     throw new FederationError('STATE', `a head of ${head.size} entries, but there are only ${state.size}`);
-  assertHeadSigned(state.charter!.payload.origin, head, state.logKey!);
+  assertHeadSigned(state.charter!.payload.origin, head, logKeyAt(state.logKeys, head.size));
 }
 
 /** @throws FederationError NOT_FOUND | LATE */

@@ -21,5 +21,5 @@ export const key32 = z.string().regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, '
 /** 64 bytes in unpadded base64url: Ed25519 signatures. */
 export const signature64 = z.string().regex(/^[A-Za-z0-9_-]{85}[AQgw]$/, '64 bytes in base64url');
 
-/** Milliseconds since 1970. */
-export const timeMs = z.int().min(0);
+/** Milliseconds since 1970, up to the last one that has a date: reports say times as dates. */
+export const timeMs = z.int().min(0).max(8_640_000_000_000_000);

@@ -39,7 +39,7 @@ test('a bank that knows the fingerprint of another accepts no other key of it', 
   const consortium = await consented(fingerprints());
   const identityKeys = keysWith(consortium, 2, strangerKey);
   consortium.history.lie('run-started', consortium.runStarted({ identityKeys }));
-  expect(await consortium.agent.brokenOff()).toBe('FORBIDDEN');
+  expect(await consortium.agent.leftRun()).toBe('FORBIDDEN');
   await consortium.settle();
   expect(consortium.sent).toEqual(['consent']);
 });

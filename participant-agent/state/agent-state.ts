@@ -14,7 +14,7 @@
  *
  * Files are written beside their name and renamed, so that none is ever half there.
  */
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { appendFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -53,13 +53,16 @@ export class AgentState implements WitnessStore {
   private fresh = 0;
   /** Answers that are on disk, by their round. */
   private readonly kept = new Map<string, BankMessage>();
+  /** Rounds whose answers an earlier process left on disk. */
+  private readonly left: Set<string>;
 
   private readonly peers: Map<string, string>;
   private readonly changedPeers = new Map<string, string[]>();
 
-  private constructor(folder: string, peers: Map<string, string>) {
+  private constructor(folder: string, peers: Map<string, string>, left: Set<string>) {
     this.folder = folder;
     this.peers = peers;
+    this.left = left;
   }
 
   static async open(folder: string): Promise<AgentState> {
@@ -71,7 +74,10 @@ export class AgentState implements WitnessStore {
       peers === undefined
         ? {}
         : z.record(z.string(), key32).parse(JSON.parse(new TextDecoder().decode(peers)));
-    return new AgentState(folder, new Map(Object.entries(known)));
+    const left = (await readdir(join(folder, 'state/outbox')))
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => name.slice(0, -'.json'.length));
+    return new AgentState(folder, new Map(Object.entries(known)), new Set(left));
   }
 
   /** The signed answer for a round and its body, if there is one already. */
@@ -96,13 +102,15 @@ export class AgentState implements WitnessStore {
 
   /** A closed round's answer is of no more use; its body stays with the coordinator and in the ledger. */
   async forgetAnswer(ctx: string): Promise<void> {
-    const message = this.kept.get(ctx);
-    if (message === undefined) return; // this process has neither made nor read one
+    const path = join('state/outbox', `${ctx}.json`);
+    const message = this.kept.get(ctx) ?? (this.left.has(ctx) ? await this.readMessage(path) : undefined);
+    if (message === undefined) return;
     this.kept.delete(ctx);
-    await rm(join(this.folder, 'state/outbox', `${ctx}.json`), { force: true });
+    this.left.delete(ctx);
     if ('vectorRoot' in message.payload) {
       await rm(join(this.folder, 'state/bodies', message.payload.vectorRoot), { force: true });
     }
+    await rm(join(this.folder, path), { force: true }); // last: it names the body
   }
 
   /**
@@ -145,9 +153,9 @@ export class AgentState implements WitnessStore {
     if (fresh.length === 0) return;
     for (const [id, key] of fresh) this.peers.set(id, key);
     // in one go and before anything is signed for these peers
-    writeFileSync(join(this.folder, 'state/peers.json'), JSON.stringify(Object.fromEntries(this.peers)), {
-      flush: true,
-    });
+    const path = join(this.folder, 'state/peers.json');
+    writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries(this.peers)), { flush: true });
+    renameSync(`${path}.new`, path);
   }
 
   async consentFor(run: string): Promise<BankMessage | undefined> {

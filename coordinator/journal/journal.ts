@@ -105,6 +105,14 @@ export class Journal {
     }
   }
 
+  /**
+   * The time that an entry has now. A clock that jumps back must not stop the ledger: time stands still until
+   * it has caught up.
+   */
+  now(): number {
+    return Math.max(this.clock.now(), this.state.lastTime);
+  }
+
   /** Storing has failed: only a restart can tell what is stored. */
   get isBroken(): boolean {
     return this.broken !== undefined;
@@ -237,8 +245,7 @@ export class Journal {
 
   /** @throws FederationError when the message is not admissible; the state is then unchanged */
   private fold(message: Message): RecordedEntry {
-    // a clock that jumps back must not stop the ledger: time stands still until it has caught up
-    const time = Math.max(this.clock.now(), this.state.lastTime);
+    const time = this.now();
     assertAdmissible(this.state, message, time);
     const recorded = recordEntry({ seq: this.state.size, time, message });
     apply(this.state, recorded);

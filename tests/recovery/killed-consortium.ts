@@ -23,6 +23,8 @@ const DEAD_MS = [0, 500] as const;
 /** One kill in so many is the coordinator's. */
 const COORDINATOR_EVERY = 3;
 const RUN_WITHIN_MS = 300_000;
+/** An agent is ready when it is let in, and its coordinator may be killed again and again. */
+const START_WITHIN_MS = 180_000;
 
 export interface KilledRun {
   readonly aggregation: 'plain' | 'masked';
@@ -50,7 +52,7 @@ export class KilledConsortium {
 
   static async start(seed: string): Promise<KilledConsortium> {
     const folder = await temporaryFolder('kills');
-    const consortium = new LocalConsortium(folder);
+    const consortium = new LocalConsortium(folder, START_WITHIN_MS);
     closeLater(() => consortium.stop());
     await consortium.startCoordinator(NAME);
     await Promise.all(

@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { IDS, ThreeBanks, type Crash, type Mode, type Outcome } from './three-banks.ts';
 
 /** Runs that go on at the same time, each in a consortium of its own: a crash is mostly waiting. */
-const LANES = 4;
+const LANES = 3;
 
 /** Which of several: the first of a run is not like the others, nor is the first of a round. */
 type Row = readonly [step: string, nth: number];
@@ -86,7 +86,7 @@ beforeAll(async () => {
   const [lane] = lanes;
   for (const mode of ['plain', 'masked'] as const) undisturbed.set(mode, await lane!.carryOut(mode));
   undisturbed.set('refused', await lane!.carryOut('masked', [], { refuses: true }));
-});
+}, 180_000);
 
 /** A consortium that nobody else uses meanwhile. */
 async function inLane<T>(use: (lane: ThreeBanks) => Promise<T>): Promise<T> {

@@ -87,7 +87,6 @@ export class ThreeBanks {
 
   /** One run, with these crashes one after the other. */
   async carryOut(mode: Mode, crashes: readonly Crash[] = [], { refuses = false } = {}): Promise<Outcome> {
-    const { coordinator } = this;
     this.computed.clear();
     this.whim.refuses = refuses;
     const plan: ProposedPlan = {

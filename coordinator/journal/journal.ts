@@ -116,6 +116,14 @@ export class Journal {
     this.snapshotSize = this.tree.size;
   }
 
+  /**
+   * The time that an entry has now. A clock that jumps back must not stop the ledger: time stands still until
+   * it has caught up.
+   */
+  now(): number {
+    return Math.max(this.clock.now(), this.state.lastTime);
+  }
+
   /** Storing has failed: only a restart can tell what is stored. */
   get isBroken(): boolean {
     return this.broken !== undefined;
@@ -248,8 +256,7 @@ export class Journal {
 
   /** @throws FederationError when the message is not admissible; the state is then unchanged */
   private fold(message: Message): RecordedEntry {
-    // a clock that jumps back must not stop the ledger: time stands still until it has caught up
-    const time = Math.max(this.clock.now(), this.state.lastTime);
+    const time = this.now();
     // again, because its sender's keys may have changed since it came in: with an entry that is not signed by the keys
     // in force at its place the ledger could not be read any more
     if (isBankMessage(message)) assertAuthentic(this.state, message);

@@ -3,6 +3,7 @@ import type { Journal } from '#coordinator/journal/journal.ts';
 import { newToken } from '#coordinator/participants/access.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
+import { messageHash } from '#shared/crypto/signed-message.ts';
 import { assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import type { Participant } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
@@ -31,10 +32,16 @@ export async function inviteBank(
 export async function enrolBank(raw: unknown, journal: Journal, clock: Clock): Promise<Participant> {
   const message = parseMessage(raw);
   if (message.type !== 'enrol') throw new FederationError('SCHEMA', `expected enrol, got "${message.type}"`);
+  const { from } = message.payload;
+  if (journal.state.participants.get(from)?.enrol === messageHash('enrol', message.payload)) {
+    assertAuthentic(journal.state, message);
+    await journal.stored();
+    return participantOf(journal, from); // the same message again: its reply was lost
+  }
   assertAdmissible(journal.state, message, Math.max(clock.now(), journal.state.lastTime));
   assertAuthentic(journal.state, message); // proof that the bank holds the key it enrols
   await journal.append(message);
-  return participantOf(journal, message.payload.from);
+  return participantOf(journal, from);
 }
 
 /**

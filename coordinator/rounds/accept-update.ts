@@ -23,7 +23,7 @@ export async function acceptUpdate(
   const { state } = deps.journal;
   assertAuthentic(state, message); // its own signature, whatever the socket proved
   try {
-    assertAdmissible(state, message, Math.max(deps.clock.now(), state.lastTime)); // run, round, phase, shape
+    assertAdmissible(state, message, deps.journal.now()); // run, round, phase, shape
   } catch (error) {
     await deps.journal.stored(); // what speaks against it may still be on its way to the disk
     throw error;

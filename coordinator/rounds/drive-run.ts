@@ -152,13 +152,13 @@ export class RunDriver {
     decision: Exclude<ReturnType<typeof decide>, { kind: 'wait' | 'over' }>,
   ): Promise<void> {
     const { run, deps } = this;
-    const { journal, bodies, clock } = deps;
+    const { journal, bodies } = deps;
     const open = run.phase.name === 'collecting' ? run.phase.open : undefined;
     switch (decision.kind) {
       case 'start':
         return startRun(run, journal);
       case 'deal':
-        return openSession(run, decision.participants, this.roundsLeft(), journal, clock, deps.random);
+        return openSession(run, decision.participants, this.roundsLeft(), journal, deps.random);
       case 'seal':
         return sealSession(run.session!, journal);
       case 'settle':
@@ -170,7 +170,7 @@ export class RunDriver {
       case 'ask': {
         const machine = (this.machine ??= await this.startMachine());
         if (machine.finished !== undefined) return undefined; // a program without questions: now it is done
-        await openRound(run, machine, journal, clock);
+        await openRound(run, machine, journal);
         if (run.phase.name === 'collecting') this.startSum(run.phase.open.hash, machine);
         return undefined;
       }

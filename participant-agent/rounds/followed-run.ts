@@ -136,9 +136,10 @@ export class FollowedRun {
         return undefined;
       case 'run-finished':
         await this.checking;
+        // the model comes last: while it is lacking, a restart goes through all of this again
+        await this.masked?.forgetAll();
         if (this.position !== undefined) await keepModel(run, this.position, context);
         this.say(message.payload.outcome);
-        await this.masked?.forgetAll();
         return this.release();
       default:
         if (this.masked !== undefined) await this.maskedStep(this.masked, message, moment);

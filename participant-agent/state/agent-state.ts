@@ -14,7 +14,7 @@
  *
  * Files are written beside their name and renamed, so that none is ever half there.
  */
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { appendFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -23,6 +23,7 @@ import { key32 } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import { parseMessage } from '#shared/protocol/messages.ts';
+import { vectorRoot } from '#shared/ring/vector-root.ts';
 
 /** One thing that left the bank. */
 export const egressRecord = z.strictObject({
@@ -53,13 +54,18 @@ export class AgentState implements WitnessStore {
   private fresh = 0;
   /** Answers that are on disk, by their round. */
   private readonly kept = new Map<string, BankMessage>();
+  /** Rounds whose answers an earlier process left on disk. */
+  private readonly left: Set<string>;
 
+  /** Whether the list of what left ends with a whole line; known from the first record on. */
+  private endsWhole: Promise<boolean> | undefined;
   private readonly peers: Map<string, string>;
   private readonly changedPeers = new Map<string, string[]>();
 
-  private constructor(folder: string, peers: Map<string, string>) {
+  private constructor(folder: string, peers: Map<string, string>, left: Set<string>) {
     this.folder = folder;
     this.peers = peers;
+    this.left = left;
   }
 
   static async open(folder: string): Promise<AgentState> {
@@ -71,18 +77,22 @@ export class AgentState implements WitnessStore {
       peers === undefined
         ? {}
         : z.record(z.string(), key32).parse(JSON.parse(new TextDecoder().decode(peers)));
-    return new AgentState(folder, new Map(Object.entries(known)));
+    const left = (await readdir(join(folder, 'state/outbox')))
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => name.slice(0, -'.json'.length));
+    return new AgentState(folder, new Map(Object.entries(known)), new Set(left));
   }
 
   /** The signed answer for a round and its body, if there is one already. */
   async answerFor(ctx: string): Promise<{ message: BankMessage; body: Uint8Array | undefined } | undefined> {
-    const message = await this.readMessage(join('state/outbox', `${ctx}.json`));
+    // what a power loss has cut short is made again; the same rows and seeds give the same bytes
+    const message = await this.readMessage(join('state/outbox', `${ctx}.json`)).catch(() => undefined);
     if (message === undefined) return undefined;
     this.kept.set(ctx, message);
     if (!('vectorRoot' in message.payload)) return { message, body: undefined };
-    const body = await readIfThere(join(this.folder, 'state/bodies', message.payload.vectorRoot));
-    // a body that is not there is computed again; the same rows and seeds give the same bytes
-    return body === undefined ? undefined : { message, body };
+    const root = message.payload.vectorRoot;
+    const body = await readIfThere(join(this.folder, 'state/bodies', root));
+    return body === undefined || vectorRoot(body) !== root ? undefined : { message, body };
   }
 
   /** @param body may be left out when it is quickly computed again */
@@ -96,13 +106,16 @@ export class AgentState implements WitnessStore {
 
   /** A closed round's answer is of no more use; its body stays with the coordinator and in the ledger. */
   async forgetAnswer(ctx: string): Promise<void> {
-    const message = this.kept.get(ctx);
-    if (message === undefined) return; // this process has neither made nor read one
+    const path = join('state/outbox', `${ctx}.json`);
+    const message =
+      this.kept.get(ctx) ??
+      (this.left.has(ctx) ? await this.readMessage(path).catch(() => undefined) : undefined);
     this.kept.delete(ctx);
-    await rm(join(this.folder, 'state/outbox', `${ctx}.json`), { force: true });
-    if ('vectorRoot' in message.payload) {
+    if (message === undefined && !this.left.delete(ctx)) return;
+    if (message !== undefined && 'vectorRoot' in message.payload) {
       await rm(join(this.folder, 'state/bodies', message.payload.vectorRoot), { force: true });
     }
+    await rm(join(this.folder, path), { force: true }); // last: it names the body
   }
 
   /**
@@ -145,9 +158,9 @@ export class AgentState implements WitnessStore {
     if (fresh.length === 0) return;
     for (const [id, key] of fresh) this.peers.set(id, key);
     // in one go and before anything is signed for these peers
-    writeFileSync(join(this.folder, 'state/peers.json'), JSON.stringify(Object.fromEntries(this.peers)), {
-      flush: true,
-    });
+    const path = join(this.folder, 'state/peers.json');
+    writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries(this.peers)), { flush: true });
+    renameSync(`${path}.new`, path);
   }
 
   async consentFor(run: string): Promise<BankMessage | undefined> {
@@ -155,7 +168,7 @@ export class AgentState implements WitnessStore {
   }
 
   async keepConsent(run: string, message: BankMessage): Promise<void> {
-    await this.write(join('state/consents', `${run}.json`), JSON.stringify(message));
+    await this.write(join('state/consents', `${run}.json`), JSON.stringify(message), true);
   }
 
   /** What a person at the bank has decided about a run. */
@@ -169,7 +182,12 @@ export class AgentState implements WitnessStore {
   }
 
   async recordEgress(record: EgressRecord): Promise<void> {
-    await appendFile(join(this.folder, 'state/egress.jsonl'), `${JSON.stringify(record)}\n`);
+    const path = join(this.folder, 'state/egress.jsonl');
+    // a line that was cut short ends here, lest it takes this one with it
+    this.endsWhole ??= readIfThere(path).then((bytes) => bytes === undefined || bytes.at(-1) === 10);
+    const start = (await this.endsWhole) ? '' : '\n';
+    this.endsWhole = Promise.resolve(true);
+    await appendFile(path, `${start}${JSON.stringify(record)}\n`);
   }
 
   async egress(): Promise<EgressRecord[]> {
@@ -192,12 +210,13 @@ export class AgentState implements WitnessStore {
   }
 
   async keepWitnessedNote(note: string, flush: boolean): Promise<void> {
-    await this.write(WITNESSED, note, flush);
+    // whole in any case: it replaces one that must not be lost
+    await this.write(WITNESSED, note, true, flush);
   }
 
   async keepModel(root: string, artefact: Uint8Array): Promise<string> {
     const path = join('models', `${root}.json`);
-    await this.write(path, artefact);
+    await this.write(path, artefact, true); // one that is cut short would never be fetched again
     return join(this.folder, path);
   }
 
@@ -226,12 +245,16 @@ export class AgentState implements WitnessStore {
       : (parseMessage(JSON.parse(new TextDecoder().decode(bytes))) as BankMessage);
   }
 
-  private async write(path: string, content: string | Uint8Array, flush = false): Promise<void> {
+  /**
+   * @param flush whether the content must be whole after a power loss
+   * @param now and whether it must be the new one by the time this resolves
+   */
+  private async write(path: string, content: string | Uint8Array, flush = false, now = flush): Promise<void> {
     const target = join(this.folder, path);
     const fresh = `${target}.${process.pid}-${this.fresh++}.new`;
     await writeFile(fresh, content, { mode: 0o600, flush });
     await rename(fresh, target);
-    if (!flush) return;
+    if (!now) return;
     const folder = await open(dirname(target), 'r'); // the name itself must outlive a power loss too
     try {
       await folder.sync();

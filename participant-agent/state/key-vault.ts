@@ -115,7 +115,7 @@ export class KeyVault {
     const file = await open(fresh, 'w', 0o600);
     try {
       await file.writeFile(Buffer.concat([nonce, sealed]));
-      if (sync) await file.sync();
+      await file.sync(); // it replaces what may still be needed
     } finally {
       await file.close();
     }

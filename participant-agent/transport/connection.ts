@@ -120,9 +120,11 @@ export class Connection {
     if (this.token !== undefined) this.socket.volatile.emit('progress', report);
   }
 
+  /** Called after the signal of whoever waits here was aborted: then they stop waiting. */
   close(): void {
     this.closed = true;
     this.socket.disconnect();
+    for (const resume of this.ready.waiters.splice(0)) resume();
   }
 
   private take(entry: FeedEntry): void {
@@ -192,10 +194,7 @@ export class Connection {
   async untilReady(signal: AbortSignal): Promise<void> {
     while (this.token === undefined) {
       if (signal.aborted) throw new FederationError('STOPPED', 'the agent is stopping');
-      await new Promise<void>((resolve) => {
-        this.ready.waiters.push(resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      await new Promise<void>((resolve) => this.ready.waiters.push(resolve)); // `close` ends it too
     }
   }
 }

@@ -145,8 +145,18 @@ export class Witness {
   }
 }
 
-/** Our own note: its signature was checked before it was kept, perhaps under an earlier key of the ledger. */
+/**
+ * Our own note: its signature was checked before it was kept, perhaps under an earlier key of the ledger.
+ * @throws FederationError STORAGE when it is not whole
+ */
 function checkpointIn(note: string): Checkpoint {
-  const [origin, size, root] = note.split('\n') as [string, string, string];
+  const match = /^(?<origin>.+)\n(?<size>\d+)\n(?<root>[A-Za-z0-9+/]{43}=)\n\n\u2014 .+\n$/.exec(note);
+  if (match === null) {
+    throw new FederationError(
+      'STORAGE',
+      'state/witness.note is damaged: without it this bank cannot tell whether the ledger was rewritten or cut. Restore it; delete it only when the coordinator shows no fewer entries than before',
+    );
+  }
+  const { origin, size, root } = match.groups as { origin: string; size: string; root: string };
   return { origin, size: Number(size), root: toHex(fromBase64(root)) };
 }

@@ -29,14 +29,17 @@ const PROGRAM = fileURLToPath(
 
 export class LocalConsortium {
   readonly folder: string;
+  private readonly startWithinMs: number;
   private readonly children = new Map<string, ChildProcess>();
   private operator: OperatorClient | undefined;
   private charterHash = '';
   private port = 0;
   private readonly ending = new AbortController();
 
-  constructor(folder: string) {
+  /** @param startWithinMs how long a process may take to be ready; an agent waits for its coordinator */
+  constructor(folder: string, startWithinMs = START_WITHIN_MS) {
     this.folder = folder;
+    this.startWithinMs = startWithinMs;
   }
 
   /** Aborts when the consortium is stopped, or one of its processes ends by itself. */
@@ -167,7 +170,7 @@ export class LocalConsortium {
     this.children.set(name, child);
     let tail = '';
     return new Promise<T>((resolve, reject) => {
-      const impatience = setTimeout(() => fail('was not ready in time'), START_WITHIN_MS);
+      const impatience = setTimeout(() => fail('was not ready in time'), this.startWithinMs);
       const fail = (what: string): void => {
         clearTimeout(impatience);
         const error = new FederationError(

@@ -48,7 +48,7 @@ export async function freshStorage(database: DatabaseKind): Promise<TestStorage>
 }
 
 export class TestCoordinator implements CoordinatorUnderTest {
-  readonly storage: TestStorage;
+  storage: TestStorage;
   readonly clock = new MovableClock();
   /** What it said when it could not go on. */
   readonly broken: FederationError[] = [];
@@ -104,6 +104,11 @@ export class TestCoordinator implements CoordinatorUnderTest {
       onBroken: (error) => this.broken.push(error),
     });
     this.port = Number(new URL(this.instance.url).port);
+  }
+
+  /** From the next start on the database is reached another way. */
+  reach(databaseUrl: string): void {
+    this.storage = { ...this.storage, databaseUrl };
   }
 
   async stop(): Promise<void> {

@@ -51,6 +51,15 @@ export class TestRun {
     contract: DataContract = tinyContract,
   ): Promise<TestRun> {
     const view = await coordinator.operator.post<RunView>('/v1/runs', { contract, plan });
+    return TestRun.of(coordinator, view, contract);
+  }
+
+  /** A run that is proposed already. */
+  static async of(
+    coordinator: CoordinatorUnderTest,
+    view: RunView,
+    contract: DataContract = tinyContract,
+  ): Promise<TestRun> {
     const run = new TestRun(coordinator, view, contract);
     await run.watch();
     return run;

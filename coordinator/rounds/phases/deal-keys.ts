@@ -4,7 +4,6 @@ import { toBase64Url } from '#shared/crypto/base64.ts';
 import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
 import type { Run, Session } from '#shared/ledger/federation-state.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
-import type { Clock } from '#shared/protocol/clock.ts';
 import type { ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
@@ -17,7 +16,6 @@ export async function openSession(
   participants: readonly ParticipantId[],
   roundsLeft: number,
   journal: Journal,
-  clock: Clock,
   random: RandomBytes,
 ): Promise<void> {
   await journal.record('open-session', {
@@ -28,7 +26,7 @@ export async function openSession(
     participants: [...participants],
     thresholds: thresholdsFor(participants.length),
     slots: Math.max(1, Math.min(SLOTS, roundsLeft)),
-    deadlineAt: clock.now() + run.plan.deadlines.roundMs,
+    deadlineAt: journal.now() + run.plan.deadlines.roundMs,
   });
 }
 

@@ -3,15 +3,9 @@ import type { Journal } from '#coordinator/journal/journal.ts';
 import type { RunMachine } from '#models/run-machine.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import { usableSession } from '#shared/ledger/session-rules.ts';
-import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
-export async function openRound(
-  run: Run,
-  machine: RunMachine,
-  journal: Journal,
-  clock: Clock,
-): Promise<void> {
+export async function openRound(run: Run, machine: RunMachine, journal: Journal): Promise<void> {
   const { phase } = run;
   const { asked } = machine;
   if (phase.name !== 'ready' || asked === undefined) {
@@ -29,7 +23,7 @@ export async function openRound(
       length: asked.length,
     },
     metrics: machine.metrics,
-    deadlineAt: clock.now() + run.plan.deadlines.roundMs,
+    deadlineAt: journal.now() + run.plan.deadlines.roundMs,
     head: journal.head(),
     ...(run.plan.aggregation === 'masked' ? { keys: nextKeys(run) } : {}),
   });

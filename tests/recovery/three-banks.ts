@@ -1,0 +1,228 @@
+/** A coordinator and three banks in this process, each of which may crash at a durable step of a run. */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { enrolAgent } from '#participant-agent/enrol.ts';
+import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
+import { auditBundle } from '#scripts/audit/bundle-file.ts';
+import type { ProposedPlan } from '#scripts/operator/plan-file.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { Message, MessageType } from '#shared/protocol/messages.ts';
+import { eventually } from '../support/eventually.ts';
+import { temporaryFolder } from '../support/opened.ts';
+import { stubAnswerer } from '../support/stub-answers.ts';
+import { TestAgent } from '../support/test-agent.ts';
+import { TestCoordinator } from '../support/test-coordinator.ts';
+import { TestRun } from '../support/test-run.ts';
+import { tinyPlan } from '../support/tiny-bank-data.ts';
+import { partyIn, type Moment } from './crashes.ts';
+
+export const IDS = ['a', 'b', 'c'];
+export type Mode = 'plain' | 'masked';
+
+/** One place a party may crash at, for the `nth` time it comes there. */
+export interface Crash {
+  readonly party: 'coordinator' | 'agent';
+  readonly step: string;
+  readonly nth: number;
+  readonly moment: Moment;
+}
+
+/** What a run came to, apart from when. */
+export interface Outcome {
+  readonly artefact: string;
+  /** Of each type how many entries. */
+  readonly entries: Partial<Record<MessageType, number>>;
+  /** How often each bank has computed an answer. */
+  readonly computed: readonly number[];
+  /** Files the banks have kept of what is over. */
+  readonly left: readonly string[];
+}
+
+/** The bank that crashes, and the one that refuses once in a run with `refuses`. */
+const CRASHING = 'b';
+
+let plans = 0;
+
+interface Participants {
+  readonly participants: readonly { participant: string; status: string }[];
+}
+
+export class ThreeBanks {
+  readonly coordinator: TestCoordinator;
+  private readonly agents: ReadonlyMap<string, TestAgent>;
+  private readonly parties: Record<Crash['party'], ReturnType<typeof partyIn>>;
+  private readonly computed: Map<string, number>;
+  /** Whether the next question is one bank's to refuse. */
+  private readonly whim: { refuses: boolean };
+
+  private constructor(
+    coordinator: TestCoordinator,
+    agents: ReadonlyMap<string, TestAgent>,
+    computed: Map<string, number>,
+    whim: { refuses: boolean },
+  ) {
+    this.coordinator = coordinator;
+    this.agents = agents;
+    this.computed = computed;
+    this.whim = whim;
+    this.parties = {
+      coordinator: partyIn(coordinator.dataDir, coordinator.clock),
+      agent: partyIn(agents.get(CRASHING)!.folder),
+    };
+  }
+
+  static async start(): Promise<ThreeBanks> {
+    const coordinator = await TestCoordinator.start({ database: 'postgres' });
+    const computed = new Map<string, number>();
+    const whim = { refuses: false };
+    const join = (id: string): Promise<TestAgent> =>
+      TestAgent.join(coordinator, id, {
+        createComputer: (dataFile) => countingComputer(dataFile, id, computed, whim),
+      });
+    const agents = await Promise.all(IDS.map(join));
+    const banks = new ThreeBanks(coordinator, new Map(agents.map((a) => [a.id, a])), computed, whim);
+    await coordinator.restart(); // from here on its store is known by its clock
+    return banks;
+  }
+
+  /** One run, with these crashes one after the other. */
+  async carryOut(mode: Mode, crashes: readonly Crash[] = [], { refuses = false } = {}): Promise<Outcome> {
+    this.computed.clear();
+    this.whim.refuses = refuses;
+    const plan: ProposedPlan = {
+      ...tinyPlan(IDS, { name: `run ${++plans}`, seed: 'recovery', retries: 1 }),
+      aggregation: mode,
+    };
+    let crashed = this.arm(crashes[0]);
+    const proposing = this.propose(plan);
+    proposing.catch(() => {}); // it is looked at below
+    for (const [i, crash] of crashes.entries()) {
+      await within(crashed, `${crash.party} at "${crash.step}"`);
+      await this.restart(crash.party, () => (crashed = this.arm(crashes[i + 1])));
+    }
+    const run = await proposing;
+    await run.watch();
+    const end = await run.finished();
+    if (end.outcome !== 'completed') throw new Error(`the run ${end.outcome}: ${end.reason}`);
+    // a bank keeps its model last
+    const agents = [...this.agents.values()];
+    await Promise.all(agents.map((agent) => agent.model(end.artefact!)));
+    const left = await Promise.all(agents.map(leftBehind));
+    // the next run ends with the same model, and must bring it again
+    await Promise.all(agents.map(({ folder }) => rm(join(folder, 'models', `${end.artefact!}.json`))));
+    return {
+      artefact: end.artefact!,
+      entries: countTypes(run),
+      computed: IDS.map((id) => this.computed.get(id) ?? 0),
+      left: left.flat(),
+    };
+  }
+
+  /** One more bank, as operator and bank do it: what failed is done again. */
+  async join(
+    id: string,
+    { type, moment }: { type: 'invite' | 'enrol' | 'admit'; moment: Moment },
+  ): Promise<void> {
+    const { coordinator } = this;
+    const folder = await temporaryFolder(`joins-${id}`);
+    const crash: Crash = { party: 'coordinator', step: `entry ${type}`, nth: 1, moment };
+    const crashed = this.arm(crash);
+    void crashed.then(() => this.restart('coordinator', () => {}));
+    const again = <T>(what: string, attempt: () => Promise<T>): Promise<T> =>
+      eventually(what, () =>
+        (coordinator.running ? attempt() : undefined)?.catch(() => undefined),
+      ) as Promise<T>;
+    const { code } = await again('an invitation', () =>
+      coordinator.operator.post<{ code: string }>('/v1/invitations', {
+        participant: id,
+        url: coordinator.url,
+      }),
+    );
+    const { fingerprint } = await again('the enrolment', () =>
+      enrolAgent(folder, code, join(folder, 'none.csv'), undefined),
+    );
+    const statusOf = async (): Promise<string | undefined> => {
+      const { participants } = await coordinator.operator.get<Participants>('/v1/participants');
+      return participants.find(({ participant }) => participant === id)?.status;
+    };
+    await again('the admission', async () => {
+      if ((await statusOf()) === 'admitted') return true;
+      await coordinator.operator.post(`/v1/participants/${id}/admission`, { fingerprint });
+      return true;
+    });
+    await within(crashed, `coordinator at "${crash.step}"`);
+    await again('the bank to be admitted', async () => (await statusOf()) === 'admitted');
+  }
+
+  /** Everything that has ever been recorded, judged by an auditor. */
+  async audit() {
+    return auditBundle(await this.coordinator.bundle(), this.coordinator.charter);
+  }
+
+  /** An operator whose command failed looks whether it did before trying again. */
+  private propose(plan: ProposedPlan): Promise<TestRun> {
+    const { coordinator } = this;
+    return eventually('the proposal', async () => {
+      try {
+        const { runs } = await coordinator.operator.get<{ runs: { run: string; name: string }[] }>(
+          '/v1/runs',
+        );
+        const there = runs.find(({ name }) => name === plan.name);
+        return there === undefined
+          ? await TestRun.propose(coordinator, plan)
+          : await TestRun.of(coordinator, await coordinator.operator.run(there.run));
+      } catch {
+        return undefined; // it is being started again
+      }
+    });
+  }
+
+  private arm(crash: Crash | undefined): Promise<void> {
+    return crash === undefined
+      ? Promise.resolve()
+      : this.parties[crash.party].arm(crash.step, crash.moment, crash.nth);
+  }
+
+  private async restart(party: Crash['party'], whileStopped: () => void): Promise<void> {
+    const who = party === 'coordinator' ? this.coordinator : this.agents.get(CRASHING)!;
+    await this.parties[party].revive(who.stop());
+    whileStopped();
+    await who.start();
+  }
+}
+
+/** Files that are of no use when a run is over, above all keys. */
+async function leftBehind({ folder }: TestAgent): Promise<string[]> {
+  const folders = ['outbox', 'bodies', 'sessions'].map((name) => join(folder, 'state', name));
+  return (await Promise.all(folders.map((path) => readdir(path).catch(() => [])))).flat();
+}
+
+function countingComputer(
+  dataFile: string,
+  id: string,
+  computed: Map<string, number>,
+  whim: { refuses: boolean },
+): RunComputer {
+  const computer = new LocalComputer(dataFile, () => stubAnswerer(id));
+  const answer = computer.answer.bind(computer);
+  computer.answer = (...args) => {
+    computed.set(id, (computed.get(id) ?? 0) + 1);
+    if (!whim.refuses || id !== CRASHING) return answer(...args);
+    whim.refuses = false;
+    return Promise.reject(new FederationError('POLICY', 'not today'));
+  };
+  return computer;
+}
+
+function countTypes(run: TestRun): Outcome['entries'] {
+  const counts: Outcome['entries'] = {};
+  for (const { message } of run.entries as { message: Message }[])
+    counts[message.type] = (counts[message.type] ?? 0) + 1;
+  return counts;
+}
+
+async function within(crashed: Promise<void>, where: string): Promise<void> {
+  let isThere = false;
+  void crashed.then(() => (isThere = true));
+  await eventually(`the crash of ${where}`, () => isThere);
+}

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { calibrationRecord } from '#models/evaluation/calibration.ts';
+import { link } from '#models/fedavg/losses/loss.ts';
 import { binCount, featureBins } from '#models/preprocessing/bins.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
@@ -42,6 +43,8 @@ const networkParameters = z.strictObject({
   }),
   /** float32, little-endian, in base64; laid out as `fedavg/network.ts` says. */
   weights: z.string(),
+  /** How log-odds follow from the network's output where it was trained on another loss than cross-entropy. */
+  link: link.optional(),
 });
 export type NetworkParameters = z.infer<typeof networkParameters>;
 

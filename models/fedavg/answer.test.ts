@@ -109,6 +109,8 @@ describe("a bank's answer", () => {
       optimizer: 'sgd',
       learningRate: 2,
       epsilon: 0.01,
+      loss: { kind: 'cross-entropy' },
+      proximal: 0,
       seed: 'seed/0',
       progress: () => {},
     });

@@ -2,6 +2,8 @@
 import { createNetworkScorer } from '#models/fedavg/score-network.ts';
 import { createNetworkTrainer, type NetworkTrainer } from '#models/fedavg/train-network.ts';
 import { parseFedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';
+import { rateFactor } from '#models/fedavg/learning-rate.ts';
+import { linkOf, trueLogit, type Link } from '#models/fedavg/losses/loss.ts';
 import type { NetworkShape } from '#models/fedavg/network.ts';
 import { lossSums } from '#models/metrics/exact-metrics.ts';
 import { scoreBin } from '#models/metrics/score-histogram.ts';
@@ -48,7 +50,7 @@ export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): P
       if (question.kind === 'spreads') return answerSpreads(question, table);
       const asked = question.settings as unknown as TrainSettings;
       prepared ??= await prepare(asked);
-      const judged = judge(question, asked.shape, prepared);
+      const judged = judge(question, asked.shape, linkOf(settings.local.loss), prepared);
       if (question.kind === 'evaluate') return judged;
       return { ...judged, ...(await train(question, asked, prepared, settings, setup.seed, progress)) };
     },
@@ -70,11 +72,14 @@ export function splitHoldout(
 }
 
 /** Histograms and loss sums of the received model on the hold-out rows. */
-function judge(question: Question, shape: NetworkShape, { holdout }: Prepared): Answer {
-  const logits = createNetworkScorer(shape, question.tensors['weights'] as Float32Array)(
-    holdout.features,
-    holdout.rows,
-  );
+function judge(
+  question: Question,
+  shape: NetworkShape,
+  link: Link | undefined,
+  { holdout }: Prepared,
+): Answer {
+  const score = createNetworkScorer(shape, question.tensors['weights'] as Float32Array);
+  const logits = score(holdout.features, holdout.rows).map((z) => trueLogit(link, z));
   const bins = question.fields.find((f) => f.name === 'holdoutBad')!.length;
   const holdoutBad = new Float64Array(bins);
   const holdoutGood = new Float64Array(bins);
@@ -96,12 +101,14 @@ async function train(
   question: Question,
   { round }: TrainSettings,
   { trainer, trainingRows }: Prepared,
-  { local, clip, rowsCap }: FedavgSettings,
+  { local, clip, rowsCap, stop }: FedavgSettings,
   seed: string,
   progress: (fraction: number) => void,
 ): Promise<Answer> {
   const received = question.tensors['weights'] as Float32Array;
-  const trained = await trainer.train({ weights: received, ...local, seed: `${seed}/${round}`, progress });
+  const learningRate = local.learningRate * rateFactor(local.schedule, round, stop.rounds);
+  const options = { weights: received, ...local, learningRate, seed: `${seed}/${round}`, progress };
+  const trained = await trainer.train(options);
   const rows = Math.min(trainingRows, rowsCap);
   const share = rows / rowsCap;
   const delta = new Float32Array(received.length);

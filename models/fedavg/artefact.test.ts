@@ -24,6 +24,7 @@ const trained: TrainedNetwork = {
   fit: { means: [0.5, 0.75], deviations: [0.25, 0.125] },
   shape: { inputs: 6, hidden: [], dropout: 0 },
   weights: Float32Array.of(2, -1, 0.5, 0.25, 0.125, -1, -3),
+  link: undefined,
   holdout: { bad: new Float64Array(400), good: new Float64Array(400) },
   metrics: { auc: 0.75, logLoss: 0.1 },
   scaling: DEFAULT_SCALING,

@@ -3,6 +3,7 @@ import { createArtefact } from '#models/artefact.ts';
 import { sigmoid } from '#models/arithmetic/exp-log.ts';
 import { groupBins, type CalibrationRecord } from '#models/evaluation/calibration.ts';
 import { hosmerLemeshow } from '#models/metrics/calibration.ts';
+import type { Link } from '#models/fedavg/losses/loss.ts';
 import type { NetworkShape } from '#models/fedavg/network.ts';
 import { binCentre } from '#models/metrics/score-histogram.ts';
 import { fromUnit, type Standardisation } from '#models/preprocessing/transform.ts';
@@ -23,6 +24,8 @@ export interface TrainedNetwork {
   readonly fit: Standardisation;
   readonly shape: NetworkShape;
   readonly weights: Float32Array;
+  /** What the loss it was trained on did to its log-odds. */
+  readonly link: Link | undefined;
   /** Hold-out rows by bins of the score, as `scoreBin` counts them. */
   readonly holdout: { readonly bad: Float64Array; readonly good: Float64Array };
   readonly metrics: Metrics;
@@ -36,7 +39,7 @@ export interface TrainedNetwork {
  * of the vocabulary: a federation that trains a network does not count categories.
  */
 export function networkArtefact(trained: TrainedNetwork): Json {
-  const { contract, fit, shape, weights, holdout, metrics, scaling, cutoffs } = trained;
+  const { contract, fit, shape, weights, link, holdout, metrics, scaling, cutoffs } = trained;
   let numberIndex = 0;
   const row = contract.features.map((feature) =>
     feature.type === 'number' ? fromUnit(feature, fit.means[numberIndex++]!) : feature.categories[0]!,
@@ -48,6 +51,7 @@ export function networkArtefact(trained: TrainedNetwork): Json {
     parameters: {
       network: { inputs: shape.inputs, hidden: [...shape.hidden], dropout: shape.dropout },
       weights: toBase64(bytesOf(weights)),
+      ...(link === undefined ? {} : { link }),
     },
     calibration: calibrationOf(holdout),
     scaling,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { trueLogit } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
 import { createPathAttribution } from '#models/fedavg/path-attribution.ts';
 import { createNetworkScorer } from '#models/fedavg/score-network.ts';
@@ -31,6 +32,31 @@ describe('integrated gradients', () => {
       }
     },
   );
+
+  test.each([
+    [{ kind: 'focal', alpha: 0.75, gamma: 2 } as const],
+    [{ kind: 'class-weighted', badWeight: 19 } as const],
+  ])('behind the link %j are those of the log-odds it leads to', (link) => {
+    const { shape, weights } = networkOf(6, [9, 4]);
+    const bent = createPathAttribution(shape, weights, link);
+    const { logit } = createPathAttribution(shape, weights);
+    const x = uniform(6, 'link x');
+    const b = uniform(6, 'link b');
+    expect(bent.logit(x)).toBe(trueLogit(link, logit(x)));
+    const parts = bent.attribute(x, [b]);
+    expect(sum(parts)).toBeCloseTo(bent.logit(x) - bent.logit(b), 7);
+    // by small differences along the line, input by input
+    const expected = new Float64Array(6);
+    const steps = 4000;
+    const at = (alpha: number, shifted: number, by: number) =>
+      bent.logit(b.map((value, i) => value + alpha * (x[i]! - value) + (i === shifted ? by : 0)));
+    for (let step = 0; step < steps; step++) {
+      const alpha = (step + 0.5) / steps;
+      for (let i = 0; i < 6; i++)
+        expected[i]! += ((x[i]! - b[i]!) * (at(alpha, i, 1e-3) - at(alpha, i, -1e-3))) / 2e-3 / steps;
+    }
+    parts.forEach((part, i) => expect(Math.abs(part - expected[i]!)).toBeLessThan(2e-3));
+  });
 
   test('are weight times change where the network is a logistic regression', () => {
     const weights = Float32Array.of(0.8, -1.2, 0.5, -2);

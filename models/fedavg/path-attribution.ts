@@ -6,9 +6,11 @@
  *   φ_i = (x_i − b_i) · ∫₀¹ ∂logit/∂x_i (b + α(x − b)) dα,   Σ φ_i = logit(x) − logit(b)
  *
  * Along a straight line a ReLU network is linear between the points where a unit turns on or off. So the integral
- * is a sum over those pieces, exact but for rounding: no sampling, no seed, the same figures everywhere. (Networks
+ * is a sum over those pieces, exact but for rounding (also behind a link from z to log-odds, `losses/`: over a piece z
+ * is linear, so that the mean slope of the link is its rise by the rise of z): no sampling, no seed, the same figures everywhere. (Networks
  * of more than 100 000 weights have too many pieces: there it is the midpoint rule with 64 steps.) The first layer is linear in α throughout; its kernel is used three times a line, not three times a piece.
  */
+import { trueLogit, type Link } from '#models/fedavg/losses/loss.ts';
 import { layersOf, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -19,6 +21,8 @@ const EXACT_WEIGHTS_MAX = 100_000;
 const MIDPOINTS = 64;
 /** A unit that turns this close behind the present point is taken to have turned. */
 const STEP = 1e-9;
+/** Least rise of z from which the slope of a link is taken, against rounding. */
+const LINK_STEP = 1e-4;
 
 interface Layer {
   readonly inputs: number;
@@ -35,14 +39,21 @@ interface Layer {
 }
 
 export interface PathAttribution {
-  /** Same bits as `createNetworkScorer`. @param inputs as `transformTable` makes them, one row */
+  /** The bits of `createNetworkScorer`, through the link. @param inputs as `transformTable` makes them, one row */
   logit(inputs: Float32Array): number;
   /** One figure an input; they sum to logit(x) − mean of logit(start), but for rounding. */
   attribute(x: Float32Array, starts: readonly Float32Array[]): Float64Array;
 }
 
-/** @throws FederationError SHAPE when the weights are not of the network's size */
-export function createPathAttribution(shape: NetworkShape, weights: Float32Array): PathAttribution {
+/**
+ * @param link from the network's output to log-odds, if they are not the same
+ * @throws FederationError SHAPE when the weights are not of the network's size
+ */
+export function createPathAttribution(
+  shape: NetworkShape,
+  weights: Float32Array,
+  link?: Link,
+): PathAttribution {
   if (weights.length !== parameterCount(shape))
     throw new FederationError('SHAPE', `expected ${parameterCount(shape)} weights, got ${weights.length}`);
   const layers: Layer[] = layersOf(shape).map(({ inputs, outputs, kernelAt, biasAt, end }) => ({
@@ -68,12 +79,25 @@ export function createPathAttribution(shape: NetworkShape, weights: Float32Array
       for (let i = 0; i < values.length; i++) if (values[i]! < 0) values[i] = 0;
       dense(layers[l]!, values, layers[l]!.values);
     }
-    return layers.at(-1)!.values[0]!;
+    return trueLogit(link, layers.at(-1)!.values[0]!);
   }
 
-  function addGradient(length: number): void {
+  /** Adds the piece of the line from `from` to `to`, on which the present point, `at`, lies. */
+  function addPiece(from: number, to: number, at: number): void {
     const gradient = gradientOfFirst(layers);
+    const length = (to - from) * linkSlope(from - at, to - at);
     for (let o = 0; o < mass.length; o++) mass[o]! += length * gradient[o]!;
+  }
+
+  /** Mean slope of the link over a piece, its ends as seen from the present point. */
+  function linkSlope(before: number, after: number): number {
+    if (link === undefined) return 1;
+    const last = layers.at(-1)!;
+    const [z, slope] = [last.values[0]!, last.slopes[0]!];
+    const [low, high] = [z + slope * before, z + slope * after];
+    if (Math.abs(high - low) > LINK_STEP)
+      return (trueLogit(link, high) - trueLogit(link, low)) / (high - low);
+    return (trueLogit(link, z + LINK_STEP) - trueLogit(link, z - LINK_STEP)) / (2 * LINK_STEP);
   }
 
   /** Adds one line's attributions, times `share`, to `out`. */
@@ -84,16 +108,18 @@ export function createPathAttribution(shape: NetworkShape, weights: Float32Array
     mass.fill(0);
     let at = 0;
     for (let piece = 0; piece < exactPieces && at < 1; piece++) {
-      const turn = followLine(layers, start, along, Math.min(at + STEP, 1));
+      const inside = Math.min(at + STEP, 1);
+      const turn = followLine(layers, start, along, inside);
       const next = turn > 1 ? 1 : turn;
-      addGradient(next - at);
+      addPiece(at, next, inside);
       at = next;
     }
     const steps = at < 1 ? MIDPOINTS : 0;
     const width = (1 - at) / MIDPOINTS;
     for (let step = 0; step < steps; step++) {
-      followLine(layers, start, along, at + (step + 0.5) * width);
-      addGradient(width);
+      const middle = at + (step + 0.5) * width;
+      followLine(layers, start, along, middle);
+      addPiece(middle - width / 2, middle + width / 2, middle);
     }
     for (let i = 0; i < first.inputs; i++) {
       const change = x[i]! - b[i]!;

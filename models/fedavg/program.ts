@@ -8,11 +8,13 @@
  *
  *   exampleCount = n,   delta = (n / rowsCap) · clamp(w_local − w, ±clip)
  *
- * so that the sum gives  v ← momentum · v + Σ delta · rowsCap / Σ n,  w ← w + v : the average weighted by
- * rows, without anybody learning one bank's n. The model with the lowest hold-out log-loss is the result, or the first
+ * so that the sum gives  Δ = Σ delta · rowsCap / Σ n : the average weighted by rows, without anybody learning one
+ * bank's n. What is done with Δ is the server's optimiser (`server/`): w ← w + Δ in the simplest case. The model with the lowest hold-out log-loss is the result, or the first
  * that reaches the target.
  */
 import { parseFedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';
+import { serverStep, type ServerState } from '#models/fedavg/server/server-step.ts';
+import { linkOf } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
 import { networkArtefact } from '#models/fedavg/artefact.ts';
 import { discriminationOf } from '#models/metrics/score-histogram.ts';
@@ -58,7 +60,8 @@ export type FedavgState = Common &
         /** Rounds of training behind `weights`. */
         readonly round: number;
         readonly weights: Float32Array;
-        readonly velocity: Float32Array | undefined;
+        /** What the server's optimiser remembers. */
+        readonly server: ServerState | undefined;
         /** An array of an earlier round that nothing refers to any more. */
         readonly spare: Float32Array | undefined;
         readonly best: Judged | undefined;
@@ -127,7 +130,7 @@ function startTraining(
       fit,
       round: 0,
       weights,
-      velocity: undefined,
+      server: undefined,
       spare: undefined,
       best: undefined,
       reason: '',
@@ -147,40 +150,28 @@ function afterTraining(state: TrainingState, sum: RingSum): Step<FedavgState> {
     return finish(judged, `hold-out log-loss did not improve for ${stop.patience} rounds`);
   }
   const round = state.round + 1;
-  const { weights, velocity } = serverStep(state, sum);
+  const { weights, server } = afterAverage(state, sum);
   const { best } = judged;
   const spare = [state.weights, state.best?.weights].find((array) => array !== best.weights);
   const last = round >= stop.rounds;
   const reason = last ? `all ${stop.rounds} rounds done` : '';
   return ask(
-    { ...state, phase: last ? 'evaluate' : 'train', round, weights, velocity, spare, best, reason },
+    { ...state, phase: last ? 'evaluate' : 'train', round, weights, server, spare, best, reason },
     judged.metrics,
   );
 }
 
-/** One server step, in float64, each result rounded once to float32. */
-function serverStep(
-  state: TrainingState,
-  sum: RingSum,
-): { weights: Float32Array; velocity: Float32Array | undefined } {
+/** The weights after the server's step on the average that the sum holds. */
+function afterAverage(state: TrainingState, sum: RingSum): { weights: Float32Array; server: ServerState } {
   const rows = sum.number('exampleCount');
   if (!(rows > 0)) throw new FederationError('DATA_SOURCE', 'the banks together have no rows to train on');
   const deltas = sum.integers('delta');
   const scale = sum.fields.find((f) => f.name === 'delta')!.scale;
   const factor = state.settings.rowsCap / rows / scale;
-  const { momentum } = state.settings.server;
-  const old = state.weights;
-  const weights = state.spare ?? new Float32Array(old.length);
-  if (momentum === 0) {
-    for (let i = 0; i < weights.length; i++) weights[i] = old[i]! + deltas[i]! * factor;
-    return { weights, velocity: undefined };
-  }
-  const velocity = state.velocity ?? new Float32Array(old.length); // ours to change: `next` consumes its state
-  for (let i = 0; i < weights.length; i++) {
-    velocity[i] = momentum * velocity[i]! + deltas[i]! * factor;
-    weights[i] = old[i]! + velocity[i]!;
-  }
-  return { weights, velocity };
+  const weights = state.spare ?? new Float32Array(state.weights.length);
+  // the server's state is ours to change: `next` consumes its own
+  const server = serverStep(state.settings.server, state.server, deltas, factor, state.weights, weights);
+  return { weights, server };
 }
 
 /** Reads how the model that was sent out did on the banks' hold-out rows. */
@@ -246,7 +237,18 @@ function finish(
   const { weights, metrics, holdout } = chosen;
   const { setup, fit, shape, settings } = state;
   const { scaling, cutoffs } = settings;
+  const link = linkOf(settings.local.loss);
   const { contract } = setup;
-  const artefact = networkArtefact({ contract, fit, shape, weights, holdout, metrics, scaling, cutoffs });
+  const artefact = networkArtefact({
+    contract,
+    fit,
+    shape,
+    weights,
+    link,
+    holdout,
+    metrics,
+    scaling,
+    cutoffs,
+  });
   return { kind: 'done', result: { artefact, reason }, metrics };
 }

@@ -1,5 +1,8 @@
 /** What a plan says to the `fedavg` program. */
 import { z } from 'zod';
+import { schedule } from '#models/fedavg/learning-rate.ts';
+import { loss } from '#models/fedavg/losses/loss.ts';
+import { serverSettings } from '#models/fedavg/server/server-step.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -26,18 +29,18 @@ export const fedavgSettings = z.strictObject({
        * demo's banks it costs 0.02 of AUC against 0.01.
        */
       epsilon: z.number().positive().max(1).default(0.01),
+      /** How the learning rate changes from round to round. */
+      schedule: schedule.default({ kind: 'constant' }),
+      /** What is minimised. Whatever it is, PDs and figures are those of the network with its bend taken out. */
+      loss: loss.default({ kind: 'cross-entropy' }),
+      /** FedProx's µ, the pull towards the model received; zero is FedAvg. */
+      proximal: z.number().min(0).max(1000).default(0),
+      /** Longest gradient of a batch, in the Euclidean norm over all weights. */
+      gradientNorm: z.number().positive().max(1e6).exactOptional(),
     })
     .prefault({}),
   /** What everybody does with the average. */
-  server: z
-    .strictObject({
-      /**
-       * FedAvgM (Hsu et al. 2019): v ← momentum · v + average change, w ← w + v. Zero is plain FedAvg; 0.8
-       * needs half the rounds.
-       */
-      momentum: z.number().min(0).max(0.99).default(0),
-    })
-    .prefault({}),
+  server: serverSettings.prefault({}),
   /** Largest change of one weight that a bank may send. */
   clip: z.number().positive().max(1000).default(1),
   /** Training rows beyond this do not make a bank weigh more. */

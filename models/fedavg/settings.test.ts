@@ -35,6 +35,8 @@ describe('the settings of fedavg', () => {
       clip: 1,
       rowsCap: 131_072,
       holdoutFraction: 0.2,
+      calibration: 'platt',
+      kMin: 20,
       scaling: { score: 600, odds: 30, pdo: 60, min: 300, max: 850 },
       stop: { rounds: 1 },
     });
@@ -81,6 +83,8 @@ describe('the settings of fedavg', () => {
     [{ rowsCap: 2 ** 20 + 1 }, 'rowsCap'],
     [{ holdoutFraction: 0.04 }, 'holdoutFraction'],
     [{ holdoutFraction: 0.51 }, 'holdoutFraction'],
+    [{ calibration: 'none' }, 'calibration'],
+    [{ kMin: 4 }, 'kMin'],
     [{ stop: undefined }, 'stop'],
     [{ stop: {} }, 'stop.rounds'],
     [{ stop: { rounds: 0 } }, 'stop.rounds'],

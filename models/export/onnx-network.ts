@@ -6,10 +6,12 @@ import type { NetworkParameters, StandardisedTransform } from '#models/artefact.
 import type { OnnxGraph } from '#models/export/onnx-graph.ts';
 import { log } from '#models/arithmetic/exp-log.ts';
 import { trueLogit, type Link } from '#models/fedavg/losses/loss.ts';
-import { layersOf } from '#models/fedavg/network.ts';
+import { activationOf, layersOf } from '#models/fedavg/network.ts';
 import { networkWeights } from '#models/fedavg/score.ts';
 import { inputRanges, INPUT_LIMIT, numberFeatures, unitRange } from '#models/preprocessing/transform.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
+
+const OPERATORS = { relu: 'Relu', sigmoid: 'Sigmoid', linear: undefined } as const;
 
 /**
  * @param row name of the input, [rows, features], float64
@@ -34,7 +36,9 @@ export function addNetwork(
       graph.doubles(ordered, [layer.inputs, layer.outputs]),
       graph.doubles(weights.slice(layer.biasAt, layer.end), [layer.outputs]),
     ]);
-    if (l < layers.length - 1) values = graph.node('Relu', [values]);
+    if (l === layers.length - 1) return;
+    const operator = OPERATORS[activationOf(parameters.network, l)];
+    if (operator !== undefined) values = graph.node(operator, [values]);
   });
   return parameters.link === undefined ? values : addLink(graph, values, parameters.link);
 }

@@ -1,7 +1,7 @@
 /** The exported files are run by ONNX Runtime, and must give what the definition of each model gives. */
 import { InferenceSession, Tensor } from 'onnxruntime-web';
 import { describe, expect, test } from 'vitest';
-import type { GbdtParameters, ModelArtefact } from '#models/artefact.ts';
+import { parseArtefact, type GbdtParameters, type ModelArtefact } from '#models/artefact.ts';
 import { calibratedLogit } from '#models/evaluation/calibration.ts';
 import { exportOnnx } from '#models/export/onnx.ts';
 import { networkWeights } from '#models/fedavg/score.ts';
@@ -91,6 +91,16 @@ describe('an exported network', () => {
     expectAll((await run(artefact, rows)).logits, expected, 9);
     const plain = scorerOf(exampleNetwork([8, 4]));
     expect(Math.abs(scorer.logit(rows[0]!) - plain.logit(rows[0]!))).toBeGreaterThan(0.5);
+  });
+
+  test('with other activations than relu scores as ours', async () => {
+    const plain = exampleNetwork([8, 4]);
+    if (plain.kind !== 'network') throw new Error('not a network');
+    const network = { ...plain.parameters.network, activations: ['sigmoid', 'linear'] as const };
+    const artefact = parseArtefact({ ...plain, parameters: { ...plain.parameters, network } });
+    const scorer = scorerOf(artefact);
+    const expected = rows.map((row) => calibratedLogit(artefact.calibration.map, scorer.logit(row)));
+    expectAll((await run(artefact, rows)).logits, expected, 9);
   });
 
   test('trained on focal loss scores as ours where its output is far from 0', async () => {

@@ -6,7 +6,7 @@
  */
 import type { ModelArtefact } from '#models/artefact.ts';
 import { trueLogit } from '#models/fedavg/losses/loss.ts';
-import { layersOf } from '#models/fedavg/network.ts';
+import { activationOf, layersOf } from '#models/fedavg/network.ts';
 import { networkWeights } from '#models/fedavg/score.ts';
 import { inputNames } from '#models/preprocessing/transform.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -47,7 +47,7 @@ export function exportTfjs(artefact: ModelArtefact): TfjsModel {
     config: {
       name: names[l],
       units: outputs,
-      activation: l === layout.length - 1 ? 'sigmoid' : 'relu',
+      activation: l === layout.length - 1 ? 'sigmoid' : activationOf(network, l),
       use_bias: true,
       dtype: 'float32',
       trainable: true,

@@ -40,7 +40,13 @@ export function networkArtefact(trained: TrainedNetwork): Json {
     contract,
     transform: { kind: 'standardised', means: [...fit.means], deviations: [...fit.deviations] },
     parameters: {
-      network: { inputs: shape.inputs, hidden: [...shape.hidden], dropout: shape.dropout },
+      network: {
+        inputs: shape.inputs,
+        hidden: [...shape.hidden],
+        dropout: shape.dropout,
+        ...(shape.activations === undefined ? {} : { activations: [...shape.activations] }),
+        ...(shape.dropouts === undefined ? {} : { dropouts: [...shape.dropouts] }),
+      },
       weights: toBase64(bytesOf(weights)),
       ...(link === undefined ? {} : { link }),
     },

@@ -566,6 +566,28 @@ describe('settings', () => {
     ]);
   });
 
+  test('may give the network as layers, for as many inputs as the contract makes', () => {
+    const layers = (inputs: number) => [
+      {
+        class_name: 'Dense',
+        config: { units: 3, activation: 'sigmoid', batch_input_shape: [null, inputs] },
+      },
+      { class_name: 'Dense', config: { units: 1, activation: 'sigmoid' } },
+    ];
+    const machine = atTraining({ network: { layers: layers(2) }, stop: { rounds: 1 } });
+    expect(machine.asked!.question.settings).toMatchObject({
+      shape: { inputs: 2, hidden: [3], dropout: 0, activations: ['sigmoid'] },
+    });
+    const none = Array<number>(13).fill(0);
+    give(machine, answer({ ...judged(0.6), ...trained(64, none) }));
+    give(machine, answer(evaluated({ best: [0.6], last: [0.5, 1] })));
+    const read = parseArtefact(JSON.parse(new TextDecoder().decode(machine.finished!.artefact)));
+    expect(read.kind === 'network' && read.parameters.network.activations).toEqual(['sigmoid']);
+    expect(() => machineOf({ network: { layers: layers(3) } })).toThrow(
+      expect.objectContaining({ code: 'PLAN' }),
+    );
+  });
+
   test('that are extreme still fit the ring, for up to 1024 banks', () => {
     for (const clip of [1e-6, 1, 1000]) {
       for (const banks of [1, 2, 1024]) {

@@ -33,6 +33,7 @@ import {
 } from '#models/preprocessing/moments.ts';
 import { inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
+import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { largestScale, type Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
@@ -93,7 +94,7 @@ export const fedavg: Program<FedavgState> = {
 
   begin(setup) {
     const settings = parseFedavgSettings(setup.settings);
-    const shape = { inputs: inputNames(setup.contract).length, ...settings.network };
+    const shape = shapeFor(setup, settings);
     return {
       kind: 'ask',
       state: { setup, settings, shape, phase: 'means' },
@@ -115,6 +116,18 @@ export const fedavg: Program<FedavgState> = {
     }
   },
 };
+
+/** @throws FederationError PLAN when the plan's layers are made for other inputs than the contract makes */
+function shapeFor({ contract }: ProgramSetup, { network }: FedavgSettings): NetworkShape {
+  const inputs = inputNames(contract).length;
+  if (network.inputs !== undefined && network.inputs !== inputs) {
+    throw new FederationError(
+      'PLAN',
+      `program.settings.network.layers: expected ${inputs} inputs, those of the contract, got ${network.inputs}`,
+    );
+  }
+  return { ...network, inputs };
+}
 
 function afterMeans(state: InPhase<'means'>, sum: RingSum): Step<FedavgState> {
   const { setup, settings, shape } = state;
@@ -226,7 +239,7 @@ function askTraining(state: InPhase<'train'>, metrics: Metrics): Step<FedavgStat
     kind: 'train',
     ring: 'u32',
     fields,
-    settings: { round, fit, shape: { ...shape, hidden: [...shape.hidden] }, local: settings.local },
+    settings: { round, fit, shape: shape as unknown as Json, local: settings.local },
     tensors: { weights },
   };
   return { kind: 'ask', state, question, metrics };
@@ -248,7 +261,7 @@ function askEvaluation(
     settings: {
       rounds: Object.fromEntries(named.map(([name, { round }]) => [name, round])),
       fit,
-      shape: { ...shape, hidden: [...shape.hidden] },
+      shape: shape as unknown as Json,
     },
     tensors: Object.fromEntries(named.map(([name, { weights }]) => [name, weights])),
   };

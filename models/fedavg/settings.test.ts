@@ -42,6 +42,24 @@ describe('the settings of fedavg', () => {
     });
   });
 
+  test('take a network as layers of TensorFlow.js, and say which layer they cannot take', () => {
+    const dense = (units: number, activation: string) => ({
+      class_name: 'Dense',
+      config: { units, activation },
+    });
+    const network = (layers: unknown) => ({ network: { layers }, stop: { rounds: 1 } });
+    expect(parseFedavgSettings(network([dense(8, 'sigmoid'), dense(1, 'linear')]) as Json).network).toEqual({
+      hidden: [8],
+      dropout: 0,
+      activations: ['sigmoid'],
+    });
+    expect(outcomeOf(network([dense(8, 'tanh'), dense(1, 'linear')]))).toBe('PLAN network.layers');
+    expect(outcomeOf({ ...network([dense(1, 'sigmoid')]), stop: undefined })).toBe('PLAN stop');
+    const both = { layers: [dense(1, 'sigmoid')], hidden: [], dropout: 0 };
+    expect(outcomeOf({ ...SETTINGS, network: both })).toBe('PLAN network.layers');
+    expect(outcomeOf({ ...SETTINGS, network: { hidden: [4] } })).toBe('PLAN network.dropout');
+  });
+
   test('of both ready-made networks are valid', () => {
     for (const network of Object.values(NETWORKS)) {
       expect(fedavgSettings.safeParse({ network, stop: { rounds: 1 } }).success).toBe(true);

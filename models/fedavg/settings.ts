@@ -1,21 +1,47 @@
 /** What a plan says to the `fedavg` program. */
 import { z } from 'zod';
 import { schedule } from '#models/fedavg/learning-rate.ts';
+import { dropoutRate, hiddenWidths, readLayersModel, type LayersShape } from '#models/fedavg/layers-model.ts';
 import { loss } from '#models/fedavg/losses/loss.ts';
 import { serverSettings } from '#models/fedavg/server/server-step.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
+import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 
-export const fedavgSettings = z.strictObject({
-  /** `hidden: []` is logistic regression. */
-  network: z.strictObject({
-    hidden: z.array(z.int().min(1).max(8192)).max(8),
+/**
+ * `hidden` and `dropout`, or `layers`: the `model.json` of a TensorFlow.js layers model, or the list of layers in it
+ * (topology only, see `layers-model.ts`).
+ */
+const network = z
+  .strictObject({
+    /** Width of each hidden layer; none is logistic regression. */
+    hidden: hiddenWidths.exactOptional(),
     /** Fraction of hidden units left out in a training step. */
-    dropout: z.number().min(0).max(0.9),
-  }),
+    dropout: dropoutRate.exactOptional(),
+    layers: z.json().exactOptional(),
+  })
+  .transform(({ hidden, dropout, layers }, context): LayersShape => {
+    const refuse = (path: string[], message: string) => {
+      context.addIssue({ code: 'custom', path, message });
+      return z.NEVER;
+    };
+    if (layers === undefined) {
+      if (hidden !== undefined && dropout !== undefined) return { hidden, dropout };
+      return refuse([hidden === undefined ? 'hidden' : 'dropout'], 'is needed, unless there are layers');
+    }
+    if (hidden !== undefined || dropout !== undefined)
+      return refuse(['layers'], 'layers already say what is hidden and what is left out');
+    try {
+      return readLayersModel(layers);
+    } catch (error) {
+      return refuse(['layers'], describeError(error));
+    }
+  });
+
+export const fedavgSettings = z.strictObject({
+  network,
   /** What each bank does between receiving the model and answering. */
   local: z
     .strictObject({

@@ -71,7 +71,13 @@ function referenceLoss(
         a.reduce((total, x, i) => total + x * w[kernelAt + i * outputs + o]!, w[biasAt + o]!),
       );
       const mask = masks[l];
-      a = l === shape.hidden.length ? z : z.map((v, o) => Math.max(0, v) * (mask?.[r * outputs + o] ?? 1));
+      const f = {
+        relu: (v: number) => Math.max(0, v),
+        sigmoid: (v: number) => 1 / (1 + Math.exp(-v)),
+        linear: (v: number) => v,
+      };
+      const activation = shape.activations?.[l] ?? 'relu';
+      a = l === shape.hidden.length ? z : z.map((v, o) => f[activation](v) * (mask?.[r * outputs + o] ?? 1));
     }
     const pd = 1 / (1 + Math.exp(-a[0]!));
     if (loss.kind !== 'cross-entropy') sum += lossOf(loss, a[0]!, data.bad[r]!);
@@ -109,7 +115,14 @@ function engineGradient(
 ) {
   return tf.tidy(() => {
     const layers = unflatten(tf, layersOf(shape), w);
-    return backward(tf, layers, data, forward(tf, layers, data, masks), loss).dataSync() as Float32Array;
+    return backward(
+      tf,
+      layers,
+      data,
+      forward(tf, layers, data, masks, shape),
+      loss,
+      shape,
+    ).dataSync() as Float32Array;
   });
 }
 
@@ -128,6 +141,24 @@ describe('one step', () => {
     const weights = someWeights(shape);
     const expected = referenceGradient(shape, weights, data);
     expect(largestDifference(engineGradient(shape, weights, data), expected)).toBeLessThan(1e-6);
+  });
+
+  test('has that gradient behind every activation, with dropouts that differ', () => {
+    const shape: NetworkShape = {
+      ...{ inputs: 4, hidden: [6, 5, 3], dropout: 0 },
+      ...{ activations: ['sigmoid', 'linear', 'relu'], dropouts: [0.3, 0, 0.5] },
+    };
+    const data = makeRows(13, 4);
+    const weights = someWeights(shape);
+    const masks = createDropoutMasks(shape, 13, 's')(13);
+    expect(masks.map((mask) => new Set(mask).size)).toEqual([2, 1, 2]);
+    const expected = referenceGradient(shape, weights, data, masks);
+    expect(largestDifference(engineGradient(shape, weights, data, masks), expected)).toBeLessThan(1e-6);
+    const logits = tf.tidy(() =>
+      forward(tf, unflatten(tf, layersOf(shape), weights), data, [], shape).logits.dataSync(),
+    );
+    const ours = createNetworkScorer(shape, weights)(data.features, data.rows);
+    expect(largestDifference(logits, ours)).toBeLessThan(1e-6);
   });
 
   test.each(shapes)('has that gradient behind dropout masks too, hidden layers $hidden', (shape) => {
@@ -220,7 +251,7 @@ describe('one step', () => {
     const data = makeRows(101, 23);
     const weights = someWeights(shape);
     const logits = tf.tidy(() =>
-      forward(tf, unflatten(tf, layersOf(shape), weights), data, []).logits.dataSync(),
+      forward(tf, unflatten(tf, layersOf(shape), weights), data, [], shape).logits.dataSync(),
     );
     expect(largestDifference(logits, createNetworkScorer(shape, weights)(data.features, 101))).toBeLessThan(
       1e-5,

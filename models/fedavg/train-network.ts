@@ -20,7 +20,14 @@
 import { setImmediate as pause } from 'node:timers/promises';
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { lossGradient, lossOf, type Loss } from '#models/fedavg/losses/loss.ts';
-import { layersOf, parameterCount, type LayerLayout, type NetworkShape } from '#models/fedavg/network.ts';
+import {
+  activationOf,
+  dropoutsOf,
+  layersOf,
+  parameterCount,
+  type LayerLayout,
+  type NetworkShape,
+} from '#models/fedavg/network.ts';
 import { loadTensorFlow, type TensorFlow } from '#models/fedavg/tensorflow-engine.ts';
 import { clipByNorm } from '#models/fedavg/train-clipping.ts';
 import { addProximalTerm } from '#models/fedavg/train-proximal.ts';
@@ -121,8 +128,8 @@ export async function createNetworkTrainer(shape: NetworkShape, data: LabelledRo
             }
             loss += tf.tidy(() => {
               const parameters = unflatten(tf, layers, update.weights());
-              const pass = forward(tf, parameters, batch, nextMasks(batch.rows));
-              const slope = backward(tf, parameters, batch, pass, objective);
+              const pass = forward(tf, parameters, batch, nextMasks(batch.rows), shape);
+              const slope = backward(tf, parameters, batch, pass, objective, shape);
               const whole =
                 proximal === 0 ? slope : addProximalTerm(tf, slope, update.tensor(), received, proximal);
               update.apply(clipByNorm(tf, whole, gradientNorm));
@@ -177,32 +184,44 @@ export function unflatten(tf: TensorFlow, layers: readonly LayerLayout[], weight
 interface ForwardPass {
   /** aₗ₋₁, what layer l was given: the features, then each hidden layer's output. [rows, inputs of l] */
   readonly inputs: readonly Tensor2D[];
+  /** fₗ, each hidden layer's output before dropout. [rows, outputs of l] */
+  readonly outputs: readonly Tensor2D[];
   /** mₗ of each hidden layer, or none without dropout. [rows, outputs of l] */
   readonly masks: readonly Tensor2D[];
   /** [rows, 1] */
   readonly logits: Tensor2D;
 }
 
-/** aₗ = mₗ ∘ relu(aₗ₋₁·Wₗ + bₗ); logits = aₗ₋₁·Wₗ + bₗ in the last layer. */
+/** aₗ = mₗ ∘ f(aₗ₋₁·Wₗ + bₗ); logits = aₗ₋₁·Wₗ + bₗ in the last layer. */
 export function forward(
   tf: TensorFlow,
   layers: readonly Layer[],
   batch: LabelledRows,
   masks: readonly Float32Array[],
+  shape: NetworkShape,
 ): ForwardPass {
   const hidden = layers.slice(0, -1);
   const output = layers.at(-1)!;
   const maskTensors = masks.map((mask, l) => tf.tensor2d(mask, [batch.rows, hidden[l]!.bias.size]));
   let a = tf.tensor2d(batch.features, [batch.rows, layers[0]!.kernel.shape[0]]);
   const inputs = [a];
+  const outputs: Tensor2D[] = [];
   for (const [l, { kernel, bias }] of hidden.entries()) {
-    a = tf.fused.matMul({ a, b: kernel, bias, activation: 'relu' }) as Tensor2D;
+    const activation = activationOf(shape, l);
+    a = tf.fused.matMul({
+      a,
+      b: kernel,
+      bias,
+      activation: activation === 'relu' ? 'relu' : 'linear',
+    }) as Tensor2D;
+    if (activation === 'sigmoid') a = tf.sigmoid(a);
+    outputs.push(a);
     const mask = maskTensors[l];
     if (mask !== undefined) a = tf.mul(a, mask);
     inputs.push(a);
   }
   const logits = tf.fused.matMul({ a, b: output.kernel, bias: output.bias }) as Tensor2D;
-  return { inputs, masks: maskTensors, logits };
+  return { inputs, outputs, masks: maskTensors, logits };
 }
 
 /** Outside TensorFlow: it is for people to see, no gradient passes through it. */
@@ -213,17 +232,19 @@ function sumOfLosses(objective: Loss, logits: ArrayLike<number>, bad: Uint8Array
 }
 
 /**
- * The gradient of the mean loss, flat. With δₗ its derivative by what layer l gives before relu:
- *   δ of the last = dL/dz / rows, for cross-entropy (σ(z) − y) / rows,  δₗ₋₁ = (δₗ·Wₗᵀ) ∘ mₗ₋₁ ∘ [aₗ₋₁ > 0],
+ * The gradient of the mean loss, flat. With δₗ its derivative by what layer l gives before f:
+ *   δ of the last = dL/dz / rows, for cross-entropy (σ(z) − y) / rows,  δₗ₋₁ = (δₗ·Wₗᵀ) ∘ mₗ₋₁ ∘ f′,
  *   ∂Wₗ = aₗ₋₁ᵀ·δₗ,  ∂bₗ = Σ δₗ over rows
- * (a unit that dropout left out has a = 0, and its mask is 0 as well).
+ * where f′ is [aₗ₋₁ > 0] of relu (a unit that dropout left out has a = 0, and its mask is 0 as well), f(1 − f) of
+ * sigmoid.
  */
 export function backward(
   tf: TensorFlow,
   layers: readonly Layer[],
   batch: LabelledRows,
-  { inputs, masks, logits }: ForwardPass,
+  { inputs, outputs, masks, logits }: ForwardPass,
   objective: Loss,
+  shape: NetworkShape,
 ): Tensor1D {
   let delta = lossSlopes(tf, logits, batch, objective);
   const gradients: Tensor[] = [];
@@ -234,7 +255,12 @@ export function backward(
     delta = tf.matMul(delta, tf.transpose(layers[l]!.kernel));
     const mask = masks[l - 1];
     if (mask !== undefined) delta = tf.mul(delta, mask);
-    delta = tf.mul(delta, tf.step(a));
+    const activation = activationOf(shape, l - 1);
+    if (activation === 'relu') delta = tf.mul(delta, tf.step(a));
+    if (activation === 'sigmoid') {
+      const f = outputs[l - 1]!;
+      delta = tf.mul(delta, tf.mul(f, tf.sub(1, f)));
+    }
   }
   return tf.concat1d(gradients.map((gradient) => tf.reshape(gradient, [-1])));
 }
@@ -339,20 +365,22 @@ function createBatches(
  *   p, else 1/(1−p), so that the expected output is the output without dropout. Valid until the next draw.
  */
 export function createDropoutMasks(
-  { hidden, dropout }: NetworkShape,
+  shape: NetworkShape,
   batchSize: number,
   seed: string,
 ): (rows: number) => Float32Array[] {
-  if (dropout === 0) return () => [];
+  const { hidden } = shape;
+  const dropouts = dropoutsOf(shape);
+  if (dropouts.every((dropout) => dropout === 0)) return () => [];
   const generator = new SeededGenerator('dropout', seed);
   const buffers = hidden.map((outputs) => new Float32Array(batchSize * outputs));
   const draws = new Uint32Array(batchSize * Math.max(0, ...hidden));
-  const threshold = dropout * 4_294_967_296;
-  const kept = 1 / (1 - dropout);
   return (rows) =>
     hidden.map((outputs, l) => {
       const mask = buffers[l]!.subarray(0, rows * outputs);
       const drawn = draws.subarray(0, mask.length);
+      const threshold = dropouts[l]! * 4_294_967_296;
+      const kept = 1 / (1 - dropouts[l]!);
       generator.fill(drawn);
       // not `? :`, whose mispredicted branches cost more than the draws: 76 µs for 14 336 units, against 27
       for (let i = 0; i < mask.length; i++) mask[i] = kept * Number(drawn[i]! >= threshold);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fedavg } from '#models/fedavg/program.ts';
-import { fedavgSettings, NETWORKS, parseFedavgSettings } from '#models/fedavg/settings.ts';
+import { fedavgSettings, NETWORKS, parseFedavgSettings, SKEWED_BANKS } from '#models/fedavg/settings.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -64,6 +64,14 @@ describe('the settings of fedavg', () => {
     for (const network of Object.values(NETWORKS)) {
       expect(fedavgSettings.safeParse({ network, stop: { rounds: 1 } }).success).toBe(true);
     }
+  });
+
+  test('recommended for skewed banks are valid, and one batch a round', () => {
+    const parsed = parseFedavgSettings({ ...SETTINGS, ...SKEWED_BANKS });
+    expect(parsed.server).toMatchObject({ optimizer: 'fedadam', beta1: 0.9, beta2: 0.99, tau: 0.001 });
+    expect(
+      fedavgSettings.safeParse({ ...SETTINGS, local: { batchSize: parsed.local.batchSize + 1 } }).success,
+    ).toBe(false);
   });
 
   test.each([

@@ -7,6 +7,8 @@
  */
 import { z } from 'zod';
 import { calibrationRecord } from '#models/evaluation/calibration.ts';
+import { link } from '#models/fedavg/losses/loss.ts';
+import { ACTIVATIONS } from '#models/fedavg/network.ts';
 import { binCount, featureBins } from '#models/preprocessing/bins.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
@@ -35,13 +37,24 @@ const binsTransform = z.strictObject({
 export type BinsTransform = z.infer<typeof binsTransform>;
 
 const networkParameters = z.strictObject({
-  network: z.strictObject({
-    inputs: z.int().min(1),
-    hidden: z.array(z.int().min(1)),
-    dropout: z.number().min(0).max(1),
-  }),
+  network: z
+    .strictObject({
+      inputs: z.int().min(1),
+      hidden: z.array(z.int().min(1)),
+      dropout: z.number().min(0).max(1),
+      /** One a hidden layer, where not all are relu, and where their dropouts differ. */
+      activations: z.array(z.enum(ACTIVATIONS)).optional(),
+      dropouts: z.array(z.number().min(0).max(1)).optional(),
+    })
+    .refine(
+      ({ hidden, activations, dropouts }) =>
+        [activations, dropouts].every((list) => list === undefined || list.length === hidden.length),
+      { message: 'one activation and one dropout a hidden layer' },
+    ),
   /** float32, little-endian, in base64; laid out as `fedavg/network.ts` says. */
   weights: z.string(),
+  /** How log-odds follow from the network's output where it was trained on another loss than cross-entropy. */
+  link: link.optional(),
 });
 export type NetworkParameters = z.infer<typeof networkParameters>;
 

@@ -34,12 +34,20 @@ const LOGIT_LIMIT = 32;
 const LOSS_LIMIT = 33;
 const TABLE_GROUPS = 10;
 
+/** The most hold-out rows a bank may count for the sums of so many banks to stay exact. */
+export function holdoutRowsMax(participants: number): number {
+  return Math.min(ROWS_MAX, Math.floor(2 ** 53 / (participants * LOSS_LIMIT * QUANTA)) - 1);
+}
+
 const HISTOGRAMS = ['FitBad', 'FitGood', 'JudgeBad', 'JudgeGood'] as const;
 const LOGIT_SUMS = ['FitLogits', 'JudgeLogits'] as const;
 const LOSS_SUMS = ['LogLoss', 'Brier', 'Pd'] as const;
 
-/** @param prefix begins the name of each field: letters and digits, at most 20 */
-export function evaluationFields(prefix: string): Field[] {
+/**
+ * @param prefix begins the name of each field: letters and digits, at most 20
+ * @param rowsMax hold-out rows that one bank may count
+ */
+export function evaluationFields(prefix: string, rowsMax = ROWS_MAX): Field[] {
   const field = (name: string, length: number, clip: number): Field => ({
     name: `${prefix}${name}`,
     length,
@@ -48,9 +56,9 @@ export function evaluationFields(prefix: string): Field[] {
     rounding: 'nearest',
   });
   return [
-    ...HISTOGRAMS.map((name) => field(name, SCORE_BINS, ROWS_MAX)),
-    ...LOGIT_SUMS.map((name) => field(name, SCORE_BINS, ROWS_MAX * LOGIT_LIMIT * QUANTA)),
-    ...LOSS_SUMS.map((name) => field(name, 1, ROWS_MAX * LOSS_LIMIT * QUANTA)),
+    ...HISTOGRAMS.map((name) => field(name, SCORE_BINS, rowsMax)),
+    ...LOGIT_SUMS.map((name) => field(name, SCORE_BINS, rowsMax * LOGIT_LIMIT * QUANTA)),
+    ...LOSS_SUMS.map((name) => field(name, 1, rowsMax * LOSS_LIMIT * QUANTA)),
   ];
 }
 

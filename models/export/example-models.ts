@@ -4,6 +4,7 @@
  */
 import { createArtefact, parseArtefact, type ModelArtefact, type ModelParts } from '#models/artefact.ts';
 import type { CalibrationMap } from '#models/evaluation/calibration.ts';
+import type { Link } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount } from '#models/fedavg/network.ts';
 import { binCount, type FeatureBins } from '#models/preprocessing/bins.ts';
 import { inputNames } from '#models/preprocessing/transform.ts';
@@ -51,7 +52,7 @@ const common = {
 };
 const judged = { table: [], hosmerLemeshow: { chiSquare: 0, degrees: 0, p: 1 } };
 
-export function exampleNetwork(hidden: number[] = [8, 4]): ModelArtefact {
+export function exampleNetwork(hidden: number[] = [8, 4], link?: Link): ModelArtefact {
   const shape = { inputs: inputNames(exampleContract).length, hidden, dropout: 0.3 };
   const generator = new SeededGenerator('example network');
   const weights = initialWeights(shape, 'example').map((w) => w + 0.2 * (generator.nextUnit() - 0.5));
@@ -60,7 +61,11 @@ export function exampleNetwork(hidden: number[] = [8, 4]): ModelArtefact {
     ...common,
     kind: 'network',
     transform: { kind: 'standardised', means: [0.7, 0.3, 0.1], deviations: [0.1, 0.2, 0.15] },
-    parameters: { network: shape, weights: toBase64(bytesOf(weights)) },
+    parameters: {
+      network: shape,
+      weights: toBase64(bytesOf(weights)),
+      ...(link === undefined ? {} : { link }),
+    },
     calibration: { ...judged, map: { method: 'platt', slope: 1.25, intercept: -1.5 } },
   });
 }

@@ -4,10 +4,14 @@
  */
 import type { NetworkParameters, StandardisedTransform } from '#models/artefact.ts';
 import type { OnnxGraph } from '#models/export/onnx-graph.ts';
-import { layersOf } from '#models/fedavg/network.ts';
+import { log } from '#models/arithmetic/exp-log.ts';
+import { trueLogit, type Link } from '#models/fedavg/losses/loss.ts';
+import { activationOf, layersOf } from '#models/fedavg/network.ts';
 import { networkWeights } from '#models/fedavg/score.ts';
 import { inputRanges, INPUT_LIMIT, numberFeatures, unitRange } from '#models/preprocessing/transform.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
+
+const OPERATORS = { relu: 'Relu', sigmoid: 'Sigmoid', linear: undefined } as const;
 
 /**
  * @param row name of the input, [rows, features], float64
@@ -32,9 +36,46 @@ export function addNetwork(
       graph.doubles(ordered, [layer.inputs, layer.outputs]),
       graph.doubles(weights.slice(layer.biasAt, layer.end), [layer.outputs]),
     ]);
-    if (l < layers.length - 1) values = graph.node('Relu', [values]);
+    if (l === layers.length - 1) return;
+    const operator = OPERATORS[activationOf(parameters.network, l)];
+    if (operator !== undefined) values = graph.node(operator, [values]);
   });
-  return values;
+  return parameters.link === undefined ? values : addLink(graph, values, parameters.link);
+}
+
+/** From the network's output to log-odds of the true PD; see `fedavg/losses/`. */
+function addLink(graph: OnnxGraph, output: string, link: Link): string {
+  const number = (value: number): string => graph.doubles([value], [1]);
+  if (link.kind === 'class-weighted') return graph.node('Add', [output, number(trueLogit(link, 0))]);
+  const { alpha, gamma } = link;
+  const risen = graph.node('Mul', [output, number(gamma + 1)]);
+  const shifted = graph.node('Add', [risen, number(log((1 - alpha) / alpha))]);
+  const logOf = (z: string): string =>
+    graph.node('Log', [
+      graph.node('Add', [graph.node('Mul', [addRatio(graph, z), number(gamma)]), number(1)]),
+    ]);
+  const below = logOf(graph.node('Neg', [output]));
+  return graph.node('Sub', [graph.node('Add', [shifted, below]), logOf(output)]);
+}
+
+/** Beyond this e^z·ln(1 + e^−z) is taken from the series of the logarithm, whose argument is too near 1. */
+const SERIES_FROM = 12;
+
+/** r(z) = e^z·ln(1 + e^−z); above SERIES_FROM 1 − t/2 + t²/3 with t = e^−z, which is closer than 1e-15. */
+function addRatio(graph: OnnxGraph, z: string): string {
+  const number = (value: number): string => graph.doubles([value], [1]);
+  const near = graph.node('Min', [z, number(SERIES_FROM)]);
+  // Softplus as max(−z, 0) + ln(1 + e^−|z|): runtimes have the operator for float32 only
+  const small = graph.node('Exp', [graph.node('Neg', [graph.node('Abs', [near])])]);
+  const soft = graph.node('Add', [
+    graph.node('Max', [graph.node('Neg', [near]), number(0)]),
+    graph.node('Log', [graph.node('Add', [small, number(1)])]),
+  ]);
+  const direct = graph.node('Mul', [graph.node('Exp', [near]), soft]);
+  const t = graph.node('Exp', [graph.node('Neg', [graph.node('Max', [z, number(SERIES_FROM)])])]);
+  const third = graph.node('Sub', [graph.node('Mul', [t, number(1 / 3)]), number(0.5)]);
+  const series = graph.node('Add', [graph.node('Mul', [t, third]), number(1)]);
+  return graph.node('Where', [graph.node('Greater', [z, number(SERIES_FROM)]), series, direct]);
 }
 
 /**

@@ -1,11 +1,14 @@
 /** The exported files are run by ONNX Runtime, and must give what the definition of each model gives. */
 import { InferenceSession, Tensor } from 'onnxruntime-web';
 import { describe, expect, test } from 'vitest';
-import type { GbdtParameters, ModelArtefact } from '#models/artefact.ts';
+import { parseArtefact, type GbdtParameters, type ModelArtefact } from '#models/artefact.ts';
 import { calibratedLogit } from '#models/evaluation/calibration.ts';
 import { exportOnnx } from '#models/export/onnx.ts';
+import { networkWeights } from '#models/fedavg/score.ts';
 import { binCount, binOf, type FeatureBins } from '#models/preprocessing/bins.ts';
 import { scorerOf } from '#models/scorer.ts';
+import { toBase64 } from '#shared/crypto/base64.ts';
+import { bytesOf } from '#shared/ring/vector-root.ts';
 import {
   exampleForest,
   exampleNetwork,
@@ -76,6 +79,41 @@ describe('an exported network', () => {
       expect(new Set(logits).size).toBeGreaterThan(200);
     },
   );
+
+  test.each([
+    { kind: 'focal', alpha: 0.75, gamma: 2 },
+    { kind: 'focal', alpha: 0.2, gamma: 0.5 },
+    { kind: 'class-weighted', badWeight: 19 },
+  ] as const)('trained on the loss %j scores as ours', async (link) => {
+    const artefact = exampleNetwork([8, 4], link);
+    const scorer = scorerOf(artefact);
+    const expected = rows.map((row) => calibratedLogit(artefact.calibration.map, scorer.logit(row)));
+    expectAll((await run(artefact, rows)).logits, expected, 9);
+    const plain = scorerOf(exampleNetwork([8, 4]));
+    expect(Math.abs(scorer.logit(rows[0]!) - plain.logit(rows[0]!))).toBeGreaterThan(0.5);
+  });
+
+  test('with other activations than relu scores as ours', async () => {
+    const plain = exampleNetwork([8, 4]);
+    if (plain.kind !== 'network') throw new Error('not a network');
+    const network = { ...plain.parameters.network, activations: ['sigmoid', 'linear'] as const };
+    const artefact = parseArtefact({ ...plain, parameters: { ...plain.parameters, network } });
+    const scorer = scorerOf(artefact);
+    const expected = rows.map((row) => calibratedLogit(artefact.calibration.map, scorer.logit(row)));
+    expectAll((await run(artefact, rows)).logits, expected, 9);
+  });
+
+  test('trained on focal loss scores as ours where its output is far from 0', async () => {
+    const artefact = exampleNetwork([], { kind: 'focal', alpha: 0.6, gamma: 2 });
+    if (artefact.kind !== 'network') throw new Error('not a network');
+    const steep = Float32Array.from(networkWeights(artefact.parameters), (w) => 20 * w);
+    const parameters = { ...artefact.parameters, weights: toBase64(bytesOf(steep)) };
+    const far = { ...artefact, parameters };
+    const scorer = scorerOf(far);
+    const expected = rows.map((row) => calibratedLogit(far.calibration.map, scorer.logit(row)));
+    expect(Math.max(...expected.map(Math.abs))).toBeGreaterThan(100);
+    expectAll((await run(far, rows)).logits, expected, 8);
+  });
 });
 
 describe('an exported forest', () => {

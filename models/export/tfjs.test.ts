@@ -18,12 +18,15 @@ interface Topology {
 }
 
 describe('a network exported for TensorFlow.js', () => {
-  const artefact = exampleNetwork([8, 4]);
-  const exported = exportTfjs(artefact);
-  const model = JSON.parse(JSON.stringify(exported.model)) as Topology;
+  const model = JSON.parse(JSON.stringify(exportTfjs(exampleNetwork([8, 4])).model)) as Topology;
 
-  test('computes our PDs, with weights as TensorFlow.js itself decodes them', async () => {
+  test.each([
+    ['cross-entropy', undefined],
+    ['class weights', { kind: 'class-weighted', badWeight: 19 } as const],
+  ])('on %s computes our PDs, with weights as TensorFlow.js itself decodes them', async (_, link) => {
     const { tf } = await loadTensorFlow();
+    const artefact = exampleNetwork([8, 4], link);
+    const exported = exportTfjs(artefact);
     if (artefact.kind !== 'network') throw new Error('not a network');
     const [group] = model.weightsManifest;
     const buffer = exported.weights.slice().buffer;
@@ -60,6 +63,11 @@ describe('a network exported for TensorFlow.js', () => {
     ]);
     expect(layers[0]!.config['batch_input_shape']).toEqual([null, model.userDefinedMetadata.inputs.length]);
     expect(model.weightsManifest[0]!.paths).toEqual(['weights.bin']);
+  });
+
+  test('is refused where layers cannot undo its loss', () => {
+    const artefact = exampleNetwork([8, 4], { kind: 'focal', alpha: 0.75, gamma: 2 });
+    expect(() => exportTfjs(artefact)).toThrow(expect.objectContaining({ code: 'USAGE' }));
   });
 
   test('is refused for other kinds of model', () => {

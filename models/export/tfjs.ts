@@ -5,7 +5,8 @@
  * the model.
  */
 import type { ModelArtefact } from '#models/artefact.ts';
-import { layersOf } from '#models/fedavg/network.ts';
+import { trueLogit } from '#models/fedavg/losses/loss.ts';
+import { activationOf, layersOf } from '#models/fedavg/network.ts';
 import { networkWeights } from '#models/fedavg/score.ts';
 import { inputNames } from '#models/preprocessing/transform.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -21,14 +22,24 @@ export interface TfjsModel {
   readonly weights: Uint8Array;
 }
 
-/** @throws FederationError USAGE when the model is not a network */
+/**
+ * What a class weight did to the log-odds is taken out of the last bias, so that the file gives the PD.
+ * @throws FederationError USAGE when the model is not a network, or was trained on focal loss: no dense layer undoes that
+ */
 export function exportTfjs(artefact: ModelArtefact): TfjsModel {
   if (artefact.kind !== 'network')
     throw new FederationError(
       'USAGE',
       `expected a network to export for TensorFlow.js, got a ${artefact.kind}; use --to onnx`,
     );
-  const { network } = artefact.parameters;
+  const { network, link } = artefact.parameters;
+  if (link?.kind === 'focal')
+    throw new FederationError(
+      'USAGE',
+      'a network trained on focal loss gives a PD only after its output is turned back, which layers cannot; use --to onnx',
+    );
+  const weights = networkWeights(artefact.parameters);
+  weights[weights.length - 1]! += trueLogit(link, 0);
   const layout = layersOf(network);
   const names = layout.map((_, l) => (l === layout.length - 1 ? 'pd' : `hidden_${l + 1}`));
   const layers = layout.map(({ outputs }, l) => ({
@@ -36,7 +47,7 @@ export function exportTfjs(artefact: ModelArtefact): TfjsModel {
     config: {
       name: names[l],
       units: outputs,
-      activation: l === layout.length - 1 ? 'sigmoid' : 'relu',
+      activation: l === layout.length - 1 ? 'sigmoid' : activationOf(network, l),
       use_bias: true,
       dtype: 'float32',
       trainable: true,
@@ -71,6 +82,6 @@ export function exportTfjs(artefact: ModelArtefact): TfjsModel {
         scaling: artefact.scaling,
       },
     },
-    weights: bytesOf(networkWeights(artefact.parameters)),
+    weights: bytesOf(weights),
   };
 }

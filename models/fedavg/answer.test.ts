@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createFedavgAnswerer, splitHoldout } from '#models/fedavg/answer.ts';
 import { fedavg } from '#models/fedavg/program.ts';
 import { createNetworkTrainer } from '#models/fedavg/train-network.ts';
+import { evaluationFields } from '#models/evaluation/evaluation.ts';
 import { lossSums } from '#models/metrics/exact-metrics.ts';
 import { discriminationOf } from '#models/metrics/score-histogram.ts';
 import { transformTable } from '#models/preprocessing/transform.ts';
@@ -109,6 +110,8 @@ describe("a bank's answer", () => {
       optimizer: 'sgd',
       learningRate: 2,
       epsilon: 0.01,
+      loss: { kind: 'cross-entropy' },
+      proximal: 0,
       seed: 'seed/0',
       progress: () => {},
     });
@@ -159,5 +162,47 @@ describe("a bank's answer", () => {
     expect(other.answer).toEqual(one.answer);
     one.answerer.dispose();
     other.answerer.dispose();
+  });
+
+  test('to train uses the learning rate of its round', async () => {
+    const schedule = { kind: 'step', every: 1, factor: 0.25 };
+    const table = makeTable(300);
+    const settings = { ...SETTINGS, clip: 100, local: { ...SETTINGS.local, batchSize: 1000, schedule } };
+    const { question, answer, answerer } = await trainQuestion(table, settings);
+    const later = { ...question, settings: { ...(question.settings as object), round: 1 } } as Question;
+    const second = await answerer.answer(later, () => {});
+    // one full-batch step from the same weights: a quarter of the way
+    answer['delta']!.forEach((change, i) => expect(second['delta']![i]).toBeCloseTo(change / 4, 6));
+    answerer.dispose();
+  });
+
+  test('to evaluate judges each candidate by log-odds of the true PD', async () => {
+    const table = makeTable(400);
+    const loss = { kind: 'class-weighted', badWeight: 5 };
+    const settings = { ...SETTINGS, local: { ...SETTINGS.local, loss } };
+    const { question, answerer } = await trainQuestion(table, settings);
+    const weights = question.tensors['weights'] as Float32Array;
+    const tensors = { best: weights, last: weights.map((w) => -w) };
+    const fields = ['best', 'last'].flatMap((name) => evaluationFields(name));
+    const evaluate: Question = { ...question, kind: 'evaluate', ring: 'u64', fields, tensors };
+    const answer = await answerer.answer(evaluate, () => {});
+    const { holdout } = splitHoldout(table, 0.25, 'seed');
+    const { means, deviations } = fitOf(question);
+    for (const [name, [w, b]] of Object.entries(tensors)) {
+      const logits = Float64Array.from(
+        xOf(holdout),
+        (x) => w! * (((x + 2) / 4 - means[0]!) / deviations[0]!) + b! - Math.log(5),
+      );
+      const expected = lossSums(logits, holdout.bad);
+      expect(answer[`${name}LogLoss`]![0]! / 2 ** 20).toBeCloseTo(expected.logLoss, 3);
+      expect(answer[`${name}Pd`]![0]! / 2 ** 20).toBeCloseTo(expected.pd, 3);
+      const counted = (half: string) =>
+        [...answer[`${name}${half}Bad`]!, ...answer[`${name}${half}Good`]!].reduce((x, y) => x + y, 0);
+      expect(counted('Fit') + counted('Judge')).toBe(100);
+      expect(Math.abs(counted('Fit') - 50)).toBeLessThan(25);
+    }
+    const again = await createFedavgAnswerer({ contract, settings, participants: 1, seed: 'seed' }, table);
+    expect(await again.answer(evaluate, () => {})).toEqual(answer);
+    for (const one of [answerer, again]) one.dispose();
   });
 });

@@ -2,15 +2,20 @@
 import { createNetworkScorer } from '#models/fedavg/score-network.ts';
 import { createNetworkTrainer, type NetworkTrainer } from '#models/fedavg/train-network.ts';
 import { parseFedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';
+import { rateFactor } from '#models/fedavg/learning-rate.ts';
+import { linkOf, trueLogit, type Link } from '#models/fedavg/losses/loss.ts';
 import type { NetworkShape } from '#models/fedavg/network.ts';
+import { answerEvaluation } from '#models/evaluation/evaluation.ts';
 import { lossSums } from '#models/metrics/exact-metrics.ts';
 import { scoreBin } from '#models/metrics/score-histogram.ts';
 import { answerMeans, answerSpreads } from '#models/preprocessing/moments.ts';
 import { transformTable, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
+import { recordKeys, type RecordKeys } from '#models/rows/record-keys.ts';
 import { selectRows, type Table } from '#shared/contract/table.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
 
+/** Of questions to train and to evaluate; the round of the former only. */
 interface TrainSettings {
   readonly round: number;
   readonly fit: Standardisation;
@@ -48,8 +53,10 @@ export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): P
       if (question.kind === 'spreads') return answerSpreads(question, table);
       const asked = question.settings as unknown as TrainSettings;
       prepared ??= await prepare(asked);
-      const judged = judge(question, asked.shape, prepared);
-      if (question.kind === 'evaluate') return judged;
+      const link = linkOf(settings.local.loss);
+      if (question.kind === 'evaluate')
+        return evaluate(question, asked.shape, link, prepared, recordKeys(holdout), setup.seed);
+      const judged = judge(question, asked.shape, link, prepared);
       return { ...judged, ...(await train(question, asked, prepared, settings, setup.seed, progress)) };
     },
     dispose() {
@@ -70,11 +77,13 @@ export function splitHoldout(
 }
 
 /** Histograms and loss sums of the received model on the hold-out rows. */
-function judge(question: Question, shape: NetworkShape, { holdout }: Prepared): Answer {
-  const logits = createNetworkScorer(shape, question.tensors['weights'] as Float32Array)(
-    holdout.features,
-    holdout.rows,
-  );
+function judge(
+  question: Question,
+  shape: NetworkShape,
+  link: Link | undefined,
+  { holdout }: Prepared,
+): Answer {
+  const logits = logitsOf(shape, question.tensors['weights'] as Float32Array, link, holdout);
   const bins = question.fields.find((f) => f.name === 'holdoutBad')!.length;
   const holdoutBad = new Float64Array(bins);
   const holdoutGood = new Float64Array(bins);
@@ -92,16 +101,44 @@ function judge(question: Question, shape: NetworkShape, { holdout }: Prepared): 
   };
 }
 
+/** Each candidate on the hold-out rows, one half to calibrate it and one to judge it. */
+function evaluate(
+  question: Question,
+  shape: NetworkShape,
+  link: Link | undefined,
+  { holdout }: Prepared,
+  keys: RecordKeys,
+  seed: string,
+): Answer {
+  const answers = Object.entries(question.tensors).map(([name, weights]) => {
+    const logits = logitsOf(shape, weights as Float32Array, link, holdout);
+    return answerEvaluation(name, logits, holdout.bad, keys, seed);
+  });
+  return Object.assign({}, ...answers) as Answer;
+}
+
+/** Log-odds of the true PD of each row. */
+function logitsOf(
+  shape: NetworkShape,
+  weights: Float32Array,
+  link: Link | undefined,
+  { features, rows }: Prepared['holdout'],
+): Float64Array {
+  return createNetworkScorer(shape, weights)(features, rows).map((z) => trueLogit(link, z));
+}
+
 async function train(
   question: Question,
   { round }: TrainSettings,
   { trainer, trainingRows }: Prepared,
-  { local, clip, rowsCap }: FedavgSettings,
+  { local, clip, rowsCap, stop }: FedavgSettings,
   seed: string,
   progress: (fraction: number) => void,
 ): Promise<Answer> {
   const received = question.tensors['weights'] as Float32Array;
-  const trained = await trainer.train({ weights: received, ...local, seed: `${seed}/${round}`, progress });
+  const learningRate = local.learningRate * rateFactor(local.schedule, round, stop.rounds);
+  const options = { weights: received, ...local, learningRate, seed: `${seed}/${round}`, progress };
+  const trained = await trainer.train(options);
   const rows = Math.min(trainingRows, rowsCap);
   const share = rows / rowsCap;
   const delta = new Float32Array(received.length);

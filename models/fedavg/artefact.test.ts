@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { parseArtefact } from '#models/artefact.ts';
 import { networkArtefact, type TrainedNetwork } from '#models/fedavg/artefact.ts';
-import { scoreBin } from '#models/metrics/score-histogram.ts';
+import { trueLogit } from '#models/fedavg/losses/loss.ts';
 import { createRowTransform } from '#models/preprocessing/transform.ts';
 import { scorerOf } from '#models/scorer.ts';
+import { rowOfBaseline } from '#models/scoring/row.ts';
 import { DEFAULT_SCALING } from '#models/scoring/scaling.ts';
 import { canonicalJson, parseCanonicalJson } from '#shared/crypto/canonical-json.ts';
 import { dataContract } from '#shared/contract/contract.ts';
@@ -24,7 +25,12 @@ const trained: TrainedNetwork = {
   fit: { means: [0.5, 0.75], deviations: [0.25, 0.125] },
   shape: { inputs: 6, hidden: [], dropout: 0 },
   weights: Float32Array.of(2, -1, 0.5, 0.25, 0.125, -1, -3),
-  holdout: { bad: new Float64Array(400), good: new Float64Array(400) },
+  link: undefined,
+  calibration: {
+    map: { method: 'platt', slope: 1.25, intercept: -0.5 },
+    table: [{ rows: 50, bads: 4, meanPd: 0.0625 }],
+    hosmerLemeshow: { chiSquare: 0.25, degrees: 1, p: 0.6170750774519738 },
+  },
   metrics: { auc: 0.75, logLoss: 0.1 },
   scaling: DEFAULT_SCALING,
   cutoffs: undefined,
@@ -63,37 +69,26 @@ describe('the artefact of a network', () => {
     expect(row[2]).toBeCloseTo(Math.exp(onScale) - 1, 6);
   });
 
-  test('tells how its PDs did on the hold-out rows, in at most ten groups of 20 rows or more', () => {
-    const bad = new Float64Array(400);
-    const good = new Float64Array(400);
-    for (let i = 0; i < 60; i++) {
-      bad[scoreBin(-3 + i / 15, 400)]! += 1;
-      good[scoreBin(-3 + i / 15, 400)]! += 4;
-    }
-    const { calibration } = parseArtefact(networkArtefact({ ...trained, holdout: { bad, good } }));
-    expect(calibration.map).toEqual({ method: 'identity' });
-    const rows = calibration.table.map((group) => group.rows);
-    expect(rows.length).toBeLessThanOrEqual(10);
-    expect(rows.length).toBeGreaterThan(5);
-    expect(Math.min(...rows)).toBeGreaterThanOrEqual(20);
-    expect(rows.reduce((a, b) => a + b, 0)).toBe(300);
-    // scores run from −3 to 1
-    expect(calibration.table[0]!.meanPd).toBeGreaterThan(1 / (1 + Math.exp(3)) - 0.005);
-    expect(calibration.table.at(-1)!.meanPd).toBeLessThan(1 / (1 + Math.exp(-1)) + 0.005);
-    expect(calibration.hosmerLemeshow.degrees).toBe(rows.length);
-    expect(calibration.hosmerLemeshow.p).toBeLessThan(0.01); // one in five is bad at every score
+  test('carries the calibration record as it is', () => {
+    expect(read.calibration).toEqual(trained.calibration);
   });
 
-  test('says nothing of calibration when hardly any row was kept back', () => {
-    const bad = new Float64Array(400).fill(1, 100, 119);
-    const { calibration } = parseArtefact(
-      networkArtefact({ ...trained, holdout: { bad, good: new Float64Array(400) } }),
-    );
-    expect(calibration).toEqual({
-      map: { method: 'identity' },
-      table: [],
-      hosmerLemeshow: { chiSquare: 0, degrees: 0, p: 1 },
-    });
+  test.each([
+    { kind: 'class-weighted', badWeight: 4 },
+    { kind: 'focal', alpha: 0.75, gamma: 2 },
+  ] as const)('trained on the loss %j scores by log-odds of the true PD, and so do its reasons', (link) => {
+    const bent = scorerOf(parseArtefact(networkArtefact({ ...trained, link })));
+    const plain = scorerOf(read);
+    const row = Float64Array.of(33, 2, 1200);
+    expect(bent.logit(row)).toBe(trueLogit(link, plain.logit(row)));
+    const base = rowOfBaseline(contract, read.baseline.row);
+    const parts = bent.contributions(row).reduce((a, b) => a + b, 0);
+    expect(parts).toBeCloseTo(bent.logit(row) - bent.logit(base), 6);
+  });
+
+  test('says nothing of a loss that bends nothing', () => {
+    if (read.kind !== 'network') throw new Error('not a network');
+    expect(Object.keys(read.parameters).sort()).toEqual(['network', 'weights']);
   });
 
   test('with weights or inputs that are not its network’s is refused', () => {

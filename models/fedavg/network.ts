@@ -4,13 +4,18 @@
  * and every auditor start from one network. Neither an engine nor data is needed here; `train-network.ts`
  * trains it, `score-network.ts` runs it.
  *
- *   z₁ = x·W₁ + b₁,  aₗ = dropout(relu(zₗ)),  zₗ₊₁ = aₗ·Wₗ₊₁ + bₗ₊₁,  logit = z of the last layer
+ *   z₁ = x·W₁ + b₁,  aₗ = dropout(f(zₗ)),  zₗ₊₁ = aₗ·Wₗ₊₁ + bₗ₊₁,  logit = z of the last layer
+ *
+ * f is relu, max(0, z), unless the shape says sigmoid or linear (no f at all) of a layer.
  *
  * The flat vector holds the layers in order; of each the kernel [inputs, outputs], row-major, then the bias
  * [outputs]. The last layer has one output, the logit of default. 3 inputs and hidden [2] make 11 numbers:
  * W₁ (3×2), b₁ (2), W₂ (2×1), b₂ (1). Dropout has no parameters.
  */
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
+
+export const ACTIVATIONS = ['relu', 'sigmoid', 'linear'] as const;
+export type Activation = (typeof ACTIVATIONS)[number];
 
 export interface NetworkShape {
   /** Number of features. */
@@ -19,6 +24,20 @@ export interface NetworkShape {
   readonly hidden: readonly number[];
   /** Probability that a hidden unit is left out of a training step, in [0, 1). */
   readonly dropout: number;
+  /** Of each hidden layer; relu where not given. */
+  readonly activations?: readonly Activation[] | undefined;
+  /** Of each hidden layer, where `dropout` is not that of all. */
+  readonly dropouts?: readonly number[] | undefined;
+}
+
+/** @param layer hidden layers from 0 */
+export function activationOf({ activations }: NetworkShape, layer: number): Activation {
+  return activations?.[layer] ?? 'relu';
+}
+
+/** The dropout of each hidden layer. */
+export function dropoutsOf({ hidden, dropout, dropouts }: NetworkShape): number[] {
+  return hidden.map((_, layer) => dropouts?.[layer] ?? dropout);
 }
 
 /** Where one layer lies in the flat vector. */

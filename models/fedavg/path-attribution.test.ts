@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { trueLogit } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
 import { createPathAttribution } from '#models/fedavg/path-attribution.ts';
 import { createNetworkScorer } from '#models/fedavg/score-network.ts';
@@ -31,6 +32,49 @@ describe('integrated gradients', () => {
       }
     },
   );
+
+  test.each([[['linear', 'relu']], [['sigmoid', 'relu']], [['relu', 'sigmoid']]] as const)(
+    'behind activations %j sum to the change of the logit, and that is the scorer’s',
+    (activations) => {
+      const { shape: plain, weights } = networkOf(7, [9, 4]);
+      const shape = { ...plain, activations };
+      const { attribute, logit } = createPathAttribution(shape, weights);
+      const score = createNetworkScorer(shape, weights);
+      // pieces are exact; through a sigmoid it is the midpoint rule
+      const tolerance = activations.includes('sigmoid' as never) ? 2e-3 : 1e-7;
+      for (let draw = 0; draw < 20; draw++) {
+        const x = uniform(7, 'f x', draw);
+        const b = uniform(7, 'f b', draw);
+        expect(logit(x)).toBe(score(x, 1)[0]);
+        expect(Math.abs(sum(attribute(x, [b])) - (logit(x) - logit(b)))).toBeLessThan(tolerance);
+      }
+    },
+  );
+
+  test.each([
+    [{ kind: 'focal', alpha: 0.75, gamma: 2 } as const],
+    [{ kind: 'class-weighted', badWeight: 19 } as const],
+  ])('behind the link %j are those of the log-odds it leads to', (link) => {
+    const { shape, weights } = networkOf(6, [9, 4]);
+    const bent = createPathAttribution(shape, weights, link);
+    const { logit } = createPathAttribution(shape, weights);
+    const x = uniform(6, 'link x');
+    const b = uniform(6, 'link b');
+    expect(bent.logit(x)).toBe(trueLogit(link, logit(x)));
+    const parts = bent.attribute(x, [b]);
+    expect(sum(parts)).toBeCloseTo(bent.logit(x) - bent.logit(b), 7);
+    // by small differences along the line, input by input
+    const expected = new Float64Array(6);
+    const steps = 4000;
+    const at = (alpha: number, shifted: number, by: number) =>
+      bent.logit(b.map((value, i) => value + alpha * (x[i]! - value) + (i === shifted ? by : 0)));
+    for (let step = 0; step < steps; step++) {
+      const alpha = (step + 0.5) / steps;
+      for (let i = 0; i < 6; i++)
+        expected[i]! += ((x[i]! - b[i]!) * (at(alpha, i, 1e-3) - at(alpha, i, -1e-3))) / 2e-3 / steps;
+    }
+    parts.forEach((part, i) => expect(Math.abs(part - expected[i]!)).toBeLessThan(2e-3));
+  });
 
   test('are weight times change where the network is a logistic regression', () => {
     const weights = Float32Array.of(0.8, -1.2, 0.5, -2);

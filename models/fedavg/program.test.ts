@@ -3,6 +3,7 @@
  * clips of 1 keep every number exact in the ring.
  */
 import { describe, expect, test } from 'vitest';
+import { parseArtefact } from '#models/artefact.ts';
 import { initialWeights, type NetworkShape } from '#models/fedavg/network.ts';
 import type { FedavgSettingsInput } from '#models/fedavg/settings.ts';
 import type { Answer } from '#models/program.ts';
@@ -34,7 +35,7 @@ function machineOf(
   features = contract.features,
 ): RunMachine {
   const of = { ...contract, features };
-  const participants = Array.from({ length: banks }, (_, i) => `bank-${i}`);
+  const participants = Array.from({ length: banks }, (_, i) => `bank-${String(i).padStart(4, '0')}`);
   const parsed = plan.parse({
     v: 1,
     name: 'spring',
@@ -85,6 +86,37 @@ function judged(logLoss: number, swapped = 0): Record<string, number[]> {
   };
 }
 
+/**
+ * The same for the evaluation of candidates, by name: a log-loss, and how many of ten pairs are swapped. Half of the
+ * rows calibrate. In the fields' own units, quanta of 2^-20.
+ */
+function evaluated(
+  candidates: Readonly<Record<string, readonly [number, number?]>>,
+): Record<string, number[]> {
+  const fields: Record<string, number[]> = {};
+  for (const [name, [logLoss, swapped = 0]] of Object.entries(candidates)) {
+    const { holdoutBad, holdoutGood } = judged(0, swapped) as Record<'holdoutBad' | 'holdoutGood', number[]>;
+    for (const half of ['Fit', 'Judge']) {
+      fields[`${name}${half}Bad`] = holdoutBad;
+      fields[`${name}${half}Good`] = holdoutGood;
+      // all rows of bin 100 at −4, all of bin 300 at 4
+      fields[`${name}${half}Logits`] = Array<number>(BINS)
+        .fill(0)
+        .with(100, -4 * 10 * 2 ** 20)
+        .with(300, 4 * 10 * 2 ** 20);
+    }
+    fields[`${name}LogLoss`] = [Math.round(logLoss * 40 * 2 ** 20)];
+    fields[`${name}Brier`] = [4 * 2 ** 20];
+    fields[`${name}Pd`] = [20 * 2 ** 20];
+  }
+  return fields;
+}
+
+/** One figure for each candidate that evaluate asks about. */
+function candidatesOf(machine: RunMachine): string[] {
+  return Object.keys(machine.asked!.question.tensors);
+}
+
 function trained(rows: number, change: readonly number[], rowsCap = 1024): Record<string, number[]> {
   return { exampleCount: [rows], delta: change.map((d) => (rows / rowsCap) * d) };
 }
@@ -97,7 +129,11 @@ function atTraining(settings: Partial<FedavgSettingsInput> = {}, banks = 2): Run
   return machine;
 }
 
-const weightsOf = (machine: RunMachine) => [...machine.asked!.question.tensors['weights']!];
+/** Of the question to train, or of the last model in the question to evaluate. */
+const weightsOf = (machine: RunMachine) => {
+  const { weights, last } = machine.asked!.question.tensors;
+  return [...(weights ?? last)!];
+};
 const kindOf = (machine: RunMachine) => machine.asked?.question.kind ?? 'done';
 
 function artefactOf(machine: RunMachine) {
@@ -132,7 +168,7 @@ describe('the questions', () => {
       give(machine, answer({ ...judged(0.5), ...trained(100, [0, 0, 0]) }));
     }
     kinds.push(kindOf(machine));
-    give(machine, answer(judged(0.4)));
+    give(machine, answer(evaluated({ best: [0.5], last: [0.4] })));
     expect([...kinds, kindOf(machine)]).toEqual(['means', 'spreads', 'train', 'train', 'evaluate', 'done']);
     expect(machine.finished!.reason).toBe('all 2 rounds done');
   });
@@ -281,17 +317,115 @@ describe('server momentum', () => {
   });
 });
 
-describe('stopping', () => {
-  /** Plays rounds of training with these log-losses; the change of round r is 2^-(r+3) in each weight. */
-  function play(machine: RunMachine, logLosses: readonly number[], swapped: readonly number[] = []): number {
-    let round = 0;
-    while (machine.asked !== undefined) {
-      const loss = judged(logLosses[round] ?? 9, swapped[round] ?? 3);
-      const change = Array<number>(3).fill(2 ** -(round + 3));
-      give(machine, answer(kindOf(machine) === 'train' ? { ...loss, ...trained(256, change) } : loss));
-      round++;
+describe('another server optimiser', () => {
+  test('takes the average for a gradient: FedAdam by hand, two rounds', () => {
+    const settings = { optimizer: 'fedadam', learningRate: 0.5, beta1: 0.5, beta2: 0.75, tau: 0.25 } as const;
+    const machine = atTraining({ server: settings });
+    let w = weightsOf(machine)[0]!;
+    let [m, v] = [0, 0.0625];
+    for (const change of [0.5, -0.25]) {
+      give(machine, answer({ ...judged(0.5), ...trained(512, [change, 0, 0]) }));
+      m = 0.5 * m + 0.5 * change;
+      v = 0.75 * v + 0.25 * change * change;
+      w += (0.5 * m) / (Math.sqrt(v) + 0.25);
+      expectClose([weightsOf(machine)[0]!], [w], 1e-6);
     }
-    return round;
+  });
+});
+
+describe('the last question', () => {
+  const done = (settings: Partial<FedavgSettingsInput>, ...banks: Answer[]): RunMachine => {
+    const machine = atTraining({ stop: { rounds: 1 }, ...settings });
+    give(machine, answer({ ...judged(0.6), ...trained(64, [0.5, 0, 0]) }));
+    give(machine, ...banks);
+    return machine;
+  };
+  const artefact = (machine: RunMachine) =>
+    parseArtefact(JSON.parse(new TextDecoder().decode(machine.finished!.artefact)));
+
+  test('asks about the best model so far and the last one, after early stopping about the best alone', () => {
+    const late = atTraining({ stop: { rounds: 1 } });
+    give(late, answer({ ...judged(0.6), ...trained(64, [0, 0, 0]) }));
+    expect(candidatesOf(late)).toEqual(['best', 'last']);
+    expect(late.asked!.question.settings).toMatchObject({ rounds: { best: 0, last: 1 } });
+    const early = atTraining({ stop: { rounds: 9, patience: 1 } });
+    give(early, answer({ ...judged(0.6), ...trained(64, [0, 0, 0]) }));
+    give(early, answer({ ...judged(0.7), ...trained(64, [0, 0, 0]) }));
+    expect(candidatesOf(early)).toEqual(['best']);
+    expect(early.asked!.question.settings).toMatchObject({ rounds: { best: 0 } });
+  });
+
+  test('brings the artefact its calibration record: Platt’s line through both groups of rows', () => {
+    // of 40 banks' rows at −4 one in ten is bad, at 4 nine in ten: log-odds of ∓ln 9
+    const banks = Array.from({ length: 40 }, () => answer(evaluated({ best: [0.6], last: [0.5, 1] })));
+    const { calibration, metrics } = artefact(done({}, ...banks));
+    expect(calibration.map).toMatchObject({ method: 'platt' });
+    if (calibration.map.method !== 'platt') throw new Error('not a line');
+    expect(calibration.map.slope).toBeCloseTo(Math.log(9) / 4, 8);
+    expect(calibration.map.intercept).toBeCloseTo(0, 8);
+    expect(calibration.table.map(({ rows, bads }) => [rows, bads])).toEqual([
+      [400, 40],
+      [400, 360],
+    ]);
+    calibration.table.forEach(({ meanPd }, i) => expect(meanPd).toBeCloseTo([0.1, 0.9][i]!, 8));
+    expect(calibration.hosmerLemeshow.p).toBeCloseTo(1, 6);
+    expect(metrics).toMatchObject({ trainingRound: 1, holdoutRows: 1600, brier: 0.1, meanPd: 0.5 });
+    expect(metrics['calibrationSlope']).toBeCloseTo(1, 6);
+  });
+
+  test('leaves PDs as they are when the plan says so', () => {
+    const banks = Array.from({ length: 40 }, () => answer(evaluated({ best: [0.6], last: [0.5, 1] })));
+    expect(artefact(done({ calibration: 'identity' }, ...banks)).calibration.map).toEqual({
+      method: 'identity',
+    });
+  });
+
+  test('publishes no group of fewer rows than kMin', () => {
+    const few = [answer(evaluated({ best: [0.6], last: [0.5, 1] }))]; // ten rows at each score and half
+    expect(artefact(done({ kMin: 11 }, ...few)).calibration.table.map(({ rows }) => rows)).toEqual([20]);
+    expect(artefact(done({ kMin: 21 }, ...few)).calibration.table).toEqual([]);
+  });
+
+  test('makes no model of a loss that bends PDs, unless it brings a calibration record', () => {
+    const loss = { kind: 'focal', alpha: 0.75, gamma: 2 } as const;
+    const few = answer(evaluated({ best: [0.6], last: [0.5, 1] }));
+    expect(() => done({ kMin: 21, local: { loss } }, few)).toThrow(
+      expect.objectContaining({ code: 'DATA_SOURCE' }),
+    );
+    const read = artefact(done({ kMin: 20, local: { loss } }, few));
+    expect(read.kind === 'network' && read.parameters.link).toEqual(loss);
+  });
+
+  test('fits the ring for up to 1024 banks', () => {
+    for (const banks of [1, 128, 129, 1024]) {
+      const machine = atTraining({ stop: { rounds: 1 } }, banks);
+      give(machine, answer({ ...judged(0.6), ...trained(64, [0, 0, 0]) }));
+      expect(kindOf(machine)).toBe('evaluate');
+      const { clip } = machine.asked!.question.fields.find(({ name }) => name === 'bestFitBad')!;
+      expect(clip).toBeGreaterThan(250_000);
+    }
+  });
+});
+
+describe('stopping', () => {
+  /**
+   * Plays rounds of training with these log-losses; the change of round r is 2^-(r+3) in each weight.
+   * @returns questions answered
+   */
+  function play(machine: RunMachine, logLosses: readonly number[], swapped: readonly number[] = []): number {
+    let questions = 0;
+    for (; machine.asked !== undefined; questions++) {
+      const change = Array<number>(3).fill(2 ** -(questions + 3));
+      const figures = (round: number) => [logLosses[round] ?? 9, swapped[round] ?? 3] as const;
+      if (kindOf(machine) === 'train') {
+        give(machine, answer({ ...judged(...figures(questions)), ...trained(256, change) }));
+        continue;
+      }
+      const { rounds } = machine.asked.question.settings as { rounds: Record<string, number> };
+      const again = Object.entries(rounds).map(([name, round]) => [name, figures(round)]);
+      give(machine, answer(evaluated(Object.fromEntries(again))));
+    }
+    return questions;
   }
 
   /** The weights after so many of the rounds above. */
@@ -322,7 +456,7 @@ describe('stopping', () => {
   test('out of patience comes after so many rounds without a better model', () => {
     const machine = atTraining({ stop: { rounds: 50, patience: 2 } });
     // best in round 1, then again in round 3; rounds 4 and 5 are worse
-    expect(play(machine, [0.9, 0.7, 0.8, 0.6, 0.65, 0.61, 0.1])).toBe(6);
+    expect(play(machine, [0.9, 0.7, 0.8, 0.6, 0.65, 0.61, 0.1])).toBe(7);
     expect(machine.finished!.reason).toMatch(/did not improve for 2 rounds/);
     expectClose(artefactOf(machine).weights, weightsAfter(3));
   });
@@ -336,7 +470,7 @@ describe('stopping', () => {
   test('at the target takes the model that reached it, though an earlier one has the lower log-loss', () => {
     const machine = atTraining({ stop: { rounds: 50, targetAuc: 0.9 } });
     // of ten bads and goods 3, 3, 2 and at last none lie on the wrong side
-    expect(play(machine, [0.5, 0.6, 0.7, 0.8, 0.1], [3, 3, 2, 0])).toBe(4);
+    expect(play(machine, [0.5, 0.6, 0.7, 0.8, 0.1], [3, 3, 2, 0])).toBe(5);
     expect(machine.finished!.reason).toMatch(/reached the target of 0\.9/);
     expect(artefactOf(machine).metrics).toMatchObject({ trainingRound: 3, auc: 1 });
     expectClose(artefactOf(machine).weights, weightsAfter(3));
@@ -345,7 +479,7 @@ describe('stopping', () => {
   test('at the target needs the target itself, not more', () => {
     const auc = (9 * 9 + 9) / 100; // one of ten on the wrong side
     const reached = atTraining({ stop: { rounds: 2, targetAuc: auc } });
-    expect(play(reached, [0.5, 0.5, 0.5], [1, 1, 1])).toBe(1);
+    expect(play(reached, [0.5, 0.5, 0.5], [1, 1, 1])).toBe(2);
     const missed = atTraining({ stop: { rounds: 2, targetAuc: auc + 0.001 } });
     expect(play(missed, [0.5, 0.5, 0.5], [1, 1, 1])).toBe(3);
   });
@@ -374,9 +508,11 @@ describe('many rounds', () => {
           expectClose(weightsOf(machine), weights, 1e-5);
           const losses = Array.from({ length: 3 }, () => generator.nextUnit());
           const loss = losses[0]! + losses[1]! + losses[2]!;
+          const earlier = best.loss;
           if (loss < best.loss) best = { loss, weights };
           if (round === rounds) {
-            give(machine, ...losses.map((l) => answer(judged(l))));
+            // figures of the best so far, as they were; those of the last are new
+            give(machine, ...losses.map((l) => answer(evaluated({ best: [earlier / 3], last: [l] }))));
             break;
           }
           const banks = losses.map(() => ({
@@ -428,6 +564,28 @@ describe('settings', () => {
       'brier',
       'pd',
     ]);
+  });
+
+  test('may give the network as layers, for as many inputs as the contract makes', () => {
+    const layers = (inputs: number) => [
+      {
+        class_name: 'Dense',
+        config: { units: 3, activation: 'sigmoid', batch_input_shape: [null, inputs] },
+      },
+      { class_name: 'Dense', config: { units: 1, activation: 'sigmoid' } },
+    ];
+    const machine = atTraining({ network: { layers: layers(2) }, stop: { rounds: 1 } });
+    expect(machine.asked!.question.settings).toMatchObject({
+      shape: { inputs: 2, hidden: [3], dropout: 0, activations: ['sigmoid'] },
+    });
+    const none = Array<number>(13).fill(0);
+    give(machine, answer({ ...judged(0.6), ...trained(64, none) }));
+    give(machine, answer(evaluated({ best: [0.6], last: [0.5, 1] })));
+    const read = parseArtefact(JSON.parse(new TextDecoder().decode(machine.finished!.artefact)));
+    expect(read.kind === 'network' && read.parameters.network.activations).toEqual(['sigmoid']);
+    expect(() => machineOf({ network: { layers: layers(3) } })).toThrow(
+      expect.objectContaining({ code: 'PLAN' }),
+    );
   });
 
   test('that are extreme still fit the ring, for up to 1024 banks', () => {

@@ -8,13 +8,21 @@
  *
  *   exampleCount = n,   delta = (n / rowsCap) · clamp(w_local − w, ±clip)
  *
- * so that the sum gives  v ← momentum · v + Σ delta · rowsCap / Σ n,  w ← w + v : the average weighted by
- * rows, without anybody learning one bank's n. The model with the lowest hold-out log-loss is the result, or the first
+ * so that the sum gives  Δ = Σ delta · rowsCap / Σ n : the average weighted by rows, without anybody learning one
+ * bank's n. What is done with Δ is the server's optimiser (`server/`): w ← w + Δ in the simplest case. The model with the lowest hold-out log-loss is the result, or the first
  * that reaches the target.
+ *
+ * Figures between rounds are cheap: two histograms and three sums. The last question, evaluate, carries the model
+ * chosen (or, when all rounds are done, the best so far and the last, which nobody has judged yet) and brings what the
+ * artefact tells of it: a calibration map fitted to one half of the hold-out rows and judged on the other. As the
+ * same rows chose among the rounds, the figures flatter the model by as much as that choice can.
  */
 import { parseFedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';
+import { serverStep, type ServerState } from '#models/fedavg/server/server-step.ts';
+import { linkOf } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
 import { networkArtefact } from '#models/fedavg/artefact.ts';
+import { evaluationFields, holdoutRowsMax, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { discriminationOf } from '#models/metrics/score-histogram.ts';
 import {
   meansQuestion,
@@ -25,6 +33,7 @@ import {
 } from '#models/preprocessing/moments.ts';
 import { inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
+import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { largestScale, type Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
@@ -40,12 +49,14 @@ interface Common {
   readonly shape: NetworkShape;
 }
 
-interface Judged {
+/** A model that may become the result. */
+interface Candidate {
   readonly weights: Float32Array;
-  readonly logLoss: number;
   readonly round: number;
-  readonly metrics: Metrics;
-  readonly holdout: { readonly bad: Float64Array; readonly good: Float64Array };
+}
+
+interface Judged extends Candidate {
+  readonly logLoss: number;
 }
 
 export type FedavgState = Common &
@@ -53,21 +64,28 @@ export type FedavgState = Common &
     | { readonly phase: 'means' }
     | { readonly phase: 'spreads'; readonly means: Means; readonly present: readonly number[] }
     | {
-        readonly phase: 'train' | 'evaluate';
+        readonly phase: 'train';
         readonly fit: Standardisation;
         /** Rounds of training behind `weights`. */
         readonly round: number;
         readonly weights: Float32Array;
-        readonly velocity: Float32Array | undefined;
+        /** What the server's optimiser remembers. */
+        readonly server: ServerState | undefined;
         /** An array of an earlier round that nothing refers to any more. */
         readonly spare: Float32Array | undefined;
         readonly best: Judged | undefined;
-        /** Why `evaluate` is the last question. */
+      }
+    | {
+        readonly phase: 'evaluate';
+        readonly fit: Standardisation;
+        /** The earlier one is taken where they are equal. */
+        readonly candidates: Readonly<Record<string, Candidate>>;
+        /** Why training ended. */
         readonly reason: string;
       }
   );
 
-type TrainingState = Extract<FedavgState, { phase: 'train' | 'evaluate' }>;
+type InPhase<Phase extends FedavgState['phase']> = Extract<FedavgState, { phase: Phase }>;
 
 export const fedavg: Program<FedavgState> = {
   name: 'fedavg',
@@ -76,7 +94,7 @@ export const fedavg: Program<FedavgState> = {
 
   begin(setup) {
     const settings = parseFedavgSettings(setup.settings);
-    const shape = { inputs: inputNames(setup.contract).length, ...settings.network };
+    const shape = shapeFor(setup, settings);
     return {
       kind: 'ask',
       state: { setup, settings, shape, phase: 'means' },
@@ -94,12 +112,24 @@ export const fedavg: Program<FedavgState> = {
       case 'train':
         return afterTraining(state, sum);
       case 'evaluate':
-        return finish(judge(state, sum), state.reason);
+        return finish(state, sum);
     }
   },
 };
 
-function afterMeans(state: Extract<FedavgState, { phase: 'means' }>, sum: RingSum): Step<FedavgState> {
+/** @throws FederationError PLAN when the plan's layers are made for other inputs than the contract makes */
+function shapeFor({ contract }: ProgramSetup, { network }: FedavgSettings): NetworkShape {
+  const inputs = inputNames(contract).length;
+  if (network.inputs !== undefined && network.inputs !== inputs) {
+    throw new FederationError(
+      'PLAN',
+      `program.settings.network.layers: expected ${inputs} inputs, those of the contract, got ${network.inputs}`,
+    );
+  }
+  return { ...network, inputs };
+}
+
+function afterMeans(state: InPhase<'means'>, sum: RingSum): Step<FedavgState> {
   const { setup, settings, shape } = state;
   const { present, ...means } = readMeans(sum, setup.contract);
   const metrics = { rows: means.rows, badRate: means.badRate };
@@ -118,7 +148,7 @@ function startTraining(
   metrics: Metrics,
 ): Step<FedavgState> {
   const weights = initialWeights(shape, setup.seed);
-  return ask(
+  return askTraining(
     {
       setup,
       settings,
@@ -127,67 +157,51 @@ function startTraining(
       fit,
       round: 0,
       weights,
-      velocity: undefined,
+      server: undefined,
       spare: undefined,
       best: undefined,
-      reason: '',
     },
     metrics,
   );
 }
 
-function afterTraining(state: TrainingState, sum: RingSum): Step<FedavgState> {
-  const judged = judge(state, sum);
+function afterTraining(state: InPhase<'train'>, sum: RingSum): Step<FedavgState> {
+  const { current, best, metrics } = judge(state, sum);
   const { stop } = state.settings;
-  const auc = judged.metrics['auc'];
+  const auc = metrics['auc'];
   if (stop.targetAuc !== undefined && auc !== undefined && auc >= stop.targetAuc) {
-    return finish(judged, `hold-out AUC reached the target of ${stop.targetAuc}`, judged.current);
+    const reason = `hold-out AUC reached the target of ${stop.targetAuc}`;
+    return askEvaluation(state, { best: current }, reason, metrics);
   }
-  if (stop.patience !== undefined && state.round - judged.best.round >= stop.patience) {
-    return finish(judged, `hold-out log-loss did not improve for ${stop.patience} rounds`);
+  if (stop.patience !== undefined && state.round - best.round >= stop.patience) {
+    const reason = `hold-out log-loss did not improve for ${stop.patience} rounds`;
+    return askEvaluation(state, { best }, reason, metrics);
   }
   const round = state.round + 1;
-  const { weights, velocity } = serverStep(state, sum);
-  const { best } = judged;
+  const { weights, server } = afterAverage(state, sum);
+  if (round >= stop.rounds) {
+    const candidates = { best, last: { weights, round } };
+    return askEvaluation(state, candidates, `all ${stop.rounds} rounds done`, metrics);
+  }
   const spare = [state.weights, state.best?.weights].find((array) => array !== best.weights);
-  const last = round >= stop.rounds;
-  const reason = last ? `all ${stop.rounds} rounds done` : '';
-  return ask(
-    { ...state, phase: last ? 'evaluate' : 'train', round, weights, velocity, spare, best, reason },
-    judged.metrics,
-  );
+  return askTraining({ ...state, round, weights, server, spare, best }, metrics);
 }
 
-/** One server step, in float64, each result rounded once to float32. */
-function serverStep(
-  state: TrainingState,
-  sum: RingSum,
-): { weights: Float32Array; velocity: Float32Array | undefined } {
+/** The weights after the server's step on the average that the sum holds. */
+function afterAverage(state: InPhase<'train'>, sum: RingSum): { weights: Float32Array; server: ServerState } {
   const rows = sum.number('exampleCount');
   if (!(rows > 0)) throw new FederationError('DATA_SOURCE', 'the banks together have no rows to train on');
   const deltas = sum.integers('delta');
   const scale = sum.fields.find((f) => f.name === 'delta')!.scale;
   const factor = state.settings.rowsCap / rows / scale;
-  const { momentum } = state.settings.server;
-  const old = state.weights;
-  const weights = state.spare ?? new Float32Array(old.length);
-  if (momentum === 0) {
-    for (let i = 0; i < weights.length; i++) weights[i] = old[i]! + deltas[i]! * factor;
-    return { weights, velocity: undefined };
-  }
-  const velocity = state.velocity ?? new Float32Array(old.length); // ours to change: `next` consumes its state
-  for (let i = 0; i < weights.length; i++) {
-    velocity[i] = momentum * velocity[i]! + deltas[i]! * factor;
-    weights[i] = old[i]! + velocity[i]!;
-  }
-  return { weights, velocity };
+  const weights = state.spare ?? new Float32Array(state.weights.length);
+  // the server's state is ours to change: `next` consumes its own
+  const server = serverStep(state.settings.server, state.server, deltas, factor, state.weights, weights);
+  return { weights, server };
 }
 
 /** Reads how the model that was sent out did on the banks' hold-out rows. */
-function judge(
-  state: TrainingState,
-  sum: RingSum,
-): TrainingState & { current: Judged; best: Judged; metrics: Metrics } {
+function judge(state: InPhase<'train'>, sum: RingSum): { current: Judged; best: Judged; metrics: Metrics } {
   const bad = sum.numbers('holdoutBad');
   const good = sum.numbers('holdoutGood');
   const bads = bad.reduce((a, b) => a + b, 0);
@@ -201,19 +215,14 @@ function judge(
   }
   Object.assign(metrics, discriminationOf(bad, good) ?? {});
   const logLoss = metrics['logLoss'] ?? Infinity;
-  const current = { weights: state.weights, logLoss, round: state.round, metrics, holdout: { bad, good } };
+  const current = { weights: state.weights, logLoss, round: state.round };
   const best = state.best === undefined || logLoss < state.best.logLoss ? current : state.best;
-  return { ...state, current, best, metrics };
+  return { current, best, metrics };
 }
 
-function ask(state: TrainingState, metrics: Metrics): Step<FedavgState> {
-  const { setup, settings, shape, fit, round, weights, phase } = state;
-  const holdout: Field[] = [
-    { name: 'holdoutBad', length: SCORE_BINS, scale: 1, clip: HOLDOUT_ROWS_MAX, rounding: 'nearest' },
-    { name: 'holdoutGood', length: SCORE_BINS, scale: 1, clip: HOLDOUT_ROWS_MAX, rounding: 'nearest' },
-    ...['logLoss', 'brier', 'pd'].map((name) => holdoutSum(name, setup.participants)),
-  ];
-  const training: Field[] = [
+function askTraining(state: InPhase<'train'>, metrics: Metrics): Step<FedavgState> {
+  const { setup, settings, shape, fit, round, weights } = state;
+  const fields: Field[] = [
     { name: 'exampleCount', length: 1, scale: 1, clip: settings.rowsCap, rounding: 'nearest' },
     {
       name: 'delta',
@@ -222,14 +231,41 @@ function ask(state: TrainingState, metrics: Metrics): Step<FedavgState> {
       clip: settings.clip,
       rounding: 'stochastic',
     },
+    { name: 'holdoutBad', length: SCORE_BINS, scale: 1, clip: HOLDOUT_ROWS_MAX, rounding: 'nearest' },
+    { name: 'holdoutGood', length: SCORE_BINS, scale: 1, clip: HOLDOUT_ROWS_MAX, rounding: 'nearest' },
+    ...['logLoss', 'brier', 'pd'].map((name) => holdoutSum(name, setup.participants)),
   ];
   const question: Question = {
-    kind: phase,
+    kind: 'train',
     ring: 'u32',
-    fields: phase === 'train' ? [...training, ...holdout] : holdout,
-    settings: { round, fit, shape: { ...shape, hidden: [...shape.hidden] }, local: settings.local },
+    fields,
+    settings: { round, fit, shape: shape as unknown as Json, local: settings.local },
     tensors: { weights },
   };
+  return { kind: 'ask', state, question, metrics };
+}
+
+/** @param candidates by the prefix of their fields, the earlier round first */
+function askEvaluation(
+  { setup, settings, shape, fit }: InPhase<'train'>,
+  candidates: Readonly<Record<string, Candidate>>,
+  reason: string,
+  metrics: Metrics,
+): Step<FedavgState> {
+  const named = Object.entries(candidates);
+  const rowsMax = Math.min(HOLDOUT_ROWS_MAX, holdoutRowsMax(setup.participants));
+  const question: Question = {
+    kind: 'evaluate',
+    ring: 'u64',
+    fields: named.flatMap(([name]) => evaluationFields(name, rowsMax)),
+    settings: {
+      rounds: Object.fromEntries(named.map(([name, { round }]) => [name, round])),
+      fit,
+      shape: shape as unknown as Json,
+    },
+    tensors: Object.fromEntries(named.map(([name, { weights }]) => [name, weights])),
+  };
+  const state: FedavgState = { setup, settings, shape, phase: 'evaluate', fit, candidates, reason };
   return { kind: 'ask', state, question, metrics };
 }
 
@@ -238,15 +274,29 @@ function holdoutSum(name: string, participants: number): Field {
   return { name, length: 1, scale: largestScale('u32', participants, clip), clip, rounding: 'nearest' };
 }
 
+/** @throws FederationError DATA_SOURCE when a network whose loss bends PDs has no record of its calibration */
 function finish(
-  state: TrainingState & { best: Judged },
-  reason: string,
-  chosen = state.best,
+  { setup, settings, shape, fit, candidates, reason }: InPhase<'evaluate'>,
+  sum: RingSum,
 ): Step<FedavgState> {
-  const { weights, metrics, holdout } = chosen;
-  const { setup, fit, shape, settings } = state;
-  const { scaling, cutoffs } = settings;
-  const { contract } = setup;
-  const artefact = networkArtefact({ contract, fit, shape, weights, holdout, metrics, scaling, cutoffs });
+  const { kMin, calibration: method, scaling, cutoffs } = settings;
+  const judged = Object.entries(candidates).map(([name, candidate]) => {
+    const evaluation = readEvaluation(name, sum, { method, kMin });
+    return { ...candidate, ...evaluation, logLoss: evaluation.metrics['logLoss'] ?? Infinity };
+  });
+  const { weights, round, calibration, ...chosen } = judged.reduce((a, b) => (b.logLoss < a.logLoss ? b : a));
+  const link = linkOf(settings.local.loss);
+  if (link !== undefined && calibration.table.length === 0) {
+    throw new FederationError(
+      'DATA_SOURCE',
+      `a network trained on ${link.kind} loss needs a calibration record: expected ${kMin} hold-out rows or more ` +
+        'to judge it on; raise holdoutFraction',
+    );
+  }
+  const metrics = { trainingRound: round, ...chosen.metrics };
+  const artefact = networkArtefact({
+    ...{ contract: setup.contract, fit, shape, weights, link },
+    ...{ calibration, metrics, scaling, cutoffs },
+  });
   return { kind: 'done', result: { artefact, reason }, metrics };
 }

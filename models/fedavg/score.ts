@@ -17,7 +17,7 @@ export function networkWeights({ weights }: NetworkParameters): Float32Array {
 }
 
 /**
- * Contributions are integrated gradients from the baseline row (see `path-attribution.ts`), summed over the inputs
+ * Log-odds are those of the true PD, whatever loss the network was trained on. Contributions are integrated gradients from the baseline row (see `path-attribution.ts`), summed over the inputs
  * of each contract feature.
  * @param baseline a row, as the scorer takes them
  * @throws FederationError SCHEMA | SHAPE when contract, network and weights do not fit each other
@@ -37,7 +37,7 @@ export function createNetworkModelScorer(
       `the contract makes ${inputCount} inputs, the network takes ${network.inputs}`,
     );
   }
-  const paths = createPathAttribution(network, networkWeights(parameters));
+  const paths = createPathAttribution(network, networkWeights(parameters), parameters.link);
   const toInputs = createRowTransform(contract, transform);
   const from = new Float32Array(inputCount);
   toInputs(baseline, from);

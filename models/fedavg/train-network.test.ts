@@ -13,6 +13,7 @@ import {
   type LabelledRows,
   type TrainOptions,
 } from '#models/fedavg/train-network.ts';
+import { lossOf, type Loss } from '#models/fedavg/losses/loss.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
 
 const { tf } = await loadTensorFlow();
@@ -39,6 +40,8 @@ const defaults = {
   learningRate: 1e-3,
   epsilon: 1e-7,
   optimizer: 'adam',
+  loss: { kind: 'cross-entropy' },
+  proximal: 0,
   seed: 's',
 } as const;
 
@@ -50,12 +53,15 @@ async function train(shape: NetworkShape, data: LabelledRows, options: Partial<T
 
 // ————— the oracle: the same mathematics in float64, one row and one weight at a time
 
-/** Mean cross-entropy, straight from its definition. */
+const CROSS_ENTROPY: Loss = { kind: 'cross-entropy' };
+
+/** Mean loss: cross-entropy straight from its definition, others from their own file, tested there. */
 function referenceLoss(
   shape: NetworkShape,
   w: ArrayLike<number>,
   data: LabelledRows,
   masks: Float32Array[],
+  loss: Loss = CROSS_ENTROPY,
 ): number {
   let sum = 0;
   for (let r = 0; r < data.rows; r++) {
@@ -65,10 +71,17 @@ function referenceLoss(
         a.reduce((total, x, i) => total + x * w[kernelAt + i * outputs + o]!, w[biasAt + o]!),
       );
       const mask = masks[l];
-      a = l === shape.hidden.length ? z : z.map((v, o) => Math.max(0, v) * (mask?.[r * outputs + o] ?? 1));
+      const f = {
+        relu: (v: number) => Math.max(0, v),
+        sigmoid: (v: number) => 1 / (1 + Math.exp(-v)),
+        linear: (v: number) => v,
+      };
+      const activation = shape.activations?.[l] ?? 'relu';
+      a = l === shape.hidden.length ? z : z.map((v, o) => f[activation](v) * (mask?.[r * outputs + o] ?? 1));
     }
     const pd = 1 / (1 + Math.exp(-a[0]!));
-    sum -= Math.log(data.bad[r] === 1 ? pd : 1 - pd);
+    if (loss.kind !== 'cross-entropy') sum += lossOf(loss, a[0]!, data.bad[r]!);
+    else sum -= Math.log(data.bad[r] === 1 ? pd : 1 - pd);
   }
   return sum / data.rows;
 }
@@ -79,14 +92,15 @@ function referenceGradient(
   w: ArrayLike<number>,
   data: LabelledRows,
   masks: Float32Array[] = [],
+  loss: Loss = CROSS_ENTROPY,
 ) {
   const h = 1e-6;
   const at = Float64Array.from(w);
   return at.map((value, i) => {
     at[i] = value + h;
-    const above = referenceLoss(shape, at, data, masks);
+    const above = referenceLoss(shape, at, data, masks, loss);
     at[i] = value - h;
-    const below = referenceLoss(shape, at, data, masks);
+    const below = referenceLoss(shape, at, data, masks, loss);
     at[i] = value;
     return (above - below) / (2 * h);
   });
@@ -97,10 +111,18 @@ function engineGradient(
   w: Float32Array,
   data: LabelledRows,
   masks: Float32Array[] = [],
+  loss: Loss = CROSS_ENTROPY,
 ) {
   return tf.tidy(() => {
     const layers = unflatten(tf, layersOf(shape), w);
-    return backward(tf, layers, data, forward(tf, layers, data, masks)).dataSync() as Float32Array;
+    return backward(
+      tf,
+      layers,
+      data,
+      forward(tf, layers, data, masks, shape),
+      loss,
+      shape,
+    ).dataSync() as Float32Array;
   });
 }
 
@@ -121,12 +143,74 @@ describe('one step', () => {
     expect(largestDifference(engineGradient(shape, weights, data), expected)).toBeLessThan(1e-6);
   });
 
+  test('has that gradient behind every activation, with dropouts that differ', () => {
+    const shape: NetworkShape = {
+      ...{ inputs: 4, hidden: [6, 5, 3], dropout: 0 },
+      ...{ activations: ['sigmoid', 'linear', 'relu'], dropouts: [0.3, 0, 0.5] },
+    };
+    const data = makeRows(13, 4);
+    const weights = someWeights(shape);
+    const masks = createDropoutMasks(shape, 13, 's')(13);
+    expect(masks.map((mask) => new Set(mask).size)).toEqual([2, 1, 2]);
+    const expected = referenceGradient(shape, weights, data, masks);
+    expect(largestDifference(engineGradient(shape, weights, data, masks), expected)).toBeLessThan(1e-6);
+    const logits = tf.tidy(() =>
+      forward(tf, unflatten(tf, layersOf(shape), weights), data, [], shape).logits.dataSync(),
+    );
+    const ours = createNetworkScorer(shape, weights)(data.features, data.rows);
+    expect(largestDifference(logits, ours)).toBeLessThan(1e-6);
+  });
+
   test.each(shapes)('has that gradient behind dropout masks too, hidden layers $hidden', (shape) => {
     const data = makeRows(13, 4);
     const weights = someWeights(shape);
     const masks = createDropoutMasks(shape, 20, 's')(13);
     const expected = referenceGradient(shape, weights, data, masks);
     expect(largestDifference(engineGradient(shape, weights, data, masks), expected)).toBeLessThan(1e-6);
+  });
+
+  test.each([
+    { kind: 'class-weighted', badWeight: 6 },
+    { kind: 'focal', alpha: 0.75, gamma: 2 },
+  ] as const)('has the gradient of finite differences, loss $kind', (loss) => {
+    const shape = { inputs: 4, hidden: [5, 3], dropout: 0 };
+    const data = makeRows(13, 4);
+    const weights = someWeights(shape);
+    const expected = referenceGradient(shape, weights, data, [], loss);
+    expect(largestDifference(engineGradient(shape, weights, data, [], loss), expected)).toBeLessThan(1e-6);
+    expect(largestDifference(engineGradient(shape, weights, data), expected)).toBeGreaterThan(0.01);
+  });
+
+  test('of FedProx adds µ times the way from the weights received', async () => {
+    const shape = { inputs: 4, hidden: [3], dropout: 0 };
+    const data = makeRows(50, 4);
+    const start = someWeights(shape);
+    const [learningRate, proximal] = [0.4, 0.9];
+    let w = Float64Array.from(start);
+    for (let step = 0; step < 4; step++) {
+      const gradient = referenceGradient(shape, w, data);
+      w = w.map((value, i) => value - learningRate * (gradient[i]! + proximal * (value - start[i]!)));
+    }
+    const options = { weights: start, batchSize: 50, epochs: 4, optimizer: 'sgd', learningRate } as const;
+    const result = await train(shape, data, { ...options, proximal });
+    expect(largestDifference(result.weights, w)).toBeLessThan(1e-5);
+    expect(largestDifference((await train(shape, data, options)).weights, w)).toBeGreaterThan(1e-3);
+  });
+
+  test('moves no further than the longest gradient allowed, and in the same direction', async () => {
+    const shape = { inputs: 4, hidden: [3], dropout: 0 };
+    const data = makeRows(50, 4);
+    const weights = someWeights(shape);
+    const gradient = referenceGradient(shape, weights, data);
+    const norm = Math.hypot(...gradient);
+    for (const gradientNorm of [norm / 3, norm * 3]) {
+      const result = await train(shape, data, {
+        ...{ weights, batchSize: 50, optimizer: 'sgd', learningRate: 0.5, gradientNorm },
+      });
+      const share = Math.min(1, gradientNorm / norm);
+      const expected = gradient.map((g, i) => weights[i]! - 0.5 * share * g);
+      expect(largestDifference(result.weights, expected)).toBeLessThan(1e-6);
+    }
   });
 
   test('of SGD over all rows is w − η·gradient', async () => {
@@ -167,7 +251,7 @@ describe('one step', () => {
     const data = makeRows(101, 23);
     const weights = someWeights(shape);
     const logits = tf.tidy(() =>
-      forward(tf, unflatten(tf, layersOf(shape), weights), data, []).logits.dataSync(),
+      forward(tf, unflatten(tf, layersOf(shape), weights), data, [], shape).logits.dataSync(),
     );
     expect(largestDifference(logits, createNetworkScorer(shape, weights)(data.features, 101))).toBeLessThan(
       1e-5,
@@ -323,6 +407,7 @@ describe('whatever happens', () => {
     const before = tf.memory();
     for (const optimizer of ['adam', 'sgd'] as const) {
       await train(shape, data, { optimizer, epochs: 3 });
+      await train(shape, data, { optimizer, proximal: 0.1, gradientNorm: 0.1 });
       await expect(train(shape, data, { optimizer, learningRate: 1e30 })).rejects.toThrow();
     }
     expect(tf.memory()).toEqual(before);

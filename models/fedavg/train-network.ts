@@ -1,6 +1,6 @@
 /**
- * Trains a network on one bank's rows with TensorFlow.js: minibatch gradient descent on the mean binary
- * cross-entropy of the logit, with inverted dropout (Srivastava et al. 2014) and Adam (Kingma & Ba 2015,
+ * Trains a network on one bank's rows with TensorFlow.js: minibatch gradient descent on the mean loss (binary
+ * cross-entropy of the logit, or another of `losses/`), with inverted dropout (Srivastava et al. 2014) and Adam (Kingma & Ba 2015,
  * algorithm 1) or plain SGD. What a call returns is a function of weights, data, options and seed alone: no
  * optimiser state outlives it, so an agent that was restarted in mid-round answers with the same bits (same
  * machine and back end; see `tensorflow-engine.ts`).
@@ -19,8 +19,18 @@
  */
 import { setImmediate as pause } from 'node:timers/promises';
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
-import { layersOf, parameterCount, type LayerLayout, type NetworkShape } from '#models/fedavg/network.ts';
+import { lossGradient, lossOf, type Loss } from '#models/fedavg/losses/loss.ts';
+import {
+  activationOf,
+  dropoutsOf,
+  layersOf,
+  parameterCount,
+  type LayerLayout,
+  type NetworkShape,
+} from '#models/fedavg/network.ts';
 import { loadTensorFlow, type TensorFlow } from '#models/fedavg/tensorflow-engine.ts';
+import { clipByNorm } from '#models/fedavg/train-clipping.ts';
+import { addProximalTerm } from '#models/fedavg/train-proximal.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
 
@@ -47,13 +57,18 @@ export interface TrainOptions {
   readonly optimizer: 'adam' | 'sgd';
   /** Adam's ε; see the settings of `fedavg` for why it matters there. */
   readonly epsilon: number;
+  readonly loss: Loss;
+  /** µ ≥ 0 of FedProx: the pull towards `weights`. */
+  readonly proximal: number;
+  /** Longest gradient of a batch, the proximal term included. */
+  readonly gradientNorm?: number | undefined;
   /** Called with the fraction done, now and then, the last time with 1. */
   readonly progress: (fraction: number) => void;
 }
 
 export interface TrainedNetwork {
   readonly weights: Float32Array;
-  /** Cross-entropy a row over the last epoch, each row as its batch met it: with dropout, while learning. */
+  /** Loss a row over the last epoch, each row as its batch met it: with dropout, while learning. */
   readonly meanLoss: number;
 }
 
@@ -81,7 +96,9 @@ export async function createNetworkTrainer(shape: NetworkShape, data: LabelledRo
   let disposed = false;
 
   return {
-    async train({ weights, epochs, batchSize, learningRate, epsilon, seed, optimizer, progress }) {
+    async train(options) {
+      const { weights, epochs, batchSize, learningRate, epsilon, seed, optimizer, progress } = options;
+      const { loss: objective, proximal, gradientNorm } = options;
       if (weights.length !== parameterCount(shape)) {
         throw new FederationError(
           'SHAPE',
@@ -95,6 +112,7 @@ export async function createNetworkTrainer(shape: NetworkShape, data: LabelledRo
         optimizer === 'adam'
           ? createAdam(tf, weights, learningRate, epsilon)
           : createSgd(tf, weights, learningRate);
+      const received = tf.tensor1d(weights);
       let meanLoss = 0;
       let rowsDone = 0;
       let nextPause = 0;
@@ -110,9 +128,12 @@ export async function createNetworkTrainer(shape: NetworkShape, data: LabelledRo
             }
             loss += tf.tidy(() => {
               const parameters = unflatten(tf, layers, update.weights());
-              const pass = forward(tf, parameters, batch, nextMasks(batch.rows));
-              update.apply(backward(tf, parameters, batch, pass));
-              return crossEntropy(pass.logits.dataSync(), batch.bad);
+              const pass = forward(tf, parameters, batch, nextMasks(batch.rows), shape);
+              const slope = backward(tf, parameters, batch, pass, objective, shape);
+              const whole =
+                proximal === 0 ? slope : addProximalTerm(tf, slope, update.tensor(), received, proximal);
+              update.apply(clipByNorm(tf, whole, gradientNorm));
+              return sumOfLosses(objective, pass.logits.dataSync(), batch.bad);
             });
             if (!Number.isFinite(loss)) throw diverged(epoch, learningRate);
             rowsDone += batch.rows;
@@ -124,6 +145,7 @@ export async function createNetworkTrainer(shape: NetworkShape, data: LabelledRo
         progress(1);
         return { weights: trained, meanLoss };
       } finally {
+        received.dispose();
         update.dispose();
       }
     },
@@ -162,61 +184,69 @@ export function unflatten(tf: TensorFlow, layers: readonly LayerLayout[], weight
 interface ForwardPass {
   /** aₗ₋₁, what layer l was given: the features, then each hidden layer's output. [rows, inputs of l] */
   readonly inputs: readonly Tensor2D[];
+  /** fₗ, each hidden layer's output before dropout. [rows, outputs of l] */
+  readonly outputs: readonly Tensor2D[];
   /** mₗ of each hidden layer, or none without dropout. [rows, outputs of l] */
   readonly masks: readonly Tensor2D[];
   /** [rows, 1] */
   readonly logits: Tensor2D;
 }
 
-/** aₗ = mₗ ∘ relu(aₗ₋₁·Wₗ + bₗ); logits = aₗ₋₁·Wₗ + bₗ in the last layer. */
+/** aₗ = mₗ ∘ f(aₗ₋₁·Wₗ + bₗ); logits = aₗ₋₁·Wₗ + bₗ in the last layer. */
 export function forward(
   tf: TensorFlow,
   layers: readonly Layer[],
   batch: LabelledRows,
   masks: readonly Float32Array[],
+  shape: NetworkShape,
 ): ForwardPass {
   const hidden = layers.slice(0, -1);
   const output = layers.at(-1)!;
   const maskTensors = masks.map((mask, l) => tf.tensor2d(mask, [batch.rows, hidden[l]!.bias.size]));
   let a = tf.tensor2d(batch.features, [batch.rows, layers[0]!.kernel.shape[0]]);
   const inputs = [a];
+  const outputs: Tensor2D[] = [];
   for (const [l, { kernel, bias }] of hidden.entries()) {
-    a = tf.fused.matMul({ a, b: kernel, bias, activation: 'relu' }) as Tensor2D;
+    const activation = activationOf(shape, l);
+    a = tf.fused.matMul({
+      a,
+      b: kernel,
+      bias,
+      activation: activation === 'relu' ? 'relu' : 'linear',
+    }) as Tensor2D;
+    if (activation === 'sigmoid') a = tf.sigmoid(a);
+    outputs.push(a);
     const mask = maskTensors[l];
     if (mask !== undefined) a = tf.mul(a, mask);
     inputs.push(a);
   }
   const logits = tf.fused.matMul({ a, b: output.kernel, bias: output.bias }) as Tensor2D;
-  return { inputs, masks: maskTensors, logits };
+  return { inputs, outputs, masks: maskTensors, logits };
 }
 
-/**
- * Σ over rows of −y·ln σ(z) − (1 − y)·ln(1 − σ(z)), in a form that cannot overflow: max(z, 0) − z·y +
- * ln(1 + exp(−|z|)). Outside TensorFlow: it is for people to see, no gradient passes through it.
- */
-function crossEntropy(logits: ArrayLike<number>, bad: Uint8Array): number {
+/** Outside TensorFlow: it is for people to see, no gradient passes through it. */
+function sumOfLosses(objective: Loss, logits: ArrayLike<number>, bad: Uint8Array): number {
   let sum = 0;
-  for (let i = 0; i < logits.length; i++) {
-    const z = logits[i]!;
-    sum += Math.max(z, 0) - z * bad[i]! + Math.log1p(Math.exp(-Math.abs(z)));
-  }
+  for (let i = 0; i < logits.length; i++) sum += lossOf(objective, logits[i]!, bad[i]!);
   return sum;
 }
 
 /**
- * The gradient of the mean cross-entropy, flat. With δₗ its derivative by what layer l gives before relu:
- *   δ of the last = (σ(z) − y) / rows,  δₗ₋₁ = (δₗ·Wₗᵀ) ∘ mₗ₋₁ ∘ [aₗ₋₁ > 0],
+ * The gradient of the mean loss, flat. With δₗ its derivative by what layer l gives before f:
+ *   δ of the last = dL/dz / rows, for cross-entropy (σ(z) − y) / rows,  δₗ₋₁ = (δₗ·Wₗᵀ) ∘ mₗ₋₁ ∘ f′,
  *   ∂Wₗ = aₗ₋₁ᵀ·δₗ,  ∂bₗ = Σ δₗ over rows
- * (a unit that dropout left out has a = 0, and its mask is 0 as well).
+ * where f′ is [aₗ₋₁ > 0] of relu (a unit that dropout left out has a = 0, and its mask is 0 as well), f(1 − f) of
+ * sigmoid.
  */
 export function backward(
   tf: TensorFlow,
   layers: readonly Layer[],
   batch: LabelledRows,
-  { inputs, masks, logits }: ForwardPass,
+  { inputs, outputs, masks, logits }: ForwardPass,
+  objective: Loss,
+  shape: NetworkShape,
 ): Tensor1D {
-  const outcomes = tf.tensor2d(Float32Array.from(batch.bad), [batch.rows, 1]);
-  let delta: Tensor2D = tf.div(tf.sub(tf.sigmoid(logits), outcomes), batch.rows);
+  let delta = lossSlopes(tf, logits, batch, objective);
   const gradients: Tensor[] = [];
   for (let l = layers.length - 1; l >= 0; l--) {
     const a = inputs[l]!;
@@ -225,14 +255,37 @@ export function backward(
     delta = tf.matMul(delta, tf.transpose(layers[l]!.kernel));
     const mask = masks[l - 1];
     if (mask !== undefined) delta = tf.mul(delta, mask);
-    delta = tf.mul(delta, tf.step(a));
+    const activation = activationOf(shape, l - 1);
+    if (activation === 'relu') delta = tf.mul(delta, tf.step(a));
+    if (activation === 'sigmoid') {
+      const f = outputs[l - 1]!;
+      delta = tf.mul(delta, tf.mul(f, tf.sub(1, f)));
+    }
   }
   return tf.concat1d(gradients.map((gradient) => tf.reshape(gradient, [-1])));
+}
+
+/** dL/dz / rows of each row. [rows, 1] */
+function lossSlopes(
+  tf: TensorFlow,
+  logits: Tensor2D,
+  { bad, rows }: LabelledRows,
+  objective: Loss,
+): Tensor2D {
+  if (objective.kind === 'cross-entropy')
+    return tf.div(tf.sub(tf.sigmoid(logits), tf.tensor2d(Float32Array.from(bad), [rows, 1])), rows);
+  const z = logits.dataSync();
+  return tf.tensor2d(
+    Float32Array.from(bad, (y, i) => lossGradient(objective, z[i]!, y) / rows),
+    [rows, 1],
+  );
 }
 
 interface Update {
   /** The weights now. Valid until the next `apply`. */
   weights(): Float32Array;
+  /** The same, on the back end. */
+  tensor(): Tensor1D;
   apply(gradient: Tensor1D): void;
   dispose(): void;
 }
@@ -270,6 +323,7 @@ function keepState(
   let state = initial;
   return {
     weights: () => state[0]!.dataSync() as Float32Array,
+    tensor: () => state[0]!,
     apply(gradient) {
       const next = step(state, gradient).map((tensor) => tf.keep(tensor));
       tf.dispose(state);
@@ -311,20 +365,22 @@ function createBatches(
  *   p, else 1/(1−p), so that the expected output is the output without dropout. Valid until the next draw.
  */
 export function createDropoutMasks(
-  { hidden, dropout }: NetworkShape,
+  shape: NetworkShape,
   batchSize: number,
   seed: string,
 ): (rows: number) => Float32Array[] {
-  if (dropout === 0) return () => [];
+  const { hidden } = shape;
+  const dropouts = dropoutsOf(shape);
+  if (dropouts.every((dropout) => dropout === 0)) return () => [];
   const generator = new SeededGenerator('dropout', seed);
   const buffers = hidden.map((outputs) => new Float32Array(batchSize * outputs));
   const draws = new Uint32Array(batchSize * Math.max(0, ...hidden));
-  const threshold = dropout * 4_294_967_296;
-  const kept = 1 / (1 - dropout);
   return (rows) =>
     hidden.map((outputs, l) => {
       const mask = buffers[l]!.subarray(0, rows * outputs);
       const drawn = draws.subarray(0, mask.length);
+      const threshold = dropouts[l]! * 4_294_967_296;
+      const kept = 1 / (1 - dropouts[l]!);
       generator.fill(drawn);
       // not `? :`, whose mispredicted branches cost more than the draws: 76 µs for 14 336 units, against 27
       for (let i = 0; i < mask.length; i++) mask[i] = kept * Number(drawn[i]! >= threshold);

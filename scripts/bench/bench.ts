@@ -8,6 +8,7 @@ import { print, printJson, say, table } from '#scripts/commands/output.ts';
 import { benchLedger } from '#scripts/bench/bench-ledger.ts';
 import { benchMasks, benchSession } from '#scripts/bench/bench-masks.ts';
 import { benchRounds, type RoundCost } from '#scripts/bench/bench-rounds.ts';
+import { benchSkew } from '#scripts/bench/bench-skew.ts';
 import { benchSum } from '#scripts/bench/bench-sum.ts';
 import { benchTrees } from '#scripts/bench/bench-trees.ts';
 
@@ -137,8 +138,41 @@ if (!json && ledger !== undefined) {
   );
 }
 
+const skew = only === undefined || only === 'skew' ? await benchSkew() : [];
+if (!json && skew.length > 0) {
+  print('\nNetworks over five banks of unequal bad rates (Dirichlet 0.5), against all rows in one place\n');
+  print(
+    table(
+      ['partition', 'option', 'rounds', 'AUC', 'pooled', 'gap', 'log-loss', 'pooled', 'mean PD', 'seconds'],
+      skew.map(({ federated, pooled, ...of }) => [
+        of.seed,
+        of.option,
+        String(of.rounds),
+        federated.auc.toFixed(4),
+        pooled.auc.toFixed(4),
+        (pooled.auc - federated.auc).toFixed(4),
+        federated.logLoss.toFixed(4),
+        pooled.logLoss.toFixed(4),
+        federated.meanPd.toFixed(3),
+        of.seconds.toFixed(1),
+      ]),
+      [0, 2, 3, 4, 5, 6, 7, 8, 9],
+    ),
+  );
+}
+
 if (json) {
-  printJson({ node: process.version, cores: cpus().length, sum, masks, sessions, rounds, trees, ledger });
+  printJson({
+    node: process.version,
+    cores: cpus().length,
+    sum,
+    masks,
+    sessions,
+    rounds,
+    trees,
+    skew,
+    ledger,
+  });
 } else if (rounds.length > 0) {
   print(`\nOne round without training, ${cpus().length} cores, Node ${process.version}\n`);
   print(

@@ -107,7 +107,7 @@ function report(
       banks: banks.map(({ id, table }) => ({ id, rows: table.rowCount, badRate: badRate(table) })),
       model: options.model,
       masked: options.plain !== true,
-      rounds: view.rounds.filter((r) => r.kind === 'train' && r.outcome === 'closed').length,
+      rounds: view.rounds.filter((round) => round.outcome === 'closed').length,
       federated: brief(federated),
       pooled: brief(pooled),
       local,

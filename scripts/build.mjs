@@ -15,6 +15,7 @@ await build({
     'mask-thread': 'coordinator/rounds/mask-thread.ts',
     bench: 'scripts/bench/bench.ts',
     'bench-agents': 'scripts/bench/bench-agents.ts',
+    results: 'scripts/results/results.ts',
   },
   outdir: 'dist',
   bundle: true,

@@ -8,7 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { RunView } from '#coordinator/http/run-view.ts';
 import type { BenchAgentsInput } from '#scripts/bench/bench-agents.ts';
-import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
 import { planFor } from '#scripts/operator/plan-file.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
@@ -124,7 +123,7 @@ export async function benchRounds(one: {
       idleBytes,
       peakBytes: (await memoryOf(coordinator)).peak,
       worstLoopSeconds: await worstLoopSeconds(client.url, operatorToken),
-      sentBytes: (await bytesSent(join(folder, 'banks', banks[0]!))) / view.rounds.length,
+      sentBytes: (await consortium.bytesSent(banks[0]!)) / view.rounds.length,
     };
   } finally {
     await Promise.all(agents.map((process) => process.stop()));
@@ -180,11 +179,6 @@ async function cpuSecondsOfAll(agents: readonly BenchAgents[]): Promise<number> 
 async function worstLoopSeconds(url: string, token: string): Promise<number> {
   const response = await fetch(new URL('/metrics', url), { headers: { authorization: `Bearer ${token}` } });
   return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(await response.text())?.[1]);
-}
-
-async function bytesSent(folder: string): Promise<number> {
-  const records = await (await AgentState.open(folder)).egress();
-  return records.reduce((total, { bytes }) => total + bytes, 0);
 }
 
 /** User and system time of a process, from /proc (Linux; clock ticks are 1/100 s). */

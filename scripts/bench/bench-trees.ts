@@ -19,6 +19,7 @@ import { scorerOf } from '#models/scorer.ts';
 import { inferContract } from '#participant-agent/data/infer-contract.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import { say } from '#scripts/commands/output.ts';
+import { DATA_SETS, type DataSet } from '#scripts/results/data-sets.ts';
 import { splitTest } from '#scripts/simulate/partition.ts';
 import { trainHere } from '#scripts/simulate/reference.ts';
 import { contractHash, type DataContract } from '#shared/contract/contract.ts';
@@ -26,35 +27,8 @@ import { isNumberColumn, selectRows, type Table } from '#shared/contract/table.t
 import { plan } from '#shared/protocol/plan.ts';
 import { bytesOf } from '#shared/ring/vector-root.ts';
 
-interface DataSet {
-  readonly name: string;
-  readonly file: string;
-  readonly target: string;
-  readonly bad: string;
-  /** Ids, and columns written after the outcome was known. */
-  readonly exclude: readonly string[];
-}
-
-const DATA_SETS: readonly DataSet[] = [
-  {
-    name: 'taiwan',
-    file: 'taiwan_default.csv.gz',
-    target: 'default.payment.next.month',
-    bad: '1',
-    exclude: ['ID'],
-  },
-  {
-    name: 'sba',
-    file: 'sba_national_natural.csv.gz',
-    target: 'MIS_Status',
-    bad: 'CHGOFF',
-    exclude: [
-      ...['LoanNr_ChkDgt', 'City', 'Zip', 'Bank', 'BankState', 'ApprovalDate', 'Term'],
-      ...['ChgOffDate', 'ChgOffPrinGr', 'DisbursementDate', 'DisbursementGross'],
-    ],
-  },
-  { name: 'hmeq', file: 'hmeq.csv', target: 'BAD', bad: '1', exclude: [] },
-];
+/** Those of thousands of rows, so that times say something. */
+const MEASURED = ['taiwan_default', 'sba_national_natural', 'hmeq'];
 
 const TREES = { trees: 300, depth: 4, learningRate: 0.1, l2: 1, minHessian: 1, bins: 64 };
 /** XGBoost knows no such limits: the least that a plan may ask for. */
@@ -87,7 +61,7 @@ export async function benchTrees(): Promise<TreesCost[]> {
     return [];
   }
   const costs: TreesCost[] = [];
-  for (const set of DATA_SETS) {
+  for (const set of DATA_SETS.filter(({ name }) => MEASURED.includes(name))) {
     if (!existsSync(join(folder, set.file))) say(`Trees: ${set.file} is not in ${folder}; skipped.`);
     else costs.push(await benchDataSet(set, join(folder, set.file)));
   }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { enrolAgent } from '#participant-agent/enrol.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
+import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -60,6 +61,12 @@ export class LocalConsortium {
   /** Where a bank's agent keeps its files. */
   bankFolder(id: string): string {
     return join(this.folder, 'banks', id);
+  }
+
+  /** What a bank has sent since it was enrolled, by its own list. */
+  async bytesSent(id: string): Promise<number> {
+    const records = await (await AgentState.open(this.bankFolder(id))).egress();
+    return records.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   get coordinatorFolder(): string {

@@ -6,7 +6,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import { parseArtefact } from '#models/artefact.ts';
 import { createApplicantScorer } from '#models/scoring/score-applicant.ts';
@@ -18,15 +17,13 @@ import { Chaos } from '#scripts/demo/chaos.ts';
 import { DEMO_BANKS, demoContract, writeApplicantsCsv } from '#scripts/demo/applicants.ts';
 import { isExact, type ModelName } from '#scripts/operator/models.ts';
 import { planFor } from '#scripts/operator/plan-file.ts';
+import { compare, exactness, type Comparison } from '#scripts/simulate/compare.ts';
 import {
-  compare,
-  exactness,
   startConsortium,
   stopOnSignal,
   trainFederated,
-  type Comparison,
   type FederatedResult,
-} from '#scripts/simulate/simulate.ts';
+} from '#scripts/simulate/federate.ts';
 import { concatTables, rowAt, type Table } from '#shared/contract/table.ts';
 
 /** Rounds of training, or trees. */
@@ -59,7 +56,7 @@ export async function demo(options: DemoOptions): Promise<number> {
   const folder =
     options.keep === undefined ? await mkdtemp(join(tmpdir(), 'tallystick-demo-')) : resolve(options.keep);
   const consortium = new LocalConsortium(folder);
-  const interrupted = stopOnSignal(consortium);
+  const signals = stopOnSignal(consortium);
   try {
     say('Five banks make up their own applicants (seeded; nobody real) …');
     const data = await makeData(folder, options.seed);
@@ -81,7 +78,7 @@ export async function demo(options: DemoOptions): Promise<number> {
     const result = await trainFederated(consortium, demoContract, plan, options.json === true, disturb);
     const sent = await bytesSent(consortium, data);
     await consortium.stop();
-    const comparison = await compare(result, demoContract, data.banks, data.test);
+    const comparison = await compare(result.artefact, result.view.plan, demoContract, data.banks, data.test);
     report(
       options,
       folder,
@@ -93,10 +90,11 @@ export async function demo(options: DemoOptions): Promise<number> {
     );
     return exitCodeOf(result.audit);
   } catch (error) {
-    if (interrupted()) return EXIT.interrupted;
+    if (signals.interrupted()) return EXIT.interrupted;
     throw error;
   } finally {
     await consortium.stop();
+    signals.release();
     if (options.keep === undefined) await rm(folder, { recursive: true, force: true });
   }
 }
@@ -128,13 +126,7 @@ async function makeData(folder: string, seed: string): Promise<DemoData> {
 /** By bank, from its own egress list. */
 async function bytesSent(consortium: LocalConsortium, { banks }: DemoData): Promise<Map<string, number>> {
   const sent = new Map<string, number>();
-  for (const { id } of banks) {
-    const records = await (await AgentState.open(consortium.bankFolder(id))).egress();
-    sent.set(
-      id,
-      records.reduce((sum, record) => sum + record.bytes, 0),
-    );
-  }
+  for (const { id } of banks) sent.set(id, await consortium.bytesSent(id));
   return sent;
 }
 

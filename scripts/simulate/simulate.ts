@@ -3,38 +3,24 @@
  * the file into banks, runs a real coordinator and real agents over loopback, and holds the result against
  * pooled training and each bank alone, all judged on the same test rows.
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { RunView } from '#coordinator/http/run-view.ts';
-import { inferContract } from '#participant-agent/data/infer-contract.ts';
-import { loadTable } from '#participant-agent/data/load-table.ts';
 import type { ExactMetrics } from '#models/metrics/exact-metrics.ts';
-import { auditBundle, exportBundle } from '#scripts/audit/bundle-file.ts';
 import { exitCodeOf } from '#scripts/commands/audit.ts';
-import type { AuditReport } from '#models/verify-bundle.ts';
-import { EXIT, print, printJson, say, table as textTable } from '#scripts/commands/output.ts';
-import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
+import { EXIT, print, printJson, table as textTable } from '#scripts/commands/output.ts';
 import { isExact, type ModelName } from '#scripts/operator/models.ts';
-import { planFor, readContractFile, type ProposedPlan } from '#scripts/operator/plan-file.ts';
-import { watchRun } from '#scripts/operator/watch-run.ts';
+import { planFor, type ProposedPlan } from '#scripts/operator/plan-file.ts';
+import { compare, exactness, type Comparison } from '#scripts/simulate/compare.ts';
+import { federate, type FederatedResult } from '#scripts/simulate/federate.ts';
 import {
-  partitionByColumn,
-  partitionByDirichlet,
-  partitionEvenly,
-  splitTest,
-  tableCsv,
-  type Partition,
-} from '#scripts/simulate/partition.ts';
-import { judgeModel, trainHere } from '#scripts/simulate/reference.ts';
-import type { DataContract } from '#shared/contract/contract.ts';
-import { concatTables, selectRows, type Column, type Table } from '#shared/contract/table.ts';
+  splitFile,
+  type SimulatedBank,
+  type SplitFile,
+  type SplitOptions,
+} from '#scripts/simulate/split-file.ts';
+import type { Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { Plan } from '#shared/protocol/plan.ts';
-import { SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
 
 /** Rounds of training, or trees, when nobody says. */
-const ROUNDS: Readonly<Record<ModelName, number | undefined>> = {
+export const ROUNDS: Readonly<Record<ModelName, number | undefined>> = {
   mlp: 60,
   gbdt: 100,
   logistic: undefined,
@@ -60,247 +46,49 @@ export interface SimulateOptions {
   readonly json?: boolean;
 }
 
-/** A bank's rows, and where its agent reads them. */
-interface SimulatedBank {
-  readonly id: string;
-  readonly table: Table;
-}
-
-export interface Comparison {
-  readonly federated: ExactMetrics;
-  readonly pooled: ExactMetrics;
-  /** Root of the model of all rows in one place: of exact programs, the federated model's own. */
-  readonly pooledRoot: string;
-  /** AUC of each bank's own model. */
-  readonly local: { readonly aucMean: number; readonly aucMin: number; readonly aucMax: number };
-}
-
-export interface FederatedResult {
-  readonly view: RunView;
-  readonly artefact: Uint8Array;
-  readonly audit: AuditReport;
-  readonly trainingSeconds: number;
-}
-
 export async function simulate(options: SimulateOptions): Promise<number> {
   const started = performance.now();
-  const { contract, banks, test } = await prepare(options);
-  const folder = await mkdtemp(join(tmpdir(), 'tallystick-simulate-'));
-  const consortium = new LocalConsortium(folder);
-  const interrupted = stopOnSignal(consortium);
-  try {
-    await writeBanks(folder, contract, banks);
-    const plan = planFor({
-      name: `simulate ${options.model}`,
-      model: options.model,
-      rounds: options.rounds === undefined ? ROUNDS[options.model] : Number(options.rounds),
-      settings: options.settings,
-      participants: banks.map((bank) => bank.id),
-      minimum: banks.length,
-      seed: options.seed,
-      aggregation: options.plain === true ? 'plain' : 'masked',
-    });
-    if (plan.aggregation === 'masked' && banks.length < SESSION_BANKS_MIN) {
-      throw new FederationError(
-        'USAGE',
-        `masked sums are for ${SESSION_BANKS_MIN} banks or more: with ${banks.length}, each would learn the other's part. Use more banks, or --plain`,
-      );
-    }
-    await startConsortium(consortium, banks, Math.min(3, banks.length));
-    const result = await trainFederated(consortium, contract, plan, options.json === true);
-    await consortium.stop();
-    const comparison = await compare(result, contract, banks, test);
-    report(options, banks, result, comparison, (performance.now() - started) / 1000);
-    return exitCodeOf(result.audit);
-  } catch (error) {
-    if (interrupted()) return EXIT.interrupted;
-    throw error;
-  } finally {
-    await consortium.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
+  const split = await splitFile(splitOptions(options));
+  const { contract, banks, test } = split;
+  const plan = planFor({
+    name: `simulate ${options.model}`,
+    model: options.model,
+    rounds: options.rounds === undefined ? ROUNDS[options.model] : Number(options.rounds),
+    settings: options.settings,
+    participants: banks.map((bank) => bank.id),
+    minimum: banks.length,
+    seed: options.seed,
+    aggregation: options.plain === true ? 'plain' : 'masked',
+  });
+  const result = await federated(split, plan, options.json === true);
+  if (result === undefined) return EXIT.interrupted;
+  const comparison = await compare(result.artefact, result.view.plan, contract, banks, test);
+  report(options, banks, result, comparison, (performance.now() - started) / 1000);
+  return exitCodeOf(result.audit);
 }
 
-async function prepare(
-  options: SimulateOptions,
-): Promise<{ contract: DataContract; banks: SimulatedBank[]; test: Table }> {
-  const count = Number(options.banks);
-  if (!Number.isInteger(count) || count < 2)
+function splitOptions(options: SimulateOptions): SplitOptions {
+  const banks = Number(options.banks);
+  if (!Number.isInteger(banks) || banks < 2)
     throw new FederationError('USAGE', `expected --banks of 2 or more, got "${options.banks}"`);
-  const partitionColumn = options.partitionBy;
-  const source = await contractFor(options);
-  const { table, report, extra } = await loadTable(
-    options.data,
-    source,
-    partitionColumn === undefined ? {} : { extraColumns: [partitionColumn] },
-  );
-  for (const finding of report.findings) say(`  ${finding.severity}: ${finding.message}`);
-  const split = splitTest(table.bad, Number(options.testFraction), options.seed);
-  let parts: Partition[];
-  if (partitionColumn !== undefined)
-    parts = partitionByColumn(extra[partitionColumn]!, split.training, count);
-  else parts = partitionBySkew(options.skew ?? 'iid', table.bad, split.training, count, options.seed);
-  const contract = withoutDerivations(source);
-  const all = { ...table, columns: underContract(table, contract) };
-  const banks = parts.map(({ id, rows }) => ({ id, table: selectRows(all, rows) }));
-  say(
-    `${table.rowCount} rows: ${split.test.length} to test on, the others at ${banks.length} banks of ${banks.map((b) => b.table.rowCount).join(', ')}`,
-  );
-  return { contract, banks, test: selectRows(all, split.test) };
+  const { data, target, positive, partitionBy, skew, seed, contract } = options;
+  return {
+    ...{ data, target, positive, partitionBy, skew, seed, contract, banks },
+    exclude: options.exclude?.split(',') ?? [],
+    testFraction: Number(options.testFraction),
+  };
 }
 
-/** Banks' files are written from the table, where derived features are columns like the others. */
-function withoutDerivations(contract: DataContract): DataContract {
-  const features = contract.features.map((feature) => {
-    if (feature.type === 'category') return feature;
-    const { derive: _, ...plain } = feature;
-    return plain;
-  });
-  return { ...contract, features };
-}
-
-function underContract(table: Table, { features }: DataContract): Column[] {
-  return table.columns.map((column, j) => ({ ...column, feature: features[j] }) as Column);
-}
-
-async function contractFor(options: SimulateOptions): Promise<DataContract> {
-  if (options.contract !== undefined) return readContractFile(options.contract);
-  const exclude = [
-    ...(options.exclude?.split(',') ?? []),
-    ...(options.partitionBy === undefined ? [] : [options.partitionBy]),
-  ];
-  const { contract, notes } = await inferContract(options.data, {
-    target: options.target,
-    bad: options.positive,
-    exclude,
-  });
-  say('No --contract: inferred one from the file, assuming');
-  for (const note of notes) say(`  ${note}`);
-  return contract;
-}
-
-function partitionBySkew(
-  skew: string,
-  bad: Uint8Array,
-  rows: Uint32Array,
-  banks: number,
-  seed: string,
-): Partition[] {
-  if (skew === 'iid') return partitionEvenly(rows, banks, seed);
-  const alpha = /^dirichlet:(\d*\.?\d+)$/.exec(skew)?.[1];
-  if (alpha === undefined || Number(alpha) <= 0)
-    throw new FederationError('USAGE', `expected --skew iid or dirichlet:ALPHA, got "${skew}"`);
-  return partitionByDirichlet(bad, rows, banks, Number(alpha), seed);
-}
-
-async function writeBanks(
-  folder: string,
-  contract: DataContract,
-  banks: readonly SimulatedBank[],
-): Promise<void> {
-  await mkdir(join(folder, 'data'), { recursive: true });
-  for (const { id, table } of banks) await writeFile(dataFile(folder, id), tableCsv(table, contract.target));
-}
-
-function dataFile(folder: string, id: string): string {
-  return join(folder, 'data', `${id}.csv`);
-}
-
-/** Kills nobody's work but ours: on Ctrl-C everything stops, and `simulate` ends through its `finally`. */
-export function stopOnSignal(consortium: LocalConsortium): () => boolean {
-  let stopped = false;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      if (stopped) process.exit(EXIT.interrupted); // what we started ends with our end of its input
-      stopped = true;
-      say('\nStopping …');
-      void consortium.stop();
-    });
-  }
-  return () => stopped;
-}
-
-export async function startConsortium(
-  consortium: LocalConsortium,
-  banks: readonly { readonly id: string }[],
-  minimumCohort: number,
-): Promise<void> {
-  say('Starting the coordinator (it creates its database) …');
-  await consortium.startCoordinator('simulation');
-  say(`Starting ${banks.length} agents …`);
-  await Promise.all(
-    banks.map(({ id }) => consortium.join({ id, dataFile: dataFile(consortium.folder, id) }, minimumCohort)),
-  );
-}
-
-/**
- * Proposes the plan, watches it to the end, fetches the model and verifies the ledger offline.
- * @param disturb runs beside the training, until its signal aborts
- */
-export async function trainFederated(
-  consortium: LocalConsortium,
-  contract: DataContract,
+/** @returns undefined when it was interrupted */
+async function federated(
+  split: SplitFile,
   plan: ProposedPlan,
   quiet: boolean,
-  disturb: (until: AbortSignal) => Promise<void> = () => Promise.resolve(),
-): Promise<FederatedResult> {
-  const { client } = consortium;
-  const started = performance.now();
-  const proposed = await client.post<RunView>('/v1/runs', { contract, plan });
-  const over = new AbortController();
-  const disturbed = disturb(AbortSignal.any([over.signal, consortium.ended]));
-  const run = await watchRun(client, proposed.run, { quiet, signal: consortium.ended });
-  over.abort();
-  await disturbed;
-  consortium.ended.throwIfAborted();
-  const trainingSeconds = (performance.now() - started) / 1000;
-  if (run.phase.name !== 'finished' || run.phase.result.outcome !== 'completed') {
-    const why = run.phase.name === 'finished' ? run.phase.result.reason : run.phase.name;
-    throw new FederationError(
-      'COHORT',
-      `the run did not complete: ${why}. Logs are in ${join(consortium.folder, 'logs')}`,
-    );
-  }
-  say('Exporting the ledger and verifying it offline …');
-  const bundle = join(consortium.folder, 'ledger.bundle');
-  await exportBundle(client, bundle);
-  return {
-    view: await client.run(proposed.run),
-    artefact: await client.body(run.phase.result.artefact!),
-    audit: await auditBundle(bundle, consortium.charter),
-    trainingSeconds,
-  };
-}
-
-export async function compare(
-  result: FederatedResult,
-  contract: DataContract,
-  banks: readonly SimulatedBank[],
-  test: Table,
-): Promise<Comparison> {
-  say('Training the same model on all rows in one place, and at each bank alone, to compare …');
-  const plan: Plan = result.view.plan;
-  const pooled = await trainHere(plan, contract, [concatTables(banks.map((bank) => bank.table))]);
-  const aucs: number[] = [];
-  for (const { table } of banks) aucs.push(await aloneAuc(plan, contract, table, test));
-  return {
-    federated: judgeModel(result.artefact, test),
-    pooled: judgeModel(pooled.artefact, test),
-    pooledRoot: pooled.root,
-    local: {
-      aucMean: aucs.reduce((a, b) => a + b, 0) / aucs.length,
-      aucMin: Math.min(...aucs),
-      aucMax: Math.max(...aucs),
-    },
-  };
-}
-
-/** A bank whose rows alone give no model, for want of bads, guesses: 0.5. */
-async function aloneAuc(plan: Plan, contract: DataContract, table: Table, test: Table): Promise<number> {
+): Promise<FederatedResult | undefined> {
   try {
-    return judgeModel((await trainHere(plan, contract, [table])).artefact, test).auc;
+    return (await federate(split, plan, quiet)).result;
   } catch (error) {
-    if (error instanceof FederationError && error.code !== 'INTERNAL') return 0.5;
+    if (error instanceof FederationError && error.code === 'STOPPED') return undefined;
     throw error;
   }
 }
@@ -319,7 +107,7 @@ function report(
       banks: banks.map(({ id, table }) => ({ id, rows: table.rowCount, badRate: badRate(table) })),
       model: options.model,
       masked: options.plain !== true,
-      rounds: view.rounds.filter((r) => r.kind === 'train' && r.outcome === 'closed').length,
+      rounds: view.rounds.filter((round) => round.outcome === 'closed').length,
       federated: brief(federated),
       pooled: brief(pooled),
       local,
@@ -350,12 +138,6 @@ function report(
     `Ledger: ${audit.entries} entries, root ${audit.root}, ${audit.passed && audit.complete ? 'verified' : 'NOT VERIFIED'}`,
   );
   print(`${trainingSeconds.toFixed(1)} s of training in ${totalSeconds.toFixed(1)} s`);
-}
-
-export function exactness(federated: string, pooled: string): string {
-  return federated === pooled
-    ? 'It is, byte for byte, the model of all rows in one place.'
-    : `All rows in one place give another model, ${pooled}: banks were missing in some rounds.`;
 }
 
 function badRate(table: Table): number {

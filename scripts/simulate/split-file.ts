@@ -1,0 +1,110 @@
+/** From one file to a consortium: banks with rows of their own, and test rows that none of them has. */
+import { inferContract } from '#participant-agent/data/infer-contract.ts';
+import { loadTable } from '#participant-agent/data/load-table.ts';
+import { say } from '#scripts/commands/output.ts';
+import { readContractFile } from '#scripts/operator/plan-file.ts';
+import {
+  partitionByColumn,
+  partitionByDirichlet,
+  partitionEvenly,
+  splitTest,
+  type Partition,
+} from '#scripts/simulate/partition.ts';
+import type { DataContract } from '#shared/contract/contract.ts';
+import { selectRows, type Column, type Table } from '#shared/contract/table.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+export interface SplitOptions {
+  readonly data: string;
+  readonly target: string;
+  readonly positive: string;
+  readonly exclude?: readonly string[];
+  readonly partitionBy?: string | undefined;
+  readonly banks: number;
+  /** `iid` or `dirichlet:ALPHA`, without `partitionBy`. */
+  readonly skew?: string | undefined;
+  readonly testFraction: number;
+  readonly seed: string;
+  /** A contract file. Without it one is inferred. */
+  readonly contract?: string | undefined;
+}
+
+export interface SimulatedBank {
+  readonly id: string;
+  readonly table: Table;
+}
+
+export interface SplitFile {
+  readonly contract: DataContract;
+  readonly banks: readonly SimulatedBank[];
+  readonly test: Table;
+}
+
+/** @throws FederationError USAGE, and whatever reading the file or the contract throws */
+export async function splitFile(options: SplitOptions): Promise<SplitFile> {
+  const count = options.banks;
+  const partitionColumn = options.partitionBy;
+  const source = await contractFor(options);
+  const { table, report, extra } = await loadTable(
+    options.data,
+    source,
+    partitionColumn === undefined ? {} : { extraColumns: [partitionColumn] },
+  );
+  for (const finding of report.findings) say(`  ${finding.severity}: ${finding.message}`);
+  const split = splitTest(table.bad, options.testFraction, options.seed);
+  let parts: Partition[];
+  if (partitionColumn !== undefined)
+    parts = partitionByColumn(extra[partitionColumn]!, split.training, count);
+  else parts = partitionBySkew(options.skew ?? 'iid', table.bad, split.training, count, options.seed);
+  const contract = withoutDerivations(source);
+  const all = { ...table, columns: underContract(table, contract) };
+  const banks = parts.map(({ id, rows }) => ({ id, table: selectRows(all, rows) }));
+  say(
+    `${table.rowCount} rows: ${split.test.length} to test on, the others at ${banks.length} banks of ${banks.map((b) => b.table.rowCount).join(', ')}`,
+  );
+  return { contract, banks, test: selectRows(all, split.test) };
+}
+
+/** Banks' files are written from the table, where derived features are columns like the others. */
+function withoutDerivations(contract: DataContract): DataContract {
+  const features = contract.features.map((feature) => {
+    if (feature.type === 'category') return feature;
+    const { derive: _, ...plain } = feature;
+    return plain;
+  });
+  return { ...contract, features };
+}
+
+function underContract(table: Table, { features }: DataContract): Column[] {
+  return table.columns.map((column, j) => ({ ...column, feature: features[j] }) as Column);
+}
+
+async function contractFor(options: SplitOptions): Promise<DataContract> {
+  if (options.contract !== undefined) return readContractFile(options.contract);
+  const exclude = [
+    ...(options.exclude ?? []),
+    ...(options.partitionBy === undefined ? [] : [options.partitionBy]),
+  ];
+  const { contract, notes } = await inferContract(options.data, {
+    target: options.target,
+    bad: options.positive,
+    exclude,
+  });
+  say('No --contract: inferred one from the file, assuming');
+  for (const note of notes) say(`  ${note}`);
+  return contract;
+}
+
+function partitionBySkew(
+  skew: string,
+  bad: Uint8Array,
+  rows: Uint32Array,
+  banks: number,
+  seed: string,
+): Partition[] {
+  if (skew === 'iid') return partitionEvenly(rows, banks, seed);
+  const alpha = /^dirichlet:(\d*\.?\d+)$/.exec(skew)?.[1];
+  if (alpha === undefined || Number(alpha) <= 0)
+    throw new FederationError('USAGE', `expected --skew iid or dirichlet:ALPHA, got "${skew}"`);
+  return partitionByDirichlet(bad, rows, banks, Number(alpha), seed);
+}

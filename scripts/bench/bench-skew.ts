@@ -13,7 +13,7 @@ import type { ExactMetrics } from '#models/metrics/exact-metrics.ts';
 import { inferContract } from '#participant-agent/data/infer-contract.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import { say } from '#scripts/commands/output.ts';
-import { planFor } from '#scripts/operator/plan-file.ts';
+import { planFor as planOf } from '#scripts/operator/plan-file.ts';
 import { partitionByDirichlet, splitTest } from '#scripts/simulate/partition.ts';
 import { judgeModel, trainHere } from '#scripts/simulate/reference.ts';
 import { contractHash, type DataContract } from '#shared/contract/contract.ts';
@@ -98,7 +98,7 @@ function described({ rowCount, bad }: Table): string {
 function planFor(contract: DataContract, seed: string, banks: number, option: Option | undefined): Plan {
   const participants = Array.from({ length: banks }, (_, i) => `bank-${i + 1}`);
   const common = { name: 'skew', participants, minimum: 1, seed, aggregation: 'plain' } as const;
-  const proposed = planFor({ ...common, model: 'mlp', rounds: ROUNDS });
+  const proposed = planOf({ ...common, model: 'mlp', rounds: ROUNDS });
   const settings = option === undefined ? proposed.program.settings : { network: NETWORKS.mlp, ...option };
   return plan.parse({ ...proposed, contract: contractHash(contract), program: { name: 'fedavg', settings } });
 }

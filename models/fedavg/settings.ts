@@ -102,11 +102,11 @@ export const NETWORKS = {
  * to 65 536), for which FedAdam stands in as the optimiser. A bank takes no further steps, on which it could drift
  * towards its own bad rate, so Δ is the gradient on the rows of all; the price is rounds.
  *
- * Measured on five banks, label skew Dirichlet 0.5, partitions 1 to 4 of those that `scripts/bench/bench-skew.ts` draws: AUC
- * 0.0035 below all rows in one place at worst (partition 4, on which this was chosen; elsewhere 0.0012 or better), mean
- * PD 0.217 to 0.222 where 0.221 are bad. Forty rounds of many local steps, as proposed by default, fall short by up to
- * 0.020 and have mean PDs of 0.178 to 0.218; a hundred of those, with Adam or plain descent, stay 0.006 to 0.027 short
- * in partition 4.
+ * Measured on five banks, label skew Dirichlet 0.5, partitions 0 to 4 of those that `scripts/bench/bench-skew.ts`
+ * draws, against the plan proposed by default on all rows in one place: AUC 0.0036 lower at worst (partition 4, on
+ * which this was chosen), elsewhere 0.0012 lower to 0.0025 higher; mean PD 0.212 to 0.222 where 0.221 are bad. Forty
+ * rounds of many local steps, as proposed by default, fall short by up to 0.020 and have mean PDs of 0.178 to 0.218; a
+ * hundred of such, with Adam or plain descent, stay 0.006 to 0.027 short in partition 4.
  */
 export const SKEWED_BANKS = {
   local: { epochs: 1, batchSize: 65_536, optimizer: 'sgd', learningRate: 1 },

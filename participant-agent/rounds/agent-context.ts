@@ -76,3 +76,11 @@ export async function submitMessage(
     );
   return reply;
 }
+
+/** How often a body and the message that names it are sent: once, and again for each crash of a coordinator between the two. */
+export const SENDS_MAX = 10;
+
+/** Whether the coordinator asks for the body again: it was lost before the message was recorded. */
+export function lacksBody(reply: SubmitReply | undefined): boolean {
+  return reply?.outcome === 'rejected' && reply.code === 'VECROOT';
+}

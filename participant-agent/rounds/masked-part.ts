@@ -9,7 +9,13 @@
  * restart if the ledger does not show it.
  */
 import { join } from 'node:path';
-import { recordBody, submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import {
+  lacksBody,
+  recordBody,
+  SENDS_MAX,
+  submitMessage,
+  type AgentContext,
+} from '#participant-agent/rounds/agent-context.ts';
 import { PromiseFile } from '#participant-agent/state/promise-file.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import {
@@ -22,6 +28,7 @@ import {
 } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
+import type { SubmitReply } from '#shared/protocol/socket-events.ts';
 import {
   abortVote,
   assertMayAnswer,
@@ -101,16 +108,19 @@ export class MaskedPart {
       (earlier): earlier is Message<'share-keys'> =>
         earlier.type === 'share-keys' && earlier.payload.table === payload.table,
     );
-    try {
-      await this.context.bodies.upload(payload.table, table, this.context.signal);
-    } catch (error) {
-      // the others went on without us
-      if (error instanceof FederationError && error.code === 'STATE' && !this.isDealing(session)) return;
-      throw error;
-    }
     const detail = `encrypted shares for ${session.payload.participants.length} banks`;
-    await recordBody(this.context, table, { run: this.run.id, detail });
-    await this.submit(message, detail);
+    for (let sent = 0; sent < SENDS_MAX; sent++) {
+      try {
+        await this.context.bodies.upload(payload.table, table, this.context.signal);
+      } catch (error) {
+        // the others went on without us
+        if (error instanceof FederationError && error.code === 'STATE' && !this.isDealing(session)) return;
+        throw error;
+      }
+      await recordBody(this.context, table, { run: this.run.id, detail });
+      const reply = await this.submit(message, detail);
+      if (!lacksBody(reply) || !this.isDealing(session)) return;
+    }
   }
 
   /** seal-session: what the dealers sent must open and fit, or is complained about. */
@@ -260,8 +270,8 @@ export class MaskedPart {
     return signMessage(type, payload, this.context.seed) as Message<Type>;
   }
 
-  private async submit(message: BankMessage, detail: string, open?: OpenRound): Promise<void> {
+  private submit(message: BankMessage, detail: string, open?: OpenRound): Promise<SubmitReply> {
     const round = open === undefined ? {} : { round: open.payload.round };
-    await submitMessage(this.context, message, { run: this.run.id, ...round, detail });
+    return submitMessage(this.context, message, { run: this.run.id, ...round, detail });
   }
 }

@@ -4,7 +4,7 @@
  * child ends when its standard input does.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, mkdirSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -169,7 +169,7 @@ export class LocalConsortium {
   ): Promise<T> {
     this.ended.throwIfAborted(); // whoever stops us may do so before anything was started
     const logs = join(this.folder, 'logs');
-    await mkdir(logs, { recursive: true });
+    mkdirSync(logs, { recursive: true }); // at once: whoever kills it next must find it
     const log = createWriteStream(join(logs, `${name}.log`), { flags: 'a' });
     const child = spawn(process.execPath, [PROGRAM, ...args, '--stop-with-parent'], {
       stdio: ['pipe', 'pipe', 'pipe'],

@@ -17,7 +17,7 @@ import { stubBody, type StubBody } from './stub-answers.ts';
 import type { CoordinatorUnderTest, Reply, TestBank } from './test-bank.ts';
 import { tinyContract, tinyPlan, type TinyPlanOptions } from './tiny-bank-data.ts';
 
-const WITHIN_MS = 15_000;
+const WITHIN_MS = 30_000;
 
 /** An open round with the question behind it. */
 export interface TestRound {

@@ -2,11 +2,17 @@
  * A question: is it the one that follows from the last sum? Then answer, sign, upload, submit. The signed
  * answer is kept before it is sent, so that a restart sends the same bytes again.
  */
-import { recordBody, submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import {
+  lacksBody,
+  recordBody,
+  SENDS_MAX,
+  submitMessage,
+  type AgentContext,
+} from '#participant-agent/rounds/agent-context.ts';
 import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
-import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
+import { isOpen, type OpenRound, type Run } from '#shared/ledger/federation-state.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
@@ -52,9 +58,9 @@ export async function answerRound(
       message.type === 'refuse-round' ? message.payload.reason : `answer to ${open.payload.question.kind}`;
     return submitMessage(context, message, { run: run.id, round, detail });
   };
-  const reply = await send();
+  let reply = await send();
   // the coordinator failed between taking the body and recording the message: it asks for both again
-  if (reply?.outcome === 'rejected' && reply.code === 'VECROOT') await send();
+  for (let sent = 1; lacksBody(reply) && isOpen(run, open) && sent < SENDS_MAX; sent++) reply = await send();
   report('waiting', 1);
 }
 

@@ -57,8 +57,13 @@ test('the note of a final checkpoint is one that other implementations of C2SP a
     ]),
   );
   const run = { roster: BANKS, witnessKeys: BANKS.map((bank) => keyOf(`witness of ${bank}`)) };
-  const offered = { hash: 'c'.repeat(64), payload, logKey: keyOf('log'), cosignatures };
-  const note = cosignedNote(ORIGIN, run as unknown as Run, offered as never);
+  const offered = { hash: 'c'.repeat(64), payload, cosignatures };
+  const note = cosignedNote(
+    ORIGIN,
+    [{ key: keyOf('log'), from: 1 }],
+    run as unknown as Run,
+    offered as never,
+  );
   expect(note.split('\n').slice(0, 2)).toEqual([ORIGIN, '1234']);
   expect(note.endsWith('\n')).toBe(true);
   expect(independently(note, ORIGIN, rawKeyOf('log'), 0x01)).toBe(true);

@@ -115,8 +115,6 @@ export interface PastRound {
 export interface OfferedCheckpoint {
   readonly hash: string;
   readonly payload: Payload<'checkpoint'>;
-  /** The ledger's key it is signed by. */
-  readonly logKey: string;
   /** By roster index. */
   readonly cosignatures: Map<number, Payload<'cosign'>>;
 }

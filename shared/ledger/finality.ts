@@ -9,7 +9,7 @@
  * banks that lie.
  */
 import { cosignatureLine } from '#shared/ledger/cosignature.ts';
-import { noteOf } from '#shared/ledger/checkpoint.ts';
+import { logKeyAt, noteOf, type LogKey } from '#shared/ledger/checkpoint.ts';
 import type { OfferedCheckpoint, Run } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Payload } from '#shared/protocol/messages.ts';
@@ -23,13 +23,14 @@ export function witnessQuorum(banks: number): number {
 /** The checkpoint of a run with all its cosignatures, as a C2SP note. */
 export function cosignedNote(
   origin: string,
+  logKeys: readonly LogKey[],
   run: Run,
-  { payload, logKey, cosignatures }: OfferedCheckpoint,
+  { payload: { head }, cosignatures }: OfferedCheckpoint,
 ): string {
   const lines = [...cosignatures]
     .sort(([a], [b]) => a - b)
     .map(([index, cosign]) => cosignatureLine(run.roster[index]!, cosign, run.witnessKeys[index]!));
-  return noteOf(origin, payload.head, logKey, lines);
+  return noteOf(origin, head, logKeyAt(logKeys, head.size), lines);
 }
 
 /** Cosignatures of a run's checkpoint so far. */

@@ -29,9 +29,7 @@ export const witnessRules: Rules<'checkpoint' | 'cosign'> = {
         throw new FederationError('STATE', `expected a head that includes entry ${phase.seq}`);
     },
     apply(state, payload, { hash }) {
-      const logKey = logKeyAt(state.logKeys, payload.head.size);
-      const checkpoint = { hash, payload, logKey, cosignatures: new Map() };
-      runOf(state, payload.run).checkpoint = checkpoint;
+      runOf(state, payload.run).checkpoint = { hash, payload, cosignatures: new Map() };
       state.checkpointRuns.set(hash, payload.run);
     },
   },

@@ -29,18 +29,20 @@ export async function inviteBank(
 }
 
 /** @throws FederationError SIG | INVITATION | WEAK_KEY | REPLAY | STATE */
-export async function enrolBank(raw: unknown, journal: Journal, clock: Clock): Promise<Participant> {
+export async function enrolBank(raw: unknown, journal: Journal): Promise<Participant> {
   const message = parseMessage(raw);
   if (message.type !== 'enrol') throw new FederationError('SCHEMA', `expected enrol, got "${message.type}"`);
   const { from } = message.payload;
-  if (journal.state.participants.get(from)?.enrol === messageHash('enrol', message.payload)) {
-    assertAuthentic(journal.state, message);
-    await journal.stored();
-    return participantOf(journal, from); // the same message again: its reply was lost
-  }
-  assertAdmissible(journal.state, message, Math.max(clock.now(), journal.state.lastTime));
+  const hash = messageHash('enrol', message.payload);
+  // the same message again: the reply to its first copy was lost
+  const isRecorded = (): boolean => journal.state.participants.get(from)?.enrol === hash;
+  if (!isRecorded()) assertAdmissible(journal.state, message, journal.now());
   assertAuthentic(journal.state, message); // proof that the bank holds the key it enrols
-  await journal.append(message);
+  if (isRecorded()) await journal.stored();
+  else
+    await journal.append(message).catch((error: unknown) => {
+      if (!isRecorded()) throw error;
+    });
   return participantOf(journal, from);
 }
 

@@ -44,6 +44,8 @@ function openPostgres(connectionString: string): Database {
   const pool = new pg.Pool({ connectionString, max: 8, connectionTimeoutMillis: 10_000 });
   // a connection that breaks while idle is replaced at the next query, which reports what is wrong
   pool.on('error', () => {});
+  // one that breaks between two queries of its holder has nobody else to tell: unheard, it would end the process
+  pool.on('connect', (client) => client.on('error', () => {}));
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }
 

@@ -84,7 +84,7 @@ export function participantRoutes({ journal, clock, presence }: ParticipantRoute
       who: ['public'],
       body: z.unknown(),
       response: participantView,
-      handle: async ({ body }) => view(await enrolBank(body, journal, clock)),
+      handle: async ({ body }) => view(await enrolBank(body, journal)),
     }),
     route({
       method: 'get',

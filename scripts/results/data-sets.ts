@@ -20,6 +20,8 @@ export interface DataSet {
   readonly settings?: Partial<Record<ModelName, Readonly<Record<string, unknown>>>>;
   /** Why its banks are added up in one process, without sockets and masks. */
   readonly inProcess?: string;
+  /** What was found where a figure needed looking into. */
+  readonly findings?: Partial<Record<ModelName, string>>;
   /** What a reader must know of it. */
   readonly about: string;
 }
@@ -72,6 +74,13 @@ export const DATA_SETS: readonly DataSet[] = [
     skew: 'dirichlet:0.5',
     banks: 5,
     settings: { gbdt: SMALL_TREES },
+    findings: {
+      mlp:
+        'of its 60 rounds the program keeps the one with the best hold-out log-loss. Here that is the second: hold-out ' +
+        'AUC 0.42, against 0.74 in the last round, whose PDs are far too low (0.06 % in the mean, where 4.2 % are bad; the ' +
+        'bank with three quarters of the rows has 0.1 % bads). Without momentum it is the same. The same rows dealt ' +
+        'evenly to five banks give 0.881 on the test rows. All this was looked at in one process',
+    },
     about: 'Polish companies: 7,027 with 64 financial ratios, 3.9 % bankrupt; 82 rows occur twice.',
   },
   {

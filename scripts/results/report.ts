@@ -194,6 +194,8 @@ function remarksOn(set: DataSet, model: ModelName, results: readonly Measured[])
       `${name}: ${Math.abs(gap).toFixed(3)} ${gap < 0 ? 'worse' : 'better'} than pooled, where each figure is known to ± ${half.toFixed(3)}.`,
     );
   }
+  const finding = set.findings?.[model];
+  if (finding !== undefined) remarks.push(`${name}: ${finding}.`);
   if (local.aucMax > federated.auc) {
     remarks.push(
       `${name}: the best bank alone reaches ${local.aucMax.toFixed(3)}, ${(local.aucMax - federated.auc).toFixed(3)} more than all together.`,

@@ -78,7 +78,8 @@ export function runRoutes({ journal, bodies }: { journal: Journal; bodies: BodyS
         const run = find(params.run);
         if (run.checkpoint === undefined)
           throw new FederationError('NOT_FOUND', `run ${run.id} is not at its end: nothing was cosigned yet`);
-        return cosignedNote(journal.state.charter!.payload.origin, run, run.checkpoint);
+        const { charter, logKeys } = journal.state;
+        return cosignedNote(charter!.payload.origin, logKeys, run, run.checkpoint);
       },
     }),
     route({

@@ -38,11 +38,12 @@ export async function enrolBank(raw: unknown, journal: Journal): Promise<Partici
   const isRecorded = (): boolean => journal.state.participants.get(from)?.enrol === hash;
   if (!isRecorded()) assertAdmissible(journal.state, message, journal.now());
   assertAuthentic(journal.state, message); // proof that the bank holds the key it enrols
-  if (isRecorded()) await journal.stored();
-  else
+  if (!isRecorded()) {
     await journal.append(message).catch((error: unknown) => {
       if (!isRecorded()) throw error;
     });
+  }
+  await journal.stored(); // the state is ahead of the disk
   return participantOf(journal, from);
 }
 

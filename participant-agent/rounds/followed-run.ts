@@ -143,6 +143,9 @@ export class FollowedRun {
         return this.release();
       default:
         if (this.masked !== undefined) await this.maskedStep(this.masked, message, moment);
+        // it ended while this agent was away: no secret of it stays, whatever came of it
+        else if (message.type === 'open-session' && isFinished(run))
+          await context.vault.forget(messageHash('open-session', message.payload));
     }
   }
 

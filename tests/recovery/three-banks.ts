@@ -104,17 +104,20 @@ export class ThreeBanks {
     await run.watch();
     const end = await run.finished();
     if (end.outcome !== 'completed') throw new Error(`the run ${end.outcome}: ${end.reason}`);
-    // a bank keeps its model last
     const agents = [...this.agents.values()];
     await Promise.all(agents.map((agent) => agent.model(end.artefact!)));
-    const left = await Promise.all(agents.map(leftBehind));
+    // an earlier run seen again after a restart may have brought the same model: wait for the tidying itself
+    const leftovers = async (): Promise<string[]> => (await Promise.all(agents.map(leftBehind))).flat();
+    const left = await eventually('nothing to be left', async () =>
+      (await leftovers()).length === 0 ? [] : undefined,
+    ).catch(leftovers);
     // the next run ends with the same model, and must bring it again
     await Promise.all(agents.map(({ folder }) => rm(join(folder, 'models', `${end.artefact!}.json`))));
     return {
       artefact: end.artefact!,
       entries: countTypes(run),
       computed: IDS.map((id) => this.computed.get(id) ?? 0),
-      left: left.flat(),
+      left,
     };
   }
 

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openSealedKey, sealKey } from '#shared/crypto/sealed-key.ts';
+import { openSealedKey, sealKey, type DerivedKeys } from '#shared/crypto/sealed-key.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** 32-byte seeds. */
@@ -28,31 +28,44 @@ export async function makeAgentKeys(folder: string, passphrase: string | undefin
   if (passphrase === undefined && !existsSync(join(folder, UNLOCK)))
     await writeNew(join(folder, UNLOCK), randomBytes(32).toString('base64url'));
   const secret = await secretOf(folder, passphrase);
-  for (const name of NAMES) await makeKey(folder, name, secret);
-  return openAgentKeys(folder, passphrase);
+  const derived: DerivedKeys = new Map();
+  for (const name of NAMES) await makeKey(folder, name, secret, derived);
+  return openBoth(await readSealed(folder, 'identity'), await readSealed(folder, 'witness'), secret, derived);
 }
 
 /** @throws FederationError KEY_FILE */
 export async function openAgentKeys(folder: string, passphrase: string | undefined): Promise<AgentKeys> {
   const [identity, witness] = [await readSealed(folder, 'identity'), await readSealed(folder, 'witness')];
-  const secret = await secretOf(folder, passphrase);
-  return { identity: openSealedKey(identity, secret), witness: openSealedKey(witness, secret) };
+  return openBoth(identity, witness, await secretOf(folder, passphrase));
+}
+
+function openBoth(
+  identity: unknown,
+  witness: unknown,
+  secret: string,
+  derived: DerivedKeys = new Map(),
+): AgentKeys {
+  return {
+    identity: openSealedKey(identity, secret, derived),
+    witness: openSealedKey(witness, secret, derived),
+  };
 }
 
 /** Keys to change to: made now, or left by a change that was cut short. @throws FederationError KEY_FILE */
 export async function makeNextKeys(folder: string, passphrase: string | undefined): Promise<AgentKeys> {
   const secret = await secretOf(folder, passphrase);
+  const derived: DerivedKeys = new Map();
   // The identity is made last and takes its place last. So when only the next identity is here, the next witness key
   // has taken its place already: made anew it would be another one than the ledger has, and that one lost.
   const isWitnessChanged =
     existsSync(sealedPath(folder, 'identity-next')) && !existsSync(sealedPath(folder, 'witness-next'));
-  if (!isWitnessChanged) await makeKey(folder, 'witness-next', secret);
-  await makeKey(folder, 'identity-next', secret);
+  if (!isWitnessChanged) await makeKey(folder, 'witness-next', secret, derived);
+  await makeKey(folder, 'identity-next', secret, derived);
   const [identity, witness] = [
     await readSealed(folder, 'identity-next'),
     await readSealed(folder, isWitnessChanged ? 'witness' : 'witness-next'),
   ];
-  return { identity: openSealedKey(identity, secret), witness: openSealedKey(witness, secret) };
+  return openBoth(identity, witness, secret, derived);
 }
 
 /** The next keys are enrolled: they take the place of the old ones. */
@@ -64,10 +77,11 @@ export async function promoteNextKeys(folder: string): Promise<void> {
   }
 }
 
-async function makeKey(folder: string, name: string, secret: string): Promise<void> {
+async function makeKey(folder: string, name: string, secret: string, derived: DerivedKeys): Promise<void> {
   if (existsSync(sealedPath(folder, name))) return;
   const seed = new Uint8Array(randomBytes(32));
-  const sealed = sealKey(seed, `${name} key`, secret, (length) => new Uint8Array(randomBytes(length)));
+  const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
+  const sealed = sealKey(seed, `${name} key`, secret, random, derived);
   await writeNew(sealedPath(folder, name), JSON.stringify(sealed));
 }
 

@@ -29,28 +29,47 @@ export type SealedKey = z.infer<typeof sealedKey>;
 
 import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
 
-/** @param what says which key this is, for people; not secret */
-export function sealKey(key: Uint8Array, what: string, secret: string, random: RandomBytes): SealedKey {
-  const salt = random(16);
+/** What one secret gives with each salt, so that keys sealed together cost one derivation. By salt, base64url. */
+export type DerivedKeys = Map<string, Uint8Array>;
+
+function derive(secret: string, salt: string, derived: DerivedKeys): Uint8Array {
+  const key = derived.get(salt) ?? scrypt(utf8(secret), fromBase64Url(salt), { ...COST, dkLen: 32 });
+  derived.set(salt, key);
+  return key;
+}
+
+/**
+ * @param what says which key this is, for people; not secret
+ * @param derived of other keys that are sealed with the same secret: their salt is used again
+ */
+export function sealKey(
+  key: Uint8Array,
+  what: string,
+  secret: string,
+  random: RandomBytes,
+  derived: DerivedKeys = new Map(),
+): SealedKey {
+  const [shared] = derived.keys();
+  const salt = shared ?? toBase64Url(random(16));
   const nonce = random(nacl.secretbox.nonceLength);
-  const box = nacl.secretbox(key, nonce, scrypt(utf8(secret), salt, { ...COST, dkLen: 32 }));
+  const box = nacl.secretbox(key, nonce, derive(secret, salt, derived));
   return {
     v: 1,
     what,
-    kdf: { name: 'scrypt', ...COST, salt: toBase64Url(salt) },
+    kdf: { name: 'scrypt', ...COST, salt },
     nonce: toBase64Url(nonce),
     box: toBase64Url(box),
   };
 }
 
 /** @throws FederationError KEY_FILE when the secret is wrong or the file is damaged; one cannot tell which */
-export function openSealedKey(value: unknown, secret: string): Uint8Array {
+export function openSealedKey(value: unknown, secret: string, derived: DerivedKeys = new Map()): Uint8Array {
   const parsed = sealedKey.safeParse(value);
   if (!parsed.success)
     throw new FederationError('KEY_FILE', 'expected a sealed key file; this is something else');
   const { kdf, nonce, box, what } = parsed.data;
   try {
-    const key = scrypt(utf8(secret), fromBase64Url(kdf.salt), { ...COST, dkLen: 32 });
+    const key = derive(secret, kdf.salt, derived);
     const opened = nacl.secretbox.open(fromBase64Url(box), fromBase64Url(nonce), key);
     if (opened !== null) return opened;
   } catch (cause) {

@@ -4,7 +4,7 @@
  * and it ends with the model of the undisturbed run and a ledger that verifies.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { IDS, ThreeBanks, type Crash, type Mode, type Outcome } from './three-banks.ts';
+import { IDS, ThreeBanks, type Crash, type Mode, type Outcome } from '../recovery/three-banks.ts';
 
 /** Runs that go on at the same time, each in a consortium of its own: a crash is mostly waiting. */
 const LANES = 3;

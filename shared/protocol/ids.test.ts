@@ -69,10 +69,9 @@ describe.each([
   });
 });
 
-test('a time is a whole number of milliseconds since 1970 that a double holds exactly', () => {
-  for (const good of [0, 1_800_000_000_000, Number.MAX_SAFE_INTEGER])
-    expect(timeMs.safeParse(good).success).toBe(true);
-  for (const bad of [-1, 0.5, 2 ** 53, Infinity, Number.NaN, '0', new Date(0)]) {
+test('a time is a whole number of milliseconds since 1970 that have a date', () => {
+  for (const good of [0, 1_800_000_000_000, 8.64e15]) expect(timeMs.safeParse(good).success).toBe(true);
+  for (const bad of [-1, 0.5, 8.64e15 + 1, 2 ** 53, Infinity, Number.NaN, '0', new Date(0)]) {
     expect(timeMs.safeParse(bad).success, String(bad)).toBe(false);
   }
 });

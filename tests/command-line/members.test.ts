@@ -50,12 +50,14 @@ describe('tallystick agent', () => {
     expect(enrolled.code).toBe(0);
     const { fingerprint, participant } = onlyJson(enrolled) as { fingerprint: string; participant: string };
     expect(participant).toBe('by-command');
-    for (const name of ['identity.json', 'unlock.key']) {
+    for (const name of ['identity.json', 'witness.json', 'unlock.key']) {
       expect(statSync(join(folder, 'keys', name)).mode & 0o077).toBe(0);
     }
     await bank.admit(fingerprint);
 
-    const again = await command(['agent', 'enrol', code, '--folder', folder]);
+    // the same bank with the same key again: the reply may have been lost; another key is refused
+    expect((await command(['agent', 'enrol', code, '--folder', folder])).code).toBe(0);
+    const again = await command(['agent', 'enrol', code, '--folder', `${folder}-again`]);
     expect([again.code, again.stderr]).toEqual([2, expect.stringMatching(/INVITATION/)]);
     const other = await TestCoordinator.start({ database: 'postgres' });
     const { url: _url, ...rest } = readInvitationCode(await new TestBank(coordinator, 'elsewhere').invite());

@@ -8,7 +8,7 @@ import type { CoordinatorConfig } from '#coordinator/config.ts';
 import { CoordinatorEvents } from '#coordinator/events.ts';
 import { createHttpApp } from '#coordinator/http/app.ts';
 import { createServer, listen } from '#coordinator/http/server.ts';
-import { Journal, runOfMessage, type JournalKeys } from '#coordinator/journal/journal.ts';
+import { Journal, type JournalKeys } from '#coordinator/journal/journal.ts';
 import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordinator/keys.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
@@ -29,6 +29,7 @@ import { openDatabase } from '#coordinator/store/open-database.ts';
 import { TokenStore } from '#coordinator/store/token-store.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
+import { runOfEntry } from '#shared/ledger/run-index.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 import type { RunId } from '#shared/protocol/ids.ts';
@@ -205,7 +206,7 @@ class RunDrivers {
     for (const [id, run] of journal.state.runs) if (run.phase.name !== 'finished') await this.take(id);
     journal.onRecorded((recorded) => {
       if (recorded.entry.message.type === 'revoke') this.wakeAll();
-      const run = runOfMessage(journal.state, recorded) as RunId | undefined;
+      const run = runOfEntry(journal.state, recorded);
       if (run === undefined) return;
       if (recorded.entry.message.type === 'run-proposed') void this.take(run);
       else this.wakeups.get(run)?.wake();

@@ -17,6 +17,7 @@ import type { FederationState } from '#shared/ledger/federation-state.ts';
 import { logKeyAt, noteOf, signHead } from '#shared/ledger/checkpoint.ts';
 import { signNewLogKey } from '#shared/ledger/key-rules.ts';
 import type { MerkleTree } from '#shared/ledger/merkle-tree.ts';
+import { runOfEntry } from '#shared/ledger/run-index.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
@@ -227,7 +228,7 @@ export class Journal {
     for (const waiting of batch) {
       try {
         const recorded = this.fold(waiting.message);
-        accepted.push({ waiting, recorded, run: runOfMessage(this.state, recorded) });
+        accepted.push({ waiting, recorded, run: runOfEntry(this.state, recorded) });
       } catch (error) {
         refused.push({ waiting, error });
       }
@@ -265,17 +266,4 @@ export class Journal {
     apply(this.state, recorded);
     return recorded;
   }
-}
-
-/** The run an entry belongs to, if any. */
-export function runOfMessage(
-  state: FederationState,
-  { entry: { message }, hash }: RecordedEntry,
-): string | undefined {
-  const { payload } = message;
-  if (message.type === 'run-proposed') return hash;
-  if ('run' in payload) return payload.run;
-  if ('ctx' in payload) return state.roundRuns.get(payload.ctx);
-  if (message.type === 'cosign') return state.checkpointRuns.get(message.payload.checkpoint);
-  return 'session' in payload ? state.sessionRuns.get(payload.session) : undefined;
 }

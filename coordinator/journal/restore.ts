@@ -3,7 +3,7 @@
  *
  * The last head that this coordinator signed says which entries it has accepted before: up to there only the
  * root is checked, which commits to every byte. What comes after it is checked like anybody's word: form,
- * signature, rules. `everything` checks all of it so.
+ * signature, rules. Without keys to tell such a head by, all of it is checked so.
  */
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import { toHex } from '#shared/crypto/hash.ts';

@@ -3,7 +3,6 @@ import type { Journal } from '#coordinator/journal/journal.ts';
 import { charterHash, participantOf } from '#coordinator/participants/enrolment.ts';
 import { assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import type { Participant } from '#shared/ledger/federation-state.ts';
-import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import { parseMessage } from '#shared/protocol/messages.ts';
@@ -12,12 +11,7 @@ import { parseMessage } from '#shared/protocol/messages.ts';
  * @param raw a rotate-key, signed with the key in force
  * @throws FederationError WRONG_SENDER | SIG | REPLAY | STATE | WEAK_KEY | UNKNOWN_PARTICIPANT
  */
-export async function rotateBankKey(
-  id: ParticipantId,
-  raw: unknown,
-  journal: Journal,
-  clock: Clock,
-): Promise<Participant> {
+export async function rotateBankKey(id: ParticipantId, raw: unknown, journal: Journal): Promise<Participant> {
   const message = parseMessage(raw);
   if (message.type !== 'rotate-key')
     throw new FederationError('SCHEMA', `expected rotate-key, got "${message.type}"`);
@@ -28,7 +22,7 @@ export async function rotateBankKey(
   const known = journal.state.participants.get(from);
   if (known?.identityKey === identityKey && known.witnessKey === witnessKey) return known;
   assertAuthentic(journal.state, message);
-  assertAdmissible(journal.state, message, Math.max(clock.now(), journal.state.lastTime));
+  assertAdmissible(journal.state, message, journal.now());
   await journal.append(message);
   return participantOf(journal, from);
 }

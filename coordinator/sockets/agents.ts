@@ -64,14 +64,13 @@ export function serveAgents(agents: AgentNamespace, deps: AgentSocketDependencie
   journal.onRecorded(({ entry, leaf }) => {
     const shown = feed.has(entry.message.type) ? entry : { seq: entry.seq, leaf: toHex(leaf) };
     agents.to(LIVE).emit('entry', shown);
-    if (entry.message.type === 'run-finished') agents.to(LIVE).emit('head', journal.head());
-  });
-  agents.on('connection', (socket) => serveAgent(socket, deps));
-  journal.onRecorded(({ entry: { message } }) => {
+    const { message } = entry;
+    if (message.type === 'run-finished') agents.to(LIVE).emit('head', journal.head());
     // whoever was let in with the old key has to come again with the one in force, if there is one
     if (message.type === 'rotate-key') hangUp(agents, message.payload.from);
     if (message.type === 'revoke') hangUp(agents, message.payload.participant);
   });
+  agents.on('connection', (socket) => serveAgent(socket, deps));
 }
 
 function hangUp(agents: AgentNamespace, participant: ParticipantId): void {

@@ -1,7 +1,7 @@
 /** Operators and auditors who watch a run: its entries as they are recorded, progress, presence. */
 import type { Namespace } from 'socket.io';
 import type { CoordinatorEvents } from '#coordinator/events.ts';
-import { runOfMessage, type Journal } from '#coordinator/journal/journal.ts';
+import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Access } from '#coordinator/participants/access.ts';
 import type { Presence } from '#coordinator/participants/presence.ts';
 import { acknowledging } from '#coordinator/sockets/acknowledge.ts';
@@ -13,6 +13,7 @@ import {
   type WatchToCoordinator,
 } from '#shared/protocol/socket-events.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
+import { runOfEntry } from '#shared/ledger/run-index.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
 export type WatchNamespace = Namespace<WatchToCoordinator, CoordinatorToWatch>;
@@ -28,7 +29,7 @@ export interface WatchDependencies {
 export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies): void {
   const { journal, presence } = deps;
   journal.onRecorded((recorded) => {
-    const run = runOfMessage(journal.state, recorded);
+    const run = runOfEntry(journal.state, recorded);
     if (run !== undefined) watchers.to(run).emit('entry', recorded.entry);
   });
   presence.onChange((participant, connected) => watchers.emit('presence', { participant, connected }));

@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { calibrationRecord } from '#models/evaluation/calibration.ts';
-import {
-  answerEvaluation,
-  evaluationFields,
-  hosmerLemeshow,
-  readEvaluation,
-} from '#models/evaluation/evaluation.ts';
+import { answerEvaluation, evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { exactMetrics } from '#models/metrics/exact-metrics.ts';
 import type { RecordKeys } from '#models/rows/record-keys.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
@@ -146,15 +141,4 @@ describe('evaluation', () => {
     const { metrics } = readEvaluation('holdout', summed([wild]), { ...settings, method: 'identity' });
     for (const value of Object.values(metrics)) expect(Number.isFinite(value)).toBe(true);
   });
-});
-
-test('Hosmer-Lemeshow has the value of the worked example', () => {
-  const pds = [0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18, 0.25, 0.4, 0.6];
-  const bads = [1, 3, 2, 6, 7, 14, 16, 29, 38, 63];
-  const { chiSquare, degrees, p } = hosmerLemeshow(
-    pds.map((meanPd, i) => ({ rows: 100, bads: bads[i]!, meanPd })),
-  );
-  expect(chiSquare).toBeCloseTo(3.2450332, 6);
-  expect(p).toBeCloseTo(0.9750553, 7);
-  expect(degrees).toBe(10);
 });

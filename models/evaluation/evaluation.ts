@@ -6,7 +6,6 @@
  * All fields are u64 with scale 1; log-odds and losses are whole quanta of 2^-20, so that sums do not depend
  * on how rows are spread. 128 banks of 2^20 rows fit.
  */
-import { chiSquareTail } from '#models/arithmetic/chi-square.ts';
 import { logLossOf, sigmoid } from '#models/arithmetic/exp-log.ts';
 import {
   calibratedLogit,
@@ -18,6 +17,7 @@ import {
   type Group,
   type ScoreBins,
 } from '#models/evaluation/calibration.ts';
+import { expectedCalibrationError, hosmerLemeshow } from '#models/metrics/calibration.ts';
 import { discriminationOf, scoreBin } from '#models/metrics/score-histogram.ts';
 import { ROWS_MAX } from '#models/preprocessing/moments.ts';
 import type { Answer } from '#models/program.ts';
@@ -150,7 +150,7 @@ export function readEvaluation(
   const rows = good.reduce((a, b) => a + b, bads);
   const map = fitMap(method, fit, kMin);
   const table = groupBins(judging, enoughFor(judging, kMin)).map((group) => tableRow(group, judging, map));
-  const calibration = { map, table, hosmerLemeshow: hosmerLemeshow(table) };
+  const calibration = { map, table, hosmerLemeshow: hosmerLemeshow(table, 'validation') };
   if (rows < kMin) return { metrics: { holdoutRows: rows }, calibration };
   const mean = (name: string) => numbers(name)[0]! / QUANTA / rows;
   const discrimination = discriminationOf(bad, good);
@@ -215,17 +215,6 @@ function judgedLogit(map: CalibrationMap, logit: number): number {
   return limited(calibratedLogit(map, logit));
 }
 
-/** χ² = Σ (O − nπ)² / (nπ(1 − π)) (Hosmer and Lemeshow 1980). */
-export function hosmerLemeshow(table: CalibrationRecord['table']): CalibrationRecord['hosmerLemeshow'] {
-  let chiSquare = 0;
-  for (const { rows, bads, meanPd } of table) {
-    const difference = bads - rows * meanPd;
-    chiSquare += (difference * difference) / (rows * meanPd * (1 - meanPd));
-  }
-  const degrees = table.length;
-  return { chiSquare, degrees, p: degrees === 0 ? 1 : chiSquareTail(chiSquare, degrees) };
-}
-
 function calibratedMetrics(
   judging: ScoreBins,
   map: CalibrationMap,
@@ -245,14 +234,12 @@ function calibratedMetrics(
     pd += n * p;
   }
   if (table.length === 0) return {};
-  let gap = 0;
-  for (const group of table) gap += Math.abs(group.bads - group.rows * group.meanPd);
   const line = fitPlatt({ bad, good, logits: calibrated });
   return {
     calibratedLogLoss: logLossUnder(map, judging) / rows,
     calibratedBrier: brier / rows,
     calibratedMeanPd: pd / rows,
-    calibrationError: gap / rows,
+    calibrationError: expectedCalibrationError(table),
     ...(line?.method === 'platt'
       ? { calibrationSlope: line.slope, calibrationIntercept: line.intercept }
       : {}),

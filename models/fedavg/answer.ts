@@ -1,7 +1,7 @@
 /** The half of `fedavg` that runs inside a bank: the only place where the network meets rows. */
 import { createNetworkScorer } from '#models/fedavg/score-network.ts';
 import { createNetworkTrainer, type NetworkTrainer } from '#models/fedavg/train-network.ts';
-import { parseFedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';
+import { fedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';
 import { rateFactor } from '#models/fedavg/learning-rate.ts';
 import { linkOf, trueLogit, type Link } from '#models/fedavg/losses/loss.ts';
 import type { NetworkShape } from '#models/fedavg/network.ts';
@@ -11,6 +11,7 @@ import { scoreBin } from '#models/metrics/score-histogram.ts';
 import { answerMeans, answerSpreads } from '#models/preprocessing/moments.ts';
 import { transformTable, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
+import { parseSettings } from '#models/program-settings.ts';
 import { recordKeys, type RecordKeys } from '#models/rows/record-keys.ts';
 import { selectRows, type Table } from '#shared/contract/table.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
@@ -30,7 +31,7 @@ interface Prepared {
 
 /** Splits off the hold-out rows at once; loads TensorFlow.js at the first train question. */
 export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
-  const settings = parseFedavgSettings(setup.settings);
+  const settings = parseSettings(fedavgSettings, setup.settings);
   const { holdout, training } = splitHoldout(table, settings.holdoutFraction, setup.seed);
   let prepared: Prepared | undefined;
 

@@ -17,7 +17,7 @@
  * artefact tells of it: a calibration map fitted to one half of the hold-out rows and judged on the other. As the
  * same rows chose among the rounds, the figures flatter the model by as much as that choice can.
  */
-import { parseFedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';
+import { fedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';
 import { serverStep, type ServerState } from '#models/fedavg/server/server-step.ts';
 import { linkOf } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
@@ -33,6 +33,7 @@ import {
 } from '#models/preprocessing/moments.ts';
 import { inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
+import { parseSettings } from '#models/program-settings.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { largestScale, type Field } from '#shared/ring/field.ts';
@@ -90,10 +91,10 @@ type InPhase<Phase extends FedavgState['phase']> = Extract<FedavgState, { phase:
 export const fedavg: Program<FedavgState> = {
   name: 'fedavg',
 
-  maximumRounds: (settings) => 2 + parseFedavgSettings(settings).stop.rounds + 1,
+  maximumRounds: (settings) => 2 + parseSettings(fedavgSettings, settings).stop.rounds + 1,
 
   begin(setup) {
-    const settings = parseFedavgSettings(setup.settings);
+    const settings = parseSettings(fedavgSettings, setup.settings);
     const shape = shapeFor(setup, settings);
     return {
       kind: 'ask',

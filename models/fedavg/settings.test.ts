@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { fedavg } from '#models/fedavg/program.ts';
-import { fedavgSettings, NETWORKS, parseFedavgSettings, SKEWED_BANKS } from '#models/fedavg/settings.ts';
+import { parseSettings } from '#models/program-settings.ts';
+import { fedavgSettings, NETWORKS, SKEWED_BANKS } from '#models/fedavg/settings.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -9,7 +10,7 @@ const SETTINGS = { network: NETWORKS.mlp, stop: { rounds: 20 } };
 /** `accepted`, or the code and the setting it names. */
 function outcomeOf(settings: unknown): string {
   try {
-    parseFedavgSettings(settings as Json);
+    parseSettings(fedavgSettings, settings as Json);
     return 'accepted';
   } catch (error) {
     if (!(error instanceof FederationError)) throw error;
@@ -19,7 +20,9 @@ function outcomeOf(settings: unknown): string {
 
 describe('the settings of fedavg', () => {
   test('take defaults that are written down here, for they are part of what banks consent to', () => {
-    expect(parseFedavgSettings({ network: { hidden: [], dropout: 0 }, stop: { rounds: 1 } })).toEqual({
+    expect(
+      parseSettings(fedavgSettings, { network: { hidden: [], dropout: 0 }, stop: { rounds: 1 } }),
+    ).toEqual({
       network: { hidden: [], dropout: 0 },
       local: {
         epochs: 1,
@@ -48,7 +51,9 @@ describe('the settings of fedavg', () => {
       config: { units, activation },
     });
     const network = (layers: unknown) => ({ network: { layers }, stop: { rounds: 1 } });
-    expect(parseFedavgSettings(network([dense(8, 'sigmoid'), dense(1, 'linear')]) as Json).network).toEqual({
+    expect(
+      parseSettings(fedavgSettings, network([dense(8, 'sigmoid'), dense(1, 'linear')]) as Json).network,
+    ).toEqual({
       hidden: [8],
       dropout: 0,
       activations: ['sigmoid'],
@@ -67,7 +72,7 @@ describe('the settings of fedavg', () => {
   });
 
   test('recommended for skewed banks are valid, and one batch a round', () => {
-    const parsed = parseFedavgSettings({ ...SETTINGS, ...SKEWED_BANKS });
+    const parsed = parseSettings(fedavgSettings, { ...SETTINGS, ...SKEWED_BANKS });
     expect(parsed.server).toMatchObject({ optimizer: 'fedadam', beta1: 0.9, beta2: 0.99, tau: 0.001 });
     expect(
       fedavgSettings.safeParse({ ...SETTINGS, local: { batchSize: parsed.local.batchSize + 1 } }).success,

@@ -6,9 +6,8 @@ import { loss } from '#models/fedavg/losses/loss.ts';
 import { serverSettings } from '#models/fedavg/server/server-step.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
-import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
+import { describeError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import type { Json } from '#shared/crypto/canonical-json.ts';
 
 /**
  * `hidden` and `dropout`, or `layers`: the `model.json` of a TensorFlow.js layers model, or the list of layers in it
@@ -113,11 +112,3 @@ export const SKEWED_BANKS = {
   server: { optimizer: 'fedadam', learningRate: 0.01 },
   stop: { rounds: 300 },
 } as const satisfies Pick<FedavgSettingsInput, 'local' | 'server' | 'stop'>;
-
-/** @throws FederationError PLAN naming the setting */
-export function parseFedavgSettings(settings: Json): FedavgSettings {
-  const parsed = fedavgSettings.safeParse(settings);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new FederationError('PLAN', `program.settings.${issue.path.join('.')}: ${issue.message}`);
-}

@@ -10,7 +10,7 @@ import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.
 import { decodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
 import { computeGradients, layoutOf } from '#models/gbdt/histogram.ts';
 import { LocalTree } from '#models/gbdt/local-tree.ts';
-import { parseGbdtSettings } from '#models/gbdt/settings.ts';
+import { gbdtSettings } from '#models/gbdt/settings.ts';
 import { answerTotals } from '#models/gbdt/totals.ts';
 import { decodeForest, decodeTree } from '#models/gbdt/tree.ts';
 import { answerEvaluation } from '#models/evaluation/evaluation.ts';
@@ -18,6 +18,7 @@ import { binColumn } from '#models/preprocessing/bins.ts';
 import { ROWS_MAX } from '#models/preprocessing/moments.ts';
 import { answerQuantiles } from '#models/preprocessing/quantiles.ts';
 import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
+import { parseSettings } from '#models/program-settings.ts';
 import { rowsKept, splitByKey, type KeyedTable } from '#models/rows/record-keys.ts';
 import type { Table } from '#shared/contract/table.ts';
 import { range } from '#shared/random/seeded-generator.ts';
@@ -31,7 +32,7 @@ export async function createGbdtAnswerer(setup: ProgramSetup, table: Table): Pro
       `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`,
     );
   }
-  const settings = parseGbdtSettings(setup.settings);
+  const settings = parseSettings(gbdtSettings, setup.settings);
   const { training, holdout } = splitByKey(table, settings.holdoutFraction, setup.seed);
   let ensemble: LocalEnsemble | undefined;
 

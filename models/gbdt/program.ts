@@ -24,7 +24,7 @@ import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.
 import { binsOf, encodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
 import { grow, nodesAsked, startTree, treeOf, type Growth } from '#models/gbdt/grow-tree.ts';
 import { histogramFields, layoutOf } from '#models/gbdt/histogram.ts';
-import { assertQuestionFits, parseGbdtSettings, roundsOf, type GbdtSettings } from '#models/gbdt/settings.ts';
+import { assertQuestionFits, gbdtSettings, roundsOf, type GbdtSettings } from '#models/gbdt/settings.ts';
 import { readTotals, totalsQuestion, type Totals } from '#models/gbdt/totals.ts';
 import { appendTree, decodeForest, encodeTree } from '#models/gbdt/tree.ts';
 import type { FeatureBins } from '#models/preprocessing/bins.ts';
@@ -37,6 +37,7 @@ import {
   type QuantileStep,
 } from '#models/preprocessing/quantiles.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
+import { parseSettings } from '#models/program-settings.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
@@ -90,10 +91,10 @@ export type GbdtState =
 export const gbdt: Program<GbdtState> = {
   name: 'gbdt',
 
-  maximumRounds: (settings) => roundsOf(parseGbdtSettings(settings)),
+  maximumRounds: (settings) => roundsOf(parseSettings(gbdtSettings, settings)),
 
   begin(setup) {
-    const settings = parseGbdtSettings(setup.settings);
+    const settings = parseSettings(gbdtSettings, setup.settings);
     assertQuestionFits(setup.contract, settings);
     assertNoOverflow(evaluationFields(''), 'u64', setup.participants); // or it would come up in mid-run
     const state = { setup, settings, phase: 'totals' } as const;

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { parseGbdtSettings, roundsOf } from '#models/gbdt/settings.ts';
+import { gbdtSettings, roundsOf } from '#models/gbdt/settings.ts';
+import { parseSettings } from '#models/program-settings.ts';
 
 test('a plan need say nothing', () => {
-  const settings = parseGbdtSettings({});
+  const settings = parseSettings(gbdtSettings, {});
   expect(settings).toMatchObject({
     trees: 300,
     depth: 4,
@@ -33,10 +34,12 @@ test.each([
   ['cutoffs', { cutoffs: { approveBelow: 0.2, declineFrom: 0.1 } }],
   ['trees', { trees: 2000, depth: 8 }],
 ])('the setting %s is refused outside its range, and named', (name, settings) => {
-  expect(() => parseGbdtSettings(settings)).toThrow(expect.objectContaining({ code: 'PLAN' }));
-  expect(() => parseGbdtSettings(settings)).toThrow(`program.settings.${name}`);
+  expect(() => parseSettings(gbdtSettings, settings)).toThrow(expect.objectContaining({ code: 'PLAN' }));
+  expect(() => parseSettings(gbdtSettings, settings)).toThrow(`program.settings.${name}`);
 });
 
 test('a setting that does not exist is refused', () => {
-  expect(() => parseGbdtSettings({ maxDepth: 4 })).toThrow(expect.objectContaining({ code: 'PLAN' }));
+  expect(() => parseSettings(gbdtSettings, { maxDepth: 4 })).toThrow(
+    expect.objectContaining({ code: 'PLAN' }),
+  );
 });

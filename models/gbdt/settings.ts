@@ -4,7 +4,6 @@ import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { QUANTILE_ROUNDS } from '#models/preprocessing/quantiles.ts';
 import { scaling } from '#models/scoring/scaling.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
-import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
@@ -55,14 +54,6 @@ export type GbdtSettingsInput = z.input<typeof gbdtSettings>;
 /** Totals, quantiles, a round for each level of each tree, and the last evaluation. */
 export function roundsOf({ trees, depth }: { readonly trees: number; readonly depth: number }): number {
   return 1 + QUANTILE_ROUNDS + trees * depth + 1;
-}
-
-/** @throws FederationError PLAN naming the setting */
-export function parseGbdtSettings(settings: Json): GbdtSettings {
-  const parsed = gbdtSettings.safeParse(settings);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new FederationError('PLAN', `program.settings.${issue.path.join('.')}: ${issue.message}`);
 }
 
 /**

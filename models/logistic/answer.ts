@@ -2,11 +2,12 @@
 import { answerEvaluation } from '#models/evaluation/evaluation.ts';
 import { createNetworkScorer } from '#models/fedavg/score-network.ts';
 import { answerSquares, answerTotals } from '#models/logistic/exact-moments.ts';
-import { parseLogisticSettings } from '#models/logistic/settings.ts';
+import { logisticSettings } from '#models/logistic/settings.ts';
 import { LikelihoodAccumulator } from '#models/newton/likelihood-sums.ts';
 import { ROWS_MAX } from '#models/preprocessing/moments.ts';
 import { inputNames, transformTable, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
+import { parseSettings } from '#models/program-settings.ts';
 import { splitByKey } from '#models/rows/record-keys.ts';
 import type { Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -30,7 +31,7 @@ export async function createLogisticAnswerer(setup: ProgramSetup, table: Table):
   const { contract, seed } = setup;
   const { training, holdout } = splitByKey(
     table,
-    parseLogisticSettings(setup.settings).holdoutFraction,
+    parseSettings(logisticSettings, setup.settings).holdoutFraction,
     seed,
   );
   let matrix: Float32Array | undefined; // the standardisation is the same in all rounds of a run

@@ -19,12 +19,13 @@ import {
   totalsFields,
   type Totals,
 } from '#models/logistic/exact-moments.ts';
-import { parseLogisticSettings, type LogisticSettings } from '#models/logistic/settings.ts';
+import { logisticSettings, type LogisticSettings } from '#models/logistic/settings.ts';
 import { advanceFit, assertRoundsLeft, startFit, type Fit } from '#models/newton/fit.ts';
 import { likelihoodFields, readLikelihood } from '#models/newton/likelihood-sums.ts';
 import { fromUnit, inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
 import { twoLimbFields } from '#models/preprocessing/two-limb-sums.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
+import { parseSettings } from '#models/program-settings.ts';
 import { toBase64 } from '#shared/crypto/base64.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -65,10 +66,10 @@ export type LogisticState =
 export const logistic: Program<LogisticState> = {
   name: 'logistic',
 
-  maximumRounds: (settings) => 2 + parseLogisticSettings(settings).newton.rounds + 1,
+  maximumRounds: (settings) => 2 + parseSettings(logisticSettings, settings).newton.rounds + 1,
 
   begin(setup) {
-    const settings = parseLogisticSettings(setup.settings);
+    const settings = parseSettings(logisticSettings, setup.settings);
     const inputs = inputNames(setup.contract).length;
     if (inputs > INPUTS_MAX) {
       throw new FederationError(

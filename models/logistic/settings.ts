@@ -3,8 +3,6 @@ import { z } from 'zod';
 import { FIT_ROUNDS } from '#models/newton/fit.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
-import type { Json } from '#shared/crypto/canonical-json.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export const logisticSettings = z.strictObject({
   newton: z
@@ -27,11 +25,3 @@ export const logisticSettings = z.strictObject({
   kMin: z.int().min(5).max(1_000_000).default(20),
 });
 export type LogisticSettings = z.infer<typeof logisticSettings>;
-
-/** @throws FederationError PLAN naming the setting */
-export function parseLogisticSettings(settings: Json): LogisticSettings {
-  const parsed = logisticSettings.safeParse(settings);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new FederationError('PLAN', `program.settings.${issue.path.join('.')}: ${issue.message}`);
-}

@@ -33,7 +33,8 @@ export function hosmerLemeshow(
   for (const { rows, bads, meanPd } of groups) {
     const variance = rows * meanPd * (1 - meanPd);
     if (variance === 0) continue; // an empty group, or PDs of exactly 0 or 1, which say nothing here
-    chiSquare += (bads - rows * meanPd) ** 2 / variance;
+    const difference = bads - rows * meanPd;
+    chiSquare += (difference * difference) / variance;
     counted++;
   }
   const degrees = Math.max(0, sample === 'development' ? counted - 2 : counted);

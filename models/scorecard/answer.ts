@@ -6,8 +6,9 @@ import { binColumn, type FeatureBins } from '#models/preprocessing/bins.ts';
 import { ROWS_MAX } from '#models/preprocessing/moments.ts';
 import { answerQuantiles } from '#models/preprocessing/quantiles.ts';
 import type { Answer, Answerer, ProgramSetup } from '#models/program.ts';
+import { parseSettings } from '#models/program-settings.ts';
 import { splitByKey } from '#models/rows/record-keys.ts';
-import { parseScorecardSettings } from '#models/scorecard/settings.ts';
+import { scorecardSettings } from '#models/scorecard/settings.ts';
 import type { Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -29,7 +30,7 @@ export async function createScorecardAnswerer(setup: ProgramSetup, table: Table)
       `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`,
     );
   }
-  const { holdoutFraction } = parseScorecardSettings(setup.settings);
+  const { holdoutFraction } = parseSettings(scorecardSettings, setup.settings);
   const { training, holdout } = splitByKey(table, holdoutFraction, setup.seed);
   const binned = createBinCache(training.table);
   return {

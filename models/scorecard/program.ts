@@ -23,6 +23,7 @@ import {
   type QuantileStep,
 } from '#models/preprocessing/quantiles.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
+import { parseSettings } from '#models/program-settings.ts';
 import {
   groupFeatures,
   selectByValue,
@@ -33,11 +34,7 @@ import { advanceFit, assertRoundsLeft, FIT_ROUNDS, startFit, type Fit } from '#m
 import { likelihoodFields, readLikelihood } from '#models/newton/likelihood-sums.ts';
 import { inference, withoutInput, type Inference } from '#models/newton/newton.ts';
 import { pointsOfGroups } from '#models/scorecard/points.ts';
-import {
-  parseScorecardSettings,
-  scorecardRounds,
-  type ScorecardSettings,
-} from '#models/scorecard/settings.ts';
+import { scorecardSettings, scorecardRounds, type ScorecardSettings } from '#models/scorecard/settings.ts';
 import { log } from '#models/arithmetic/exp-log.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -84,10 +81,10 @@ export type ScorecardState =
 export const scorecard: Program<ScorecardState> = {
   name: 'scorecard',
 
-  maximumRounds: (settings) => scorecardRounds(parseScorecardSettings(settings)),
+  maximumRounds: (settings) => scorecardRounds(parseSettings(scorecardSettings, settings)),
 
   begin(setup) {
-    const settings = parseScorecardSettings(setup.settings);
+    const settings = parseSettings(scorecardSettings, setup.settings);
     assertFeatures(setup, settings);
     const fractions = searchedFractions(settings);
     return afterQuantiles({ setup, settings }, startQuantiles(setup.contract, fractions, settings.kMin));

@@ -4,8 +4,6 @@ import { FIT_ROUNDS } from '#models/newton/fit.ts';
 import { QUANTILE_ROUNDS } from '#models/preprocessing/quantiles.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
-import type { Json } from '#shared/crypto/canonical-json.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export const scorecardSettings = z.strictObject({
   binning: z
@@ -56,14 +54,6 @@ export const scorecardSettings = z.strictObject({
   kMin: z.int().min(5).max(1_000_000).default(20),
 });
 export type ScorecardSettings = z.infer<typeof scorecardSettings>;
-
-/** @throws FederationError PLAN naming the setting */
-export function parseScorecardSettings(settings: Json): ScorecardSettings {
-  const parsed = scorecardSettings.safeParse(settings);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new FederationError('PLAN', `program.settings.${issue.path.join('.')}: ${issue.message}`);
-}
 
 /** Quantiles, bin counts, Newton rounds, evaluation. */
 export function scorecardRounds({ newton }: ScorecardSettings): number {

@@ -18,8 +18,9 @@ import {
 } from '#models/preprocessing/quantiles.ts';
 import { numberFeatures } from '#models/preprocessing/transform.ts';
 import type { Program, ProgramSetup, Question, Step } from '#models/program.ts';
+import { parseSettings } from '#models/program-settings.ts';
 import { publishedCells, type Profile } from '#models/statistics/profile.ts';
-import { parseProfileSettings, type ProfileSettings } from '#models/statistics/settings.ts';
+import { profileSettings, type ProfileSettings } from '#models/statistics/settings.ts';
 import type { NumberFeature } from '#shared/contract/contract.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -57,12 +58,12 @@ export const profile: Program<State> = {
   name: 'profile',
 
   maximumRounds: (settings) => {
-    parseProfileSettings(settings);
+    parseSettings(profileSettings, settings);
     return QUANTILE_ROUNDS + 2;
   },
 
   begin(setup) {
-    const settings = parseProfileSettings(setup.settings);
+    const settings = parseSettings(profileSettings, setup.settings);
     return afterQuantiles({ setup, settings }, startQuantiles(setup.contract, SEARCHED, settings.kMin));
   },
 

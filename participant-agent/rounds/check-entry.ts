@@ -10,6 +10,7 @@ import { assertSignedBy } from '#shared/crypto/signed-message.ts';
 import { recordEntry, type Entry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import type { FederationState, Run } from '#shared/ledger/federation-state.ts';
+import { runOfEntry } from '#shared/ledger/run-index.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { RunId } from '#shared/protocol/ids.ts';
@@ -48,7 +49,7 @@ export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
   // above all no membership: peers are who the plan names, with keys this bank has pinned
   if (!(FEED_TYPES as readonly string[]).includes(message.type))
     throw new FederationError('STATE', `"${message.type}" is not for banks`);
-  if (isWhollyVisible(message, federation)) {
+  if (isWhollyVisible(recorded, federation)) {
     // of plain runs it does not know the others' identity keys: there a cosignature speaks for itself
     if (message.type !== 'cosign' || federation.participants.has(message.payload.from))
       assertAuthentic(federation, message);
@@ -65,21 +66,9 @@ export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
   return recorded;
 }
 
-/** The run an entry is about. */
-export function runOfEntry(federation: FederationState, message: Message, hash: string): Run | undefined {
-  const { payload } = message;
-  if (message.type === 'run-proposed') return federation.runs.get(hash as RunId);
-  if ('run' in payload) return federation.runs.get(payload.run);
-  if (message.type === 'cosign')
-    return federation.runs.get(federation.checkpointRuns.get(message.payload.checkpoint)!);
-  if ('ctx' in payload) return federation.runs.get(federation.roundRuns.get(payload.ctx)!);
-  const session = message.type === 'open-session' ? hash : 'session' in payload ? payload.session : '';
-  return federation.runs.get(federation.sessionRuns.get(session)!);
-}
-
 /** Whether this agent has seen everything that the rule for this message looks at. */
-function isWhollyVisible(message: Message, federation: FederationState): boolean {
-  switch (message.type) {
+function isWhollyVisible(recorded: RecordedEntry, federation: FederationState): boolean {
+  switch (recorded.entry.message.type) {
     case 'run-proposed': // members
     case 'run-started': // consents
       return false;
@@ -87,9 +76,9 @@ function isWhollyVisible(message: Message, federation: FederationState): boolean
     case 'cosign':
       return true;
     case 'run-finished':
-      return message.payload.outcome === 'completed';
+      return recorded.entry.message.payload.outcome === 'completed';
     default:
-      return runOfEntry(federation, message, '')?.plan.aggregation !== 'plain';
+      return federation.runs.get(runOfEntry(federation, recorded)!)?.plan.aggregation !== 'plain';
   }
 }
 

@@ -3,7 +3,8 @@
  * coordinator's; each run then goes on in a task of its own (followed-run.ts), in the order of its entries.
  */
 import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
-import { checkEntry, runOfEntry } from '#participant-agent/rounds/check-entry.ts';
+import { checkEntry } from '#participant-agent/rounds/check-entry.ts';
+import { runOfEntry } from '#shared/ledger/run-index.ts';
 import { FollowedRun } from '#participant-agent/rounds/followed-run.ts';
 import { fromHex } from '#shared/crypto/hash.ts';
 import { recordEntry } from '#shared/ledger/entry.ts';
@@ -52,7 +53,7 @@ export class RunFollower {
     if ('head' in message.payload) this.checkHead(message.payload.head);
     witness.grow(recorded.leaf);
     apply(federation, recorded);
-    const run = runOfEntry(federation, message, recorded.hash);
+    const run = federation.runs.get(runOfEntry(federation, recorded)!);
     if (run !== undefined) this.step(run, message);
     this.onChange();
     this.checkAwaited();

@@ -7,6 +7,7 @@ import nacl from 'tweetnacl';
 import { z } from 'zod';
 import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
 import { utf8 } from '#shared/crypto/hash.ts';
+import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** About 100 ms and 32 MiB for each guess. */
@@ -26,8 +27,6 @@ export const sealedKey = z.strictObject({
   box: z.string(),
 });
 export type SealedKey = z.infer<typeof sealedKey>;
-
-import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
 
 /** What one secret gives with each salt, so that keys sealed together cost one derivation. By salt, base64url. */
 export type DerivedKeys = Map<string, Uint8Array>;

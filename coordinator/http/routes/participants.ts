@@ -113,7 +113,7 @@ export function participantRoutes({ journal, clock, presence }: ParticipantRoute
       params: byId,
       body: z.unknown(),
       response: participantView,
-      handle: async ({ params, body }) => view(await rotateBankKey(params.participant, body, journal, clock)),
+      handle: async ({ params, body }) => view(await rotateBankKey(params.participant, body, journal)),
     }),
     route({
       method: 'post',

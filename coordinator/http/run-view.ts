@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import { hash, participantId, runId, timeMs } from '#shared/protocol/ids.ts';
-import { metrics } from '#shared/protocol/messages.ts';
+import { metrics } from '#shared/protocol/payloads/fields.ts';
 import { plan } from '#shared/protocol/plan.ts';
 
 const roundView = z.strictObject({

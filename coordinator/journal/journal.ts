@@ -23,13 +23,8 @@ import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
-import {
-  isBankMessage,
-  type Message,
-  type MessageType,
-  type Payload,
-  type SignedHead,
-} from '#shared/protocol/messages.ts';
+import { isBankMessage, type Message, type MessageType, type Payload } from '#shared/protocol/messages.ts';
+import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
 export interface JournalKeys {
   /** Signs the coordinator's messages. */

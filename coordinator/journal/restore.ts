@@ -13,7 +13,7 @@ import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federat
 import { emptyFederation, type FederationState } from '#shared/ledger/federation-state.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
-import type { SignedHead } from '#shared/protocol/messages.ts';
+import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
 export interface Restored {
   readonly state: FederationState;

@@ -12,7 +12,8 @@ import { apply } from '#shared/ledger/federation.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import type { RunId } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { parseMessage, signedHead, type Message, type SignedHead } from '#shared/protocol/messages.ts';
+import { parseMessage, type Message } from '#shared/protocol/messages.ts';
+import { signedHead, type SignedHead } from '#shared/protocol/payloads/fields.ts';
 import { hiddenEntry, type FeedEntry } from '#shared/protocol/socket-events.ts';
 
 export class RunFollower {

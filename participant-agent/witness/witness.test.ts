@@ -4,7 +4,7 @@ import { toBase64Url } from '#shared/crypto/base64.ts';
 import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { openCheckpointOf, signHead } from '#shared/ledger/checkpoint.ts';
-import type { SignedHead } from '#shared/protocol/messages.ts';
+import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
 const ORIGIN = 'tallystick.example/one';
 const logSeed = sha256(utf8('log'));

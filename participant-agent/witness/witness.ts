@@ -19,7 +19,7 @@ import { fromBase64, toBase64Url } from '#shared/crypto/base64.ts';
 import { equalBytes, toHex } from '#shared/crypto/hash.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { SignedHead } from '#shared/protocol/messages.ts';
+import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
 /** Where the witnessed head outlives the process. */
 export interface WitnessStore {

@@ -14,7 +14,7 @@ import { fromBase64, fromBase64Url, toBase64, toBase64Url } from '#shared/crypto
 import { equalBytes, fromHex, sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { isValidSignature, publicKeyOf, signBytes } from '#shared/crypto/signatures.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { SignedHead } from '#shared/protocol/messages.ts';
+import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
 export interface Checkpoint {
   readonly origin: string;

@@ -17,13 +17,8 @@ import { emptyFederation, type FederationState } from '#shared/ledger/federation
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { participantId, runId, type ParticipantId } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import {
-  isBankMessage,
-  type Message,
-  type MessageType,
-  type Payload,
-  type SignedHead,
-} from '#shared/protocol/messages.ts';
+import { isBankMessage, type Message, type MessageType, type Payload } from '#shared/protocol/messages.ts';
+import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 import { plan, type Plan } from '#shared/protocol/plan.ts';
 
 const BANKS = ['alder', 'birch', 'cedar'].map((name) => participantId.parse(name));

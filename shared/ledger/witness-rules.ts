@@ -13,7 +13,7 @@ import {
 } from '#shared/ledger/federation-state.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { SignedHead } from '#shared/protocol/messages.ts';
+import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
 export const witnessRules: Rules<'checkpoint' | 'cosign'> = {
   checkpoint: {

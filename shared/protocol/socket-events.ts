@@ -8,7 +8,8 @@
 import { z } from 'zod';
 import { hash, participantId, runId, signature64, timeMs } from '#shared/protocol/ids.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
-import type { MessageType, SignedHead } from '#shared/protocol/messages.ts';
+import type { MessageType } from '#shared/protocol/messages.ts';
+import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
 /**
  * What a bank is told of the ledger: the coordinator's side of runs; of other banks only what masked rounds

@@ -4,7 +4,8 @@ import { recordEntry, type Entry, type RecordedEntry } from '#shared/ledger/entr
 import { apply } from '#shared/ledger/federation.ts';
 import { emptyFederation, type OpenRound, type Run, type Session } from '#shared/ledger/federation-state.ts';
 import { headOver } from '../support/witness-keys.ts';
-import type { Message, MessageType, Payload, SignedHead } from '#shared/protocol/messages.ts';
+import type { Message, MessageType, Payload } from '#shared/protocol/messages.ts';
+import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 import type { Shown } from '../support/malicious-coordinator.ts';
 
 export class History implements Shown {

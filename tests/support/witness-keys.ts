@@ -5,7 +5,7 @@ import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { signHead } from '#shared/ledger/checkpoint.ts';
 import { recordEntry, type Entry } from '#shared/ledger/entry.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
-import type { SignedHead } from '#shared/protocol/messages.ts';
+import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
 export function witnessSeedOf(id: string): Uint8Array {
   return sha256(utf8(`tests/witness/${id}`));

@@ -1,0 +1,75 @@
+/** Who belongs to the consortium, its keys, and what concerns the ledger as a whole. */
+import { z } from 'zod';
+import { hash, key32, participantId, runId, signature64, timeMs } from '#shared/protocol/ids.ts';
+import { sentence } from '#shared/protocol/payloads/fields.ts';
+
+export const consortiumPayloads = {
+  /** Entry 0: who this consortium is. Its hash is what an auditor pins. */
+  charter: z.strictObject({
+    v: z.literal(1),
+    consortium: z.string().min(1).max(100),
+    /** C2SP origin line of the ledger's checkpoints. */
+    origin: z
+      .string()
+      .regex(/^[!-~]{1,200}$/)
+      .refine((s) => !s.includes('+'), 'must not contain "+"'),
+    coordinatorKey: key32,
+    logKey: key32,
+  }),
+
+  /** The operator invites one bank, once. The token itself travels outside the platform. */
+  invite: z.strictObject({
+    charter: hash,
+    participant: participantId,
+    /** SHA-256 of the token's text. */
+    tokenHash: hash,
+    expiresAt: timeMs,
+  }),
+
+  /** The bank presents the token and its new identity key; its signature proves that it holds the key. */
+  enrol: z.strictObject({
+    /** Hash of the invite. */
+    invite: hash,
+    from: participantId,
+    token: z.string().min(20).max(100),
+    identityKey: key32,
+    /** Cosigns checkpoints; never the identity key. */
+    witnessKey: key32,
+    agentVersion: z.string().max(40),
+  }),
+
+  /** The operator has compared the fingerprint with the bank over another channel. */
+  admit: z.strictObject({
+    /** Hash of the enrol. */
+    enrol: hash,
+    participant: participantId,
+  }),
+
+  /** A bank changes both its keys. Signed with the old identity key; `proof` shows that it holds the new one. */
+  'rotate-key': z.strictObject({
+    charter: hash,
+    from: participantId,
+    identityKey: key32,
+    witnessKey: key32,
+    /** By the new identity key: see ledger/key-rules.ts. */
+    proof: signature64,
+  }),
+
+  /** From here on nothing this bank signs is taken. What it signed before stays valid. */
+  revoke: z.strictObject({ charter: hash, participant: participantId, reason: sentence }),
+
+  /** The ledger's heads are signed by another key from here on. */
+  'rotate-log-key': z.strictObject({
+    charter: hash,
+    logKey: key32,
+    /** By the old ledger key, and by the new one. */
+    endorsement: signature64,
+    proof: signature64,
+  }),
+
+  /** The bodies of these runs have reached the end of the retention period and are deleted; entries stay. */
+  retention: z.strictObject({ charter: hash, runs: z.array(runId).min(1).max(500), reason: sentence }),
+
+  /** Something that people who read this ledger later should know. */
+  incident: z.strictObject({ charter: hash, reason: sentence.min(1) }),
+} as const;

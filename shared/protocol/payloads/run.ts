@@ -1,0 +1,69 @@
+/** A run: proposed, consented to, started, cosigned, finished. */
+import { z } from 'zod';
+import { hash, key32, participantId, runId, signature64 } from '#shared/protocol/ids.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+import { errorCode, metrics, sentence, signedHead } from '#shared/protocol/payloads/fields.ts';
+import { plan } from '#shared/protocol/plan.ts';
+import { SESSION_BANKS_MAX, SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
+
+export const runPayloads = {
+  'run-proposed': z.strictObject({ charter: hash, plan }),
+
+  consent: z.strictObject({
+    run: runId,
+    from: participantId,
+    decision: z.enum(['granted', 'refused']),
+    reason: sentence,
+  }),
+
+  'run-started': z.strictObject({
+    run: runId,
+    /** The banks that granted, sorted. Positions in this list are the indices of later messages. */
+    roster: z.array(participantId).min(1).max(LIMITS.participantsMax),
+    /** Masked runs: the enrolled key of each, by which the banks check each other's signatures. */
+    identityKeys: z.array(key32).min(SESSION_BANKS_MIN).max(SESSION_BANKS_MAX).optional(),
+    /** The enrolled witness key of each: with them anybody can tell whether the end is cosigned. */
+    witnessKeys: z.array(key32).min(1).max(LIMITS.participantsMax),
+  }),
+
+  /** A fault that has a name, with what proves it. */
+  blame: z.strictObject({
+    run: runId,
+    culprit: participantId,
+    code: errorCode,
+    reason: sentence,
+    evidence: z.record(z.string().max(40), z.json()),
+  }),
+
+  /** The program is done: the banks are asked to cosign the ledger, last sum included. */
+  checkpoint: z.strictObject({
+    run: runId,
+    /** Hash of the last close-round. */
+    parent: hash,
+    head: signedHead,
+  }),
+
+  /** A bank's witness has seen the ledger grow, entry by entry, to the head of a checkpoint. */
+  cosign: z.strictObject({
+    /** Hash of the checkpoint. */
+    checkpoint: hash,
+    from: participantId,
+    /** Seconds since 1970, as in the cosignature. */
+    time: z.int().min(0),
+    /** C2SP cosignature/v1 by the witness key. */
+    signature: signature64,
+  }),
+
+  'run-finished': z.strictObject({
+    run: runId,
+    parent: hash,
+    /** Completed runs: hash of the checkpoint that a quorum has cosigned. */
+    checkpoint: hash.optional(),
+    outcome: z.enum(['completed', 'stopped', 'failed']),
+    code: errorCode.optional(),
+    reason: sentence,
+    /** Root of the model artefact, when completed. */
+    artefact: hash.optional(),
+    metrics,
+  }),
+} as const;

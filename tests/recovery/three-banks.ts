@@ -1,16 +1,25 @@
 /** A coordinator and three banks in this process, each of which may crash at a durable step of a run. */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { expect } from 'vitest';
 import { enrolAgent } from '#participant-agent/enrol.ts';
+import { openAgentKeys } from '#participant-agent/keys.ts';
+import { rotateAgentKeys } from '#participant-agent/rotate-key.ts';
 import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
 import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import type { ProposedPlan } from '#scripts/operator/plan-file.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
+import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Message, MessageType } from '#shared/protocol/messages.ts';
+import { dealtFrom } from '../masked/dealt-from.ts';
+import { HandDrivenBank } from '../masked/hand-driven-bank.ts';
 import { eventually } from '../support/eventually.ts';
 import { temporaryFolder } from '../support/opened.ts';
 import { stubAnswerer } from '../support/stub-answers.ts';
 import { TestAgent } from '../support/test-agent.ts';
+import { TestBank } from '../support/test-bank.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
 import { TestRun } from '../support/test-run.ts';
 import { tinyPlan } from '../support/tiny-bank-data.ts';
@@ -38,6 +47,12 @@ export interface Outcome {
   readonly left: readonly string[];
 }
 
+/** What is wrong in a run apart from crashes. */
+export type Trouble = 'none' | 'refuses' | 'cheats';
+
+/** What is done to a consortium rather than in a run. */
+export type Upkeep = 'rotate-log-key' | 'rotate-key' | 'incident' | 'revoke' | 'retention';
+
 /** The bank that crashes, and the one that refuses once in a run with `refuses`. */
 const CRASHING = 'b';
 
@@ -54,6 +69,8 @@ export class ThreeBanks {
   private readonly computed: Map<string, number>;
   /** Whether the next question is one bank's to refuse. */
   private readonly whim: { refuses: boolean };
+  /** How often each kind of upkeep was recorded. */
+  private readonly done = new Map<Upkeep, number>();
 
   private constructor(
     coordinator: TestCoordinator,
@@ -85,17 +102,25 @@ export class ThreeBanks {
     return banks;
   }
 
-  /** One run, with these crashes one after the other. */
-  async carryOut(mode: Mode, crashes: readonly Crash[] = [], { refuses = false } = {}): Promise<Outcome> {
+  /**
+   * One run, with these crashes one after the other.
+   * @param trouble a bank that refuses one question, or a fourth that deals a share which `b` cannot open
+   */
+  async carryOut(mode: Mode, crashes: readonly Crash[] = [], trouble: Trouble = 'none'): Promise<Outcome> {
     this.computed.clear();
-    this.whim.refuses = refuses;
+    this.whim.refuses = trouble === 'refuses';
+    const name = `run ${++plans}`;
+    const cheat = trouble === 'cheats' ? await cheatAmong(this.coordinator, `x${plans}`) : undefined;
     const plan: ProposedPlan = {
-      ...tinyPlan(IDS, { name: `run ${++plans}`, seed: 'recovery', retries: 1 }),
+      ...tinyPlan(cheat === undefined ? IDS : [...IDS, cheat.id], {
+        ...{ name, seed: 'recovery', retries: 1, minimum: IDS.length },
+      }),
       aggregation: mode,
     };
     let crashed = this.arm(crashes[0]);
     const proposing = this.propose(plan);
-    proposing.catch(() => {}); // it is looked at below
+    const cheating = proposing.then((run) => cheat?.takePartIn(run));
+    cheating.catch(() => {}); // proposing is looked at below
     for (const [i, crash] of crashes.entries()) {
       await within(crashed, `${crash.party} at "${crash.step}"`);
       await this.restart(crash.party, () => (crashed = this.arm(crashes[i + 1])));
@@ -128,13 +153,8 @@ export class ThreeBanks {
   ): Promise<void> {
     const { coordinator } = this;
     const folder = await temporaryFolder(`joins-${id}`);
-    const crash: Crash = { party: 'coordinator', step: `entry ${type}`, nth: 1, moment };
-    const crashed = this.arm(crash);
-    void crashed.then(() => this.restart('coordinator', () => {}));
-    const again = <T>(what: string, attempt: () => Promise<T>): Promise<T> =>
-      eventually(what, () =>
-        (coordinator.running ? attempt() : undefined)?.catch(() => undefined),
-      ) as Promise<T>;
+    const crashed = this.crashOnce(type, moment);
+    const again = <T>(what: string, attempt: () => Promise<T>): Promise<T> => this.again(what, attempt);
     const { code } = await again('an invitation', () =>
       coordinator.operator.post<{ code: string }>('/v1/invitations', {
         participant: id,
@@ -153,8 +173,92 @@ export class ThreeBanks {
       await coordinator.operator.post(`/v1/participants/${id}/admission`, { fingerprint });
       return true;
     });
-    await within(crashed, `coordinator at "${crash.step}"`);
+    await within(crashed, `coordinator at "entry ${type}"`);
     await again('the bank to be admitted', async () => (await statusOf()) === 'admitted');
+  }
+
+  /** Something an operator or a bank does to the consortium: what failed is done again, unless it is done. */
+  async upkeep(type: Upkeep, moment: Moment): Promise<void> {
+    const { coordinator } = this;
+    const { act, isDone } = await this.task(type);
+    expect(await isDone()).toBe(false);
+    const crashed = this.crashOnce(type, moment);
+    await this.again(`"${type}"`, async () => {
+      if (!(await isDone())) await act();
+      return isDone();
+    });
+    await within(crashed, `coordinator at "entry ${type}"`);
+    expect(await this.again(`"${type}" to have lasted`, isDone)).toBe(true);
+    if (type === 'rotate-key') await this.restart('agent', () => {}); // it runs with the keys it started with
+    const entries = (await coordinator.ledger()).filter((message) => message.type === type);
+    expect(entries).toHaveLength((this.done.get(type) ?? 0) + 1);
+    this.done.set(type, entries.length);
+  }
+
+  private async task(type: Upkeep): Promise<{ act: () => Promise<unknown>; isDone: () => Promise<boolean> }> {
+    const { coordinator } = this;
+    const recorded = async (is: (message: Message) => boolean): Promise<boolean> =>
+      (await coordinator.ledger()).some(is);
+    const post = (path: string, body: unknown): Promise<unknown> => coordinator.operator.post(path, body);
+    switch (type) {
+      case 'rotate-log-key': {
+        const key = async (): Promise<string> =>
+          (await coordinator.operator.get<{ logKey: string }>('/v1/charter')).logKey;
+        const before = await key();
+        return { act: () => post('/v1/ledger/key', {}), isDone: async () => (await key()) !== before };
+      }
+      case 'rotate-key': {
+        const { folder } = this.agents.get(CRASHING)!;
+        const key = async (): Promise<string> =>
+          toBase64Url(publicKeyOf((await openAgentKeys(folder, undefined)).identity));
+        const before = await key();
+        return {
+          act: () => rotateAgentKeys(folder, undefined),
+          isDone: async () => (await key()) !== before,
+        };
+      }
+      case 'incident': {
+        const reason = `moved to another building, ${++plans}`;
+        return {
+          act: () => post('/v1/incidents', { reason }),
+          isDone: () =>
+            recorded((message) => message.type === 'incident' && message.payload.reason === reason),
+        };
+      }
+      case 'revoke': {
+        const { id } = await TestBank.join(coordinator, `leaves-${++plans}`);
+        return {
+          act: () => post(`/v1/participants/${id}/revocation`, { reason: 'it left' }),
+          isDone: () =>
+            recorded((message) => message.type === 'revoke' && message.payload.participant === id),
+        };
+      }
+      case 'retention': {
+        await this.carryOut('plain');
+        coordinator.clock.advance(1000);
+        const bodies = (): number =>
+          readdirSync(join(coordinator.dataDir, 'bodies'), { recursive: true }).length;
+        const before = bodies();
+        return {
+          act: () => post('/v1/retention', { keepDays: 0 }),
+          isDone: () => Promise.resolve(bodies() < before),
+        };
+      }
+    }
+  }
+
+  /** The coordinator crashes when it is about to persist, or has persisted, an entry of this type, and is started again. */
+  private crashOnce(type: MessageType, moment: Moment): Promise<void> {
+    const crashed = this.arm({ party: 'coordinator', step: `entry ${type}`, nth: 1, moment });
+    void crashed.then(() => this.restart('coordinator', () => {}));
+    return crashed;
+  }
+
+  /** @returns the first outcome that is not an error */
+  private again<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    return eventually(what, () =>
+      (this.coordinator.running ? attempt() : undefined)?.catch(() => undefined),
+    ) as Promise<T>;
   }
 
   /** Everything that has ever been recorded, judged by an auditor. */
@@ -192,6 +296,19 @@ export class ThreeBanks {
     whileStopped();
     await who.start();
   }
+}
+
+/** A bank whose second share nobody but the third could open; it goes away with the coordinator's first crash. */
+async function cheatAmong(coordinator: TestCoordinator, id: string): Promise<HandDrivenBank> {
+  const cheat = await HandDrivenBank.join(coordinator, id);
+  cheat.cheating = {
+    deal: (bank, session) =>
+      dealtFrom(bank, session, (secrets, keys) => {
+        keys[1] = keys[2]!;
+        return secrets;
+      }),
+  };
+  return cheat;
 }
 
 /** Files that are of no use when a run is over, above all keys. */

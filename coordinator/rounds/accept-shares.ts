@@ -4,9 +4,10 @@ import { layoutOf } from '#coordinator/rounds/share-tables.ts';
 import { openRoundOf, rosterIndex } from '#shared/ledger/round-rules.ts';
 import { sessionIndex, sessionOf } from '#shared/ledger/session-rules.ts';
 import { fromBase64Url } from '#shared/crypto/base64.ts';
-import { fromHex, toHex } from '#shared/crypto/hash.ts';
+import { fromHex } from '#shared/crypto/hash.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Message } from '#shared/protocol/messages.ts';
+import { proveCommitments } from '#shared/secure-sum/commitment-proof.ts';
 import { assertShareFits, BankFault, openedSeed } from '#shared/secure-sum/open-sum.ts';
 import { commitmentIn, rootsOfTable } from '#shared/secure-sum/share-table.ts';
 
@@ -60,7 +61,7 @@ export async function assertRevealedShares(message: Message<'unmask'>, deps: Run
           culprit: message.payload.from,
           code: error.code,
           reason: error.message,
-          evidence: { message: { ...message }, dealer, kind, commitment: toHex(commitment) },
+          evidence: { message, dealer, ...proveCommitments(table, layout, revealer) },
         });
       }
       throw error;

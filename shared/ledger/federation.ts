@@ -21,6 +21,7 @@ import {
   type Rule,
   type Rules,
 } from '#shared/ledger/federation-state.ts';
+import { blameRules } from '#shared/ledger/blame-rules.ts';
 import { keyRules } from '#shared/ledger/key-rules.ts';
 import { membershipRules } from '#shared/ledger/membership-rules.ts';
 import { maskedRules } from '#shared/ledger/masked-rules.ts';
@@ -36,6 +37,7 @@ const rules: Rules<MessageType> = {
   ...membershipRules,
   ...runRules,
   ...sessionRules,
+  ...blameRules,
   ...roundRules,
   ...maskedRules,
   ...witnessRules,

@@ -20,7 +20,7 @@ import type { Payload } from '#shared/protocol/messages.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
 
 type SessionMessage =
-  'open-session' | 'advertise-keys' | 'share-keys' | 'seal-session' | 'complain' | 'void-session' | 'blame';
+  'open-session' | 'advertise-keys' | 'share-keys' | 'seal-session' | 'complain' | 'void-session';
 
 export const sessionRules: Rules<SessionMessage> = {
   'open-session': {
@@ -175,19 +175,6 @@ export const sessionRules: Rules<SessionMessage> = {
       const session = sessionOf(state, payload.session);
       session.isVoid = true;
       if (session.sealed === undefined) countStalls(runOf(state, session.payload.run), session);
-    },
-  },
-
-  blame: {
-    admissible(state, payload) {
-      const run = runOf(state, payload.run);
-      if (!run.roster.includes(payload.culprit))
-        throw new FederationError('STATE', `"${payload.culprit}" is not on the roster of run ${run.id}`);
-      if (run.culprits.has(payload.culprit))
-        throw new FederationError('REPLAY', `"${payload.culprit}" has been named already`);
-    },
-    apply(state, payload) {
-      runOf(state, payload.run).culprits.set(payload.culprit, payload.code);
     },
   },
 };

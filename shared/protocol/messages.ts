@@ -18,12 +18,19 @@
 import { z } from 'zod';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { signature64 } from '#shared/protocol/ids.ts';
+import { blamePayloads } from '#shared/protocol/payloads/blame.ts';
 import { consortiumPayloads } from '#shared/protocol/payloads/consortium.ts';
 import { roundPayloads } from '#shared/protocol/payloads/round.ts';
 import { runPayloads } from '#shared/protocol/payloads/run.ts';
 import { sessionPayloads } from '#shared/protocol/payloads/session.ts';
 
-const payloads = { ...consortiumPayloads, ...runPayloads, ...roundPayloads, ...sessionPayloads } as const;
+const payloads = {
+  ...consortiumPayloads,
+  ...runPayloads,
+  ...roundPayloads,
+  ...sessionPayloads,
+  ...blamePayloads,
+} as const;
 
 export type MessageType = keyof typeof payloads;
 export type Payload<Type extends MessageType> = z.infer<(typeof payloads)[Type]>;

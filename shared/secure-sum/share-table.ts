@@ -26,7 +26,7 @@ import {
   type SessionContext,
 } from '#shared/secure-sum/session-context.ts';
 
-const HASH_BYTES = 32;
+export const HASH_BYTES = 32;
 const TAG_BYTES = 16;
 const COMMITMENT = label('share-commitment');
 /** Each channel key encrypts one message. */
@@ -275,23 +275,32 @@ function headerEntries(
   layout: ShareTableLayout,
   own: boolean,
 ): [Uint8Array, Uint8Array] {
-  const tree = new MerkleRootBuilder();
-  for (let at = 0; at < layout.commitmentBytes; at += HASH_BYTES) {
-    tree.add(segment.slice(at, at + HASH_BYTES)); // the builder keeps what it is given
-  }
   const cipher = own ? new Uint8Array(0) : segment.subarray(layout.commitmentBytes);
-  return [tree.root(), leafHash(cipher)];
+  return [rootOfCommitments(segment.subarray(0, layout.commitmentBytes)), leafHash(cipher)];
+}
+
+/** Over all commitments for one recipient. */
+export function rootOfCommitments(commitments: Uint8Array): Uint8Array {
+  const tree = new MerkleRootBuilder();
+  for (let at = 0; at < commitments.length; at += HASH_BYTES) {
+    tree.add(commitments.slice(at, at + HASH_BYTES)); // the builder keeps what it is given
+  }
+  return tree.root();
+}
+
+/** @param roots of each recipient's commitments, the first half of the header */
+export function shareRootOf(roots: Uint8Array): string {
+  const tree = new MerkleRootBuilder();
+  for (let at = 0; at < roots.length; at += HASH_BYTES)
+    tree.add(leafHash(roots.subarray(at, at + HASH_BYTES)));
+  return toHex(tree.root());
 }
 
 function rootsOfHeader(header: Uint8Array): ShareRoots {
-  const banks = header.length / (2 * HASH_BYTES);
-  const shares = new MerkleRootBuilder();
+  const half = header.length / 2;
   const ciphers = new MerkleRootBuilder();
-  for (let to = 0; to < banks; to++) {
-    shares.add(leafHash(header.subarray(to * HASH_BYTES, (to + 1) * HASH_BYTES)));
-    ciphers.add(header.slice((banks + to) * HASH_BYTES, (banks + to + 1) * HASH_BYTES));
-  }
-  return { shareRoot: toHex(shares.root()), cipherRoot: toHex(ciphers.root()) };
+  for (let at = half; at < header.length; at += HASH_BYTES) ciphers.add(header.slice(at, at + HASH_BYTES));
+  return { shareRoot: shareRootOf(header.subarray(0, half)), cipherRoot: toHex(ciphers.root()) };
 }
 
 function bad(from: number, why: string): FederationError {

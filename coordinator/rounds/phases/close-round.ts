@@ -26,15 +26,16 @@ export async function closeRound(
   // an update accepted a moment ago may still be on its way into the sum; `add` is idempotent
   const survivors = survivorsOf(open);
   for (const index of survivors) await sum.add(index, open.inputs.get(index)!.vectorRoot);
+  const revealed = open.masked === undefined ? new Map<number, Uint8Array[]>() : revealedShares(open);
   let read: RingSum;
   try {
     if (open.masked !== undefined) {
-      await sum.open(() => threads.apply(sum.words, masksOfSum(fixedSlot(open), revealedShares(open))));
+      await sum.open(() => threads.apply(sum.words, masksOfSum(fixedSlot(open), revealed)));
     }
     read = machine.read(sum.words, survivors.length);
   } catch (error) {
     if (open.masked === undefined || !(error instanceof FederationError)) throw error;
-    return giveUp(run, open, error, journal);
+    return giveUp(run, open, error, [...revealed.keys()], journal);
   }
   const sumRoot = vectorRoot(sum.words);
   await bodies.put(sumRoot, bytesOf(sum.words));
@@ -52,23 +53,21 @@ export async function closeRound(
 }
 
 /** The sum is lost for good: its shares are out, so the question is not asked again. */
-async function giveUp(run: Run, open: OpenRound, fault: FederationError, journal: Journal): Promise<void> {
+async function giveUp(
+  run: Run,
+  open: OpenRound,
+  fault: FederationError,
+  revealers: number[],
+  journal: Journal,
+): Promise<void> {
   const culprit = fault instanceof BankFault ? open.roster[fault.culprit]! : undefined;
   if (fault instanceof BankFault && culprit !== undefined && !run.culprits.has(culprit)) {
-    const { session, slot, unmasks } = open.masked!;
-    const advertised = session.advertised.get(fault.culprit)!.payload;
-    const position = session.sealed!.dealers.indexOf(fault.culprit);
     await journal.record('blame', {
       run: run.id,
       culprit,
       code: fault.code,
       reason: fault.message,
-      evidence: {
-        ctx: open.hash,
-        slotKey: advertised.slotKeys[slot]!,
-        seedCommitment: advertised.seedCommitments[slot]!,
-        shares: [...unmasks].map(([index, { shares }]) => [index, shares[position]!]),
-      },
+      evidence: { ctx: open.hash, revealers },
     });
   }
   await journal.record('void-round', {

@@ -2,6 +2,7 @@
 import type { Journal } from '#coordinator/journal/journal.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
+import { accusedBy, namedBy } from '#shared/ledger/blame-rules.ts';
 import type { Run, Session } from '#shared/ledger/federation-state.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
 import type { ErrorCode } from '#shared/protocol/error-codes.ts';
@@ -54,12 +55,10 @@ export async function voidSession(
  * that complains about more dealers than can be dishonest is named instead.
  */
 export async function settleComplaints(run: Run, session: Session, journal: Journal): Promise<void> {
-  const { participants, thresholds } = session.payload;
+  const { colluders } = session.payload.thresholds;
   for (const from of new Set(session.complaints.map((complaint) => complaint.from))) {
-    const complaints = session.complaints.filter((complaint) => complaint.from === from);
-    const accused = complaints.map(({ against }) => participants[against]!);
-    const culprits = accused.length > thresholds.colluders ? [from] : accused;
-    for (const culprit of culprits) {
+    const dealers = accusedBy(session, from);
+    for (const culprit of namedBy(session, from, dealers)) {
       if (run.culprits.has(culprit)) continue;
       await journal.record('blame', {
         run: run.id,
@@ -67,13 +66,9 @@ export async function settleComplaints(run: Run, session: Session, journal: Jour
         code: 'SHARE_CT',
         reason:
           culprit === from
-            ? `"${from}" complains about ${accused.length} dealers; at most ${thresholds.colluders} can be dishonest`
+            ? `"${from}" complains about ${dealers.length} dealers; at most ${colluders} can be dishonest`
             : `"${from}" cannot open the shares that "${culprit}" dealt`,
-        evidence: {
-          session: session.hash,
-          complainer: from,
-          dealers: complaints.map(({ against }) => against),
-        },
+        evidence: { session: session.hash, complainer: from, dealers },
       });
     }
   }

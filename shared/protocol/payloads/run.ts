@@ -26,15 +26,6 @@ export const runPayloads = {
     witnessKeys: z.array(key32).min(1).max(LIMITS.participantsMax),
   }),
 
-  /** A fault that has a name, with what proves it. */
-  blame: z.strictObject({
-    run: runId,
-    culprit: participantId,
-    code: errorCode,
-    reason: sentence,
-    evidence: z.record(z.string().max(40), z.json()),
-  }),
-
   /** The program is done: the banks are asked to cosign the ledger, last sum included. */
   checkpoint: z.strictObject({
     run: runId,

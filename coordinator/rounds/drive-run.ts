@@ -115,15 +115,16 @@ export class RunDriver {
         await wakeup.wait(decision.until - deps.clock.now());
         continue;
       }
-      const { phase } = run;
+      const { size } = deps.journal.state;
       try {
         await this.carryOut(decision);
       } catch (thrown) {
         const error = asStorageError(thrown);
         if (wakeup.closed || isFinished(run)) break;
         if (deps.journal.isBroken) throw error;
-        // the operator did it a moment before
-        if (error instanceof FederationError && error.code === 'STATE' && run.phase !== phase) continue;
+        // something was recorded after the decision: the operator did the same, or a bank was revoked
+        if (error instanceof FederationError && error.code === 'STATE' && deps.journal.state.size !== size)
+          continue;
         if (error instanceof FederationError && error.code === 'STORAGE') {
           // a full or slow disk is not the run's fault: the round stays as it is, and is tried again
           deps.log.error({ run: run.id, code: error.code }, error.message);

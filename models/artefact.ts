@@ -6,7 +6,7 @@
  * from is in the ledger, beside it.
  */
 import { z } from 'zod';
-import { calibrationRecord } from '#models/evaluation/calibration.ts';
+import { calibrationRecord } from '#models/evaluation/calibration-map.ts';
 import { link } from '#models/fedavg/losses/loss.ts';
 import { ACTIVATIONS } from '#models/fedavg/network.ts';
 import { binCount, featureBins } from '#models/preprocessing/bins.ts';

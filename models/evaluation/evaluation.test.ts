@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { calibrationRecord } from '#models/evaluation/calibration.ts';
+import { calibrationRecord } from '#models/evaluation/calibration-map.ts';
 import { answerEvaluation, evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { exactMetrics } from '#models/metrics/exact-metrics.ts';
 import type { RecordKeys } from '#models/rows/record-keys.ts';

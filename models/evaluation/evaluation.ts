@@ -16,10 +16,10 @@ import {
   type CalibrationRecord,
   type Group,
   type ScoreBins,
-} from '#models/evaluation/calibration.ts';
-import { expectedCalibrationError, hosmerLemeshow } from '#models/metrics/calibration.ts';
+} from '#models/evaluation/calibration-map.ts';
+import { expectedCalibrationError, hosmerLemeshow } from '#models/metrics/calibration-tests.ts';
 import { discriminationOf, scoreBin } from '#models/metrics/score-histogram.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Answer } from '#models/program.ts';
 import { rowsKept, type RecordKeys } from '#models/rows/record-keys.ts';
 import type { Field } from '#shared/ring/field.ts';

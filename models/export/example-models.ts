@@ -3,7 +3,7 @@
  * categories. Parameters are drawn from a seed; nothing was trained.
  */
 import { createArtefact, parseArtefact, type ModelArtefact, type ModelParts } from '#models/artefact.ts';
-import type { CalibrationMap } from '#models/evaluation/calibration.ts';
+import type { CalibrationMap } from '#models/evaluation/calibration-map.ts';
 import type { Link } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount } from '#models/fedavg/network.ts';
 import { binCount, type FeatureBins } from '#models/preprocessing/bins.ts';

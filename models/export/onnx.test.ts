@@ -2,7 +2,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-web';
 import { describe, expect, test } from 'vitest';
 import { parseArtefact, type GbdtParameters, type ModelArtefact } from '#models/artefact.ts';
-import { calibratedLogit } from '#models/evaluation/calibration.ts';
+import { calibratedLogit } from '#models/evaluation/calibration-map.ts';
 import { exportOnnx } from '#models/export/onnx.ts';
 import { networkWeights } from '#models/fedavg/score.ts';
 import { binCount, binOf, type FeatureBins } from '#models/preprocessing/bins.ts';

@@ -1,9 +1,10 @@
 /** The artefact of a network, made of what the federation knows when training ends. */
 import { createArtefact } from '#models/artefact.ts';
-import type { CalibrationRecord } from '#models/evaluation/calibration.ts';
+import type { CalibrationRecord } from '#models/evaluation/calibration-map.ts';
 import type { Link } from '#models/fedavg/losses/loss.ts';
 import type { NetworkShape } from '#models/fedavg/network.ts';
-import { fromUnit, type Standardisation } from '#models/preprocessing/transform.ts';
+import { type Standardisation } from '#models/preprocessing/transform.ts';
+import { fromUnit } from '#models/preprocessing/unit-range.ts';
 import type { Metrics } from '#models/program.ts';
 import type { Cutoffs } from '#models/scoring/cutoffs.ts';
 import type { Scaling } from '#models/scoring/scaling.ts';

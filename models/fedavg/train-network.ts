@@ -66,7 +66,7 @@ export interface TrainOptions {
   readonly progress: (fraction: number) => void;
 }
 
-export interface TrainedNetwork {
+export interface TrainingResult {
   readonly weights: Float32Array;
   /** Loss a row over the last epoch, each row as its batch met it: with dropout, while learning. */
   readonly meanLoss: number;
@@ -77,7 +77,7 @@ export interface NetworkTrainer {
    * @throws FederationError DIVERGED when weights or loss are no longer finite; SHAPE for weights of the
    *   wrong number; STOPPED when disposed of meanwhile
    */
-  train(options: TrainOptions): Promise<TrainedNetwork>;
+  train(options: TrainOptions): Promise<TrainingResult>;
   /** A training under way ends at its next pause. */
   dispose(): void;
 }

@@ -15,23 +15,17 @@ import { answerTotals } from '#models/gbdt/totals.ts';
 import { decodeForest, decodeTree } from '#models/gbdt/tree.ts';
 import { answerEvaluation } from '#models/evaluation/evaluation.ts';
 import { binColumn } from '#models/preprocessing/bins.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { assertRows } from '#models/rows/rows-max.ts';
 import { answerQuantiles } from '#models/preprocessing/quantiles.ts';
 import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
 import { rowsKept, splitByKey, type KeyedTable } from '#models/rows/record-keys.ts';
 import type { Table } from '#shared/contract/table.ts';
 import { range } from '#shared/random/seeded-generator.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
-/** @throws FederationError TOO_LARGE when the table has more rows than sums have room for */
+/** @throws FederationError TOO_LARGE */
 export async function createGbdtAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
-  if (table.rowCount > ROWS_MAX) {
-    throw new FederationError(
-      'TOO_LARGE',
-      `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`,
-    );
-  }
+  assertRows(table);
   const settings = parseSettings(gbdtSettings, setup.settings);
   const { training, holdout } = splitByKey(table, settings.holdoutFraction, setup.seed);
   let ensemble: LocalEnsemble | undefined;

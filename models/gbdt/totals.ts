@@ -3,7 +3,7 @@
  * the log-odds the first tree starts from and the categories of the baseline applicant.
  */
 import { log } from '#models/arithmetic/exp-log.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Answer, Question } from '#models/program.ts';
 import type { CategoryFeature, DataContract } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';

@@ -2,8 +2,9 @@
  * Means and deviations on the scale a network's inputs have (see `preprocessing/transform.ts`), in sums that
  * do not depend on how rows are spread or on how many banks there are; and how often each category occurs.
  */
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
-import { numberFeatures, unitScaler, type Standardisation } from '#models/preprocessing/transform.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
+import { type Standardisation } from '#models/preprocessing/transform.ts';
+import { numberFeatures, unitScaler } from '#models/preprocessing/unit-range.ts';
 import { readTwoLimbs, twoLimbFields, TwoLimbSums } from '#models/preprocessing/two-limb-sums.ts';
 import type { Answer } from '#models/program.ts';
 import type { CategoryFeature, DataContract } from '#shared/contract/contract.ts';
@@ -80,7 +81,7 @@ export function answerSquares(table: Table, means: readonly number[]): Answer {
 }
 
 /** A feature that never varies gets deviation 1: it is then 0 in every row. */
-export function readStandardisation(sum: RingSum, { present, means }: Totals): Standardisation {
+export function readExactStandardisation(sum: RingSum, { present, means }: Totals): Standardisation {
   const deviations = [...readTwoLimbs(sum, 'squares')].map((squares, j) =>
     squares > 0 ? Math.sqrt(squares / present[j]!) : 1,
   );

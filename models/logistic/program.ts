@@ -14,7 +14,7 @@ import { createArtefact } from '#models/artefact.ts';
 import { log } from '#models/arithmetic/exp-log.ts';
 import { evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
 import {
-  readStandardisation,
+  readExactStandardisation,
   readTotals,
   totalsFields,
   type Totals,
@@ -22,7 +22,8 @@ import {
 import { logisticSettings, type LogisticSettings } from '#models/logistic/settings.ts';
 import { advanceFit, assertRoundsLeft, startFit, type Fit } from '#models/newton/fit.ts';
 import { likelihoodFields, readLikelihood } from '#models/newton/likelihood-sums.ts';
-import { fromUnit, inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
+import { inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
+import { fromUnit } from '#models/preprocessing/unit-range.ts';
 import { twoLimbFields } from '#models/preprocessing/two-limb-sums.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
@@ -86,7 +87,7 @@ export const logistic: Program<LogisticState> = {
       case 'totals':
         return afterTotals(state, readTotals(sum, state.setup.contract));
       case 'squares':
-        return startNewton(state, state.totals, readStandardisation(sum, state.totals));
+        return startNewton(state, state.totals, readExactStandardisation(sum, state.totals));
       case 'newton':
         return afterNewton(state, sum);
       case 'evaluate':

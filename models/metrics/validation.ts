@@ -10,7 +10,7 @@ import {
   type BrierSplit,
   type HosmerLemeshow,
   type PdGroup,
-} from '#models/metrics/calibration.ts';
+} from '#models/metrics/calibration-tests.ts';
 import { exactMetrics, type ExactMetrics } from '#models/metrics/exact-metrics.ts';
 import { liftTable, type LiftRow } from '#models/metrics/lift.ts';
 

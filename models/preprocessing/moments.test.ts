@@ -5,10 +5,10 @@ import {
   meansQuestion,
   readMeans,
   readStandardisation,
-  ROWS_MAX,
   spreadsQuestion,
 } from '#models/preprocessing/moments.ts';
-import { unitScaler } from '#models/preprocessing/transform.ts';
+import { unitScaler } from '#models/preprocessing/unit-range.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Answer, Question } from '#models/program.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import { isNumberColumn, selectRows, type Table } from '#shared/contract/table.ts';

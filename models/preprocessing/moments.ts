@@ -7,14 +7,13 @@
  */
 import type { DataContract } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
-import { numberFeatures, unitScaler, type Standardisation } from '#models/preprocessing/transform.ts';
+import { type Standardisation } from '#models/preprocessing/transform.ts';
+import { numberFeatures, unitScaler } from '#models/preprocessing/unit-range.ts';
 import type { Answer, Question } from '#models/program.ts';
+import { assertRows, ROWS_MAX } from '#models/rows/rows-max.ts';
 import { largestScale, type Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-
-/** Rows one bank may contribute; larger books are sampled by the bank. */
-export const ROWS_MAX = 2 ** 20;
 
 export interface Means {
   readonly rows: number;
@@ -104,13 +103,4 @@ function sumUnits(table: Table, scale: number, term: (unit: number, feature: num
     totals[j] = units / scale;
   });
   return { present, totals };
-}
-
-function assertRows(table: Table): void {
-  if (table.rowCount > ROWS_MAX) {
-    throw new FederationError(
-      'TOO_LARGE',
-      `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`,
-    );
-  }
 }

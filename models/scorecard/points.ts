@@ -11,7 +11,7 @@
  * the score; points alone miss it by up to n / 2.
  */
 import { log } from '#models/arithmetic/exp-log.ts';
-import type { CalibrationMap } from '#models/evaluation/calibration.ts';
+import type { CalibrationMap } from '#models/evaluation/calibration-map.ts';
 import type { Scaling } from '#models/scoring/scaling.ts';
 
 const LN2 = 0.6931471805599453;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseArtefact, type ModelArtefact } from '#models/artefact.ts';
-import { calibratedLogit } from '#models/evaluation/calibration.ts';
+import { calibratedLogit } from '#models/evaluation/calibration-map.ts';
 import { splitByKey } from '#models/rows/record-keys.ts';
 import { createScorecardAnswerer } from '#models/scorecard/answer.ts';
 import { scorecard } from '#models/scorecard/program.ts';

@@ -7,10 +7,10 @@
  * Much of the literature has the quotient the other way round; here a positive coefficient goes with risk.
  */
 import { log } from '#models/arithmetic/exp-log.ts';
-import { INPUT_LIMIT } from '#models/newton/likelihood-sums.ts';
+import { REGRESSOR_LIMIT } from '#models/newton/likelihood-sums.ts';
 
 /** Beyond this a group says no more than that it is extreme; Newton sums are bounded by it. */
-const WOE_LIMIT = INPUT_LIMIT;
+const WOE_LIMIT = REGRESSOR_LIMIT;
 
 export interface WeightOfEvidence {
   /** One for each group, within ±8; 0 for a group without rows. */

@@ -1,7 +1,7 @@
 /** `tallystick model validate`: a model against outcomes that have come in since, at the bank that has them. */
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import { renderDataReport } from '#participant-agent/data/data-report.ts';
-import { calibratedLogit } from '#models/evaluation/calibration.ts';
+import { calibratedLogit } from '#models/evaluation/calibration-map.ts';
 import { validationOf, type Validation } from '#models/metrics/validation.ts';
 import { scorerOf } from '#models/scorer.ts';
 import { readModelFile } from '#scripts/commands/model.ts';

@@ -9,7 +9,7 @@ import { forEachBatch } from '#participant-agent/data/applicant-records.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import { parseArtefact, type ModelArtefact } from '#models/artefact.ts';
 import { sigmoid } from '#models/arithmetic/exp-log.ts';
-import { calibratedLogit } from '#models/evaluation/calibration.ts';
+import { calibratedLogit } from '#models/evaluation/calibration-map.ts';
 import { networkWeights } from '#models/fedavg/score.ts';
 import { createNetworkScorer } from '#models/fedavg/score-network.ts';
 import { binsLeft } from '#models/gbdt/tree.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { createProfileAnswerer } from '#models/statistics/answer.ts';
-import { publishedCells, profileArtefact, renderProfile, type Profile } from '#models/statistics/profile.ts';
-import { profile } from '#models/statistics/program.ts';
+import { createProfileAnswerer } from '#models/profile/answer.ts';
+import { publishedCells, profileArtefact, renderProfile, type Profile } from '#models/profile/profile.ts';
+import { profile } from '#models/profile/program.ts';
 import { dealtOut, lenderContract, madeUpLender } from '#models/testing/made-up-lenders.ts';
 import { runOverTables } from '#models/testing/run-over-tables.ts';
 import { dataContract } from '#shared/contract/contract.ts';

@@ -2,20 +2,14 @@
 import { TwoLimbSums } from '#models/preprocessing/two-limb-sums.ts';
 import { answerBinCounts } from '#models/preprocessing/bin-counts.ts';
 import type { FeatureBins } from '#models/preprocessing/bins.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { assertRows } from '#models/rows/rows-max.ts';
 import { answerQuantiles } from '#models/preprocessing/quantiles.ts';
 import type { Answer, Answerer, ProgramSetup } from '#models/program.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** @throws FederationError TOO_LARGE */
 export async function createProfileAnswerer(_setup: ProgramSetup, table: Table): Promise<Answerer> {
-  if (table.rowCount > ROWS_MAX) {
-    throw new FederationError(
-      'TOO_LARGE',
-      `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; use a sample`,
-    );
-  }
+  assertRows(table);
   return {
     async answer(question) {
       if (question.kind === 'quantiles') return answerQuantiles(question, table);

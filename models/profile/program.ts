@@ -16,11 +16,11 @@ import {
   type QuantileState,
   type QuantileStep,
 } from '#models/preprocessing/quantiles.ts';
-import { numberFeatures } from '#models/preprocessing/transform.ts';
+import { numberFeatures } from '#models/preprocessing/unit-range.ts';
 import type { Program, ProgramSetup, Question, Step } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
-import { publishedCells, type Profile } from '#models/statistics/profile.ts';
-import { profileSettings, type ProfileSettings } from '#models/statistics/settings.ts';
+import { publishedCells, type Profile } from '#models/profile/profile.ts';
+import { profileSettings, type ProfileSettings } from '#models/profile/settings.ts';
 import type { NumberFeature } from '#shared/contract/contract.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';

@@ -7,7 +7,7 @@ import {
   pdGroups,
   spiegelhalter,
   type PdGroup,
-} from '#models/metrics/calibration.ts';
+} from '#models/metrics/calibration-tests.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
 
 const PDS = [0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18, 0.25, 0.4, 0.6];

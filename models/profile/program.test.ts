@@ -93,6 +93,16 @@ describe('the profile', () => {
     }
   });
 
+  test('cuts cells at no decile that it withholds among the quantiles', async () => {
+    const few = [selectRows(table, range(150))]; // ranks 15 and 135 have fewer than 20 rows beside them
+    const { artefact } = await runOverTables(program, lenderContract, few);
+    const open = await runOverTables({ ...program, settings: { kMin: 5 } }, lenderContract, few);
+    const ranges = (of: string) => numberProfile(read(of), 'noise').cells.length - 1;
+    expect([ranges(artefact), ranges(open.artefact)]).toEqual([8, 10]);
+    const { quantiles } = numberProfile(read(artefact), 'noise');
+    expect(quantiles.find((q) => q.fraction === 0.1)!.value).toBeNull();
+  });
+
   test('of a contract without numbers needs one question', async () => {
     const contract = dataContract.parse({ ...lenderContract, features: [lenderContract.features[3]] });
     const sectors: Table = { ...table, columns: [table.columns[3]!] };
@@ -128,4 +138,12 @@ test('a single small cell takes the smallest other one with it, for the total wo
   const cells = publishedCells(['a', 'b', 'c', 'd', 'e'], counts, 20);
   expect(cells.map((c) => c.rows)).toEqual([100, 0, null, null, 60]);
   expect(cells.map((c) => c.badRate)).toEqual([0.05, null, null, null, 0]);
+});
+
+test('several small cells take others with them until they hold as many rows as a cell must', () => {
+  const counts = { bad: [2, 3, 10, 0, 90], good: [3, 4, 30, 25, 60] }; // 5, 7, 40, 25, 150
+  const cells = publishedCells(['a', 'b', 'c', 'd', 'e'], counts, 20);
+  expect(cells.map((c) => c.rows)).toEqual([null, null, 40, null, 150]);
+  const enough = publishedCells(['a', 'b', 'c'], { bad: [1, 5, 9], good: [11, 9, 40] }, 20); // 12 and 14 are 26
+  expect(enough.map((c) => c.rows)).toEqual([null, null, 49]);
 });

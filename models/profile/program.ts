@@ -88,7 +88,7 @@ function afterQuantiles({ setup, settings }: Common, step: QuantileStep): Step<S
   let next = 0;
   const bins = setup.contract.features.map((feature): FeatureBins => {
     if (feature.type === 'category') return { categories: feature.categories.length };
-    return { edges: decileEdges(quantiles[next++]!), special: [...(feature.special ?? [])] };
+    return { edges: decileEdges(quantiles[next++]!, settings.kMin), special: [...(feature.special ?? [])] };
   });
   const numbers = numberFeatures(setup.contract).length;
   const question: Question = {
@@ -102,10 +102,10 @@ function afterQuantiles({ setup, settings }: Common, step: QuantileStep): Step<S
   return { kind: 'ask', state, question, metrics: {} };
 }
 
-/** Those of the edges that are deciles. */
-function decileEdges({ values, edges }: FeatureQuantiles): number[] {
-  const deciles = new Set(DECILES.map((d) => values[SEARCHED.indexOf(d)]));
-  return edges.filter((edge) => deciles.has(edge));
+/** Those of the edges that are deciles and may be published, for the cells' labels say them. */
+function decileEdges(quantiles: FeatureQuantiles, kMin: number): number[] {
+  const deciles = new Set(DECILES.map((d) => publishedQuantile(quantiles, d, kMin)));
+  return quantiles.edges.filter((edge) => deciles.has(edge));
 }
 
 function afterCounts(state: Extract<State, { phase: 'counts' }>, sum: RingSum): Step<State> {

@@ -34,8 +34,8 @@ const LOGIT_LIMIT = 32;
 const LOSS_LIMIT = 33;
 const TABLE_GROUPS = 10;
 
-/** The most hold-out rows a bank may count for the sums of so many banks to stay exact. */
-export function holdoutRowsMax(participants: number): number {
+/** How many rows of the largest loss a bank's sums may have room for, with so many banks. */
+export function lossRowsMax(participants: number): number {
   return Math.min(ROWS_MAX, Math.floor(2 ** 53 / (participants * LOSS_LIMIT * QUANTA)) - 1);
 }
 
@@ -45,7 +45,7 @@ const LOSS_SUMS = ['LogLoss', 'Brier', 'Pd'] as const;
 
 /**
  * @param prefix begins the name of each field: letters and digits, at most 20
- * @param rowsMax hold-out rows that one bank may count
+ * @param rowsMax rows of the largest loss, or log-odds, that one bank's sums have room for
  */
 export function evaluationFields(prefix: string, rowsMax = ROWS_MAX): Field[] {
   const field = (name: string, length: number, clip: number): Field => ({
@@ -56,7 +56,7 @@ export function evaluationFields(prefix: string, rowsMax = ROWS_MAX): Field[] {
     rounding: 'nearest',
   });
   return [
-    ...HISTOGRAMS.map((name) => field(name, SCORE_BINS, rowsMax)),
+    ...HISTOGRAMS.map((name) => field(name, SCORE_BINS, ROWS_MAX)),
     ...LOGIT_SUMS.map((name) => field(name, SCORE_BINS, rowsMax * LOGIT_LIMIT * QUANTA)),
     ...LOSS_SUMS.map((name) => field(name, 1, rowsMax * LOSS_LIMIT * QUANTA)),
   ];

@@ -17,8 +17,8 @@ export function networkWeights({ weights }: NetworkParameters): Float32Array {
 }
 
 /**
- * Log-odds are those of the true PD, whatever loss the network was trained on. Contributions are integrated gradients from the baseline row (see `path-attribution.ts`), summed over the inputs
- * of each contract feature.
+ * Log-odds are those of the true PD, whatever loss the network was trained on. Contributions are integrated
+ * gradients from the baseline row (see `path-attribution.ts`), summed over the inputs of each contract feature.
  * @param baseline a row, as the scorer takes them
  * @throws FederationError SCHEMA | SHAPE when contract, network and weights do not fit each other
  */

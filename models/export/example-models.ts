@@ -50,7 +50,10 @@ const common = {
   baseline: { row: [12_000, 'trade', 60, 0, 'one'] },
   metrics: { holdoutRows: 1000, auc: 0.75 },
 };
-const judged = { table: [], hosmerLemeshow: { chiSquare: 0, degrees: 0, p: 1 } };
+const judged = {
+  table: [{ rows: 1000, bads: 80, meanPd: 0.08 }],
+  hosmerLemeshow: { chiSquare: 0, degrees: 1, p: 1 },
+};
 
 export function exampleNetwork(hidden: number[] = [8, 4], link?: Link): ModelArtefact {
   const shape = { inputs: inputNames(exampleContract).length, hidden, dropout: 0.3 };

@@ -54,7 +54,7 @@ function midranks(...parts: readonly Float64Array[]): Float64Array {
   const order = Uint32Array.from(values, (_, i) => i).sort((a, b) => values[a]! - values[b]!);
   const ranks = new Float64Array(values.length);
   for (let start = 0; start < order.length;) {
-    let end = start;
+    let end = start + 1; // a NaN equals nothing, itself included
     while (end < order.length && values[order[end]!] === values[order[start]!]) end++;
     for (let i = start; i < end; i++) ranks[order[i]!] = (start + end + 1) / 2;
     start = end;

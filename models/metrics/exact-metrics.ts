@@ -30,8 +30,8 @@ export function exactMetrics(logits: Float64Array, bad: Uint8Array): ExactMetric
   let goodBelow = 0;
   let ks = 0;
   for (let start = 0; start < rows;) {
-    let end = start;
-    let b = 0;
+    let end = start + 1; // a NaN equals nothing, itself included
+    let b = bad[order[start]!]!;
     while (end < rows && logits[order[end]!] === logits[order[start]!]) b += bad[order[end++]!]!;
     const g = end - start - b;
     pairs += b * (goodBelow + g / 2);

@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { isNumberColumn, type Column } from '#shared/contract/table.ts';
 
-/** Bins fit in a byte with room for special values; a category has its vocabulary. */
+/** Bin indices fit in 16 bits; a program takes far fewer edges. A category has its vocabulary. */
 const EDGES_MAX = 1023;
 const SPECIAL_MAX = 20;
 
@@ -30,6 +30,11 @@ export type FeatureBins = z.infer<typeof featureBins>;
 /** Number of bins, the one for missing (always the last) included. */
 export function binCount(bins: FeatureBins): number {
   return 'categories' in bins ? bins.categories + 2 : bins.edges.length + bins.special.length + 2;
+}
+
+/** How many of the bins, from 0, are ranges in order; none of a category's. */
+export function orderedBins(bins: FeatureBins): number {
+  return 'categories' in bins ? 0 : bins.edges.length + 1;
 }
 
 /** @param value a number (NaN missing), or a category's code (0 missing) */

@@ -10,7 +10,7 @@ import { loadTable } from '#participant-agent/data/load-table.ts';
 import { parseArtefact, type ModelArtefact } from '#models/artefact.ts';
 import { sigmoid } from '#models/arithmetic/exp-log.ts';
 import { calibratedLogit } from '#models/evaluation/calibration-map.ts';
-import { networkWeights } from '#models/fedavg/score.ts';
+import { networkWeights } from '#models/fedavg/network-weights.ts';
 import { createNetworkScorer } from '#models/fedavg/score-network.ts';
 import { binsLeft } from '#models/gbdt/tree.ts';
 import { binColumn, binCount } from '#models/preprocessing/bins.ts';

@@ -300,6 +300,22 @@ describe('the plan decides', () => {
       expect(rejectedOf(fitted)['b']).toMatch(/wrong sign/);
     });
 
+    test('and the contract agrees on a direction, it goes whatever the selection: iv, or named', async () => {
+      const features = contract.features.map((f) => ({ ...f, monotone: 'increasing' }));
+      const agreed = dataContract.parse({ ...contract, features });
+      const columns = echo.columns.map((c, j) => ({ ...c, feature: agreed.features[j] })) as Column[];
+      for (const selection of [{ method: 'iv' }, { features: ['b', 'a'] }]) {
+        const fitted = await train({ selection }, { ...echo, columns }, agreed);
+        expect(namesOf(fitted)).toEqual(['a']);
+        expect(rejectedOf(fitted)['b']).toMatch(/against the agreed direction/);
+      }
+      const few = { selection: { method: 'iv' }, newton: { rounds: 15 } };
+      await expect(train(few, { ...echo, columns }, agreed)).rejects.toMatchObject({
+        code: 'DIVERGED',
+        message: expect.stringContaining('"b"'),
+      });
+    });
+
     test('the one whose variance is inflated goes', async () => {
       // outcomes from a + b, so that both have the right sign
       const bad = Uint8Array.from(draws, (d) =>

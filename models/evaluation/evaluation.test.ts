@@ -121,6 +121,13 @@ describe('evaluation', () => {
     expect(calibration.map).toEqual({ method: 'identity' });
   });
 
+  test('a line is not drawn through fewer than kMin rows', () => {
+    const many = part(scored, range(1000)); // about 500 to fit to
+    const methodFor = (kMin: number) =>
+      readEvaluation('holdout', summed([many]), { ...settings, kMin }).calibration.map.method;
+    expect([methodFor(400), methodFor(600)]).toEqual(['platt', 'identity']);
+  });
+
   test('too few rows are not published', () => {
     const few = readEvaluation('holdout', summed([part(scored, range(15))]), settings);
     expect(few.metrics).toEqual({ holdoutRows: 15 });

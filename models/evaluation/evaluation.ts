@@ -128,7 +128,8 @@ export interface Evaluation {
  * rate over the table's groups, by rows) and, where they exist, `calibrationSlope` and `calibrationIntercept`
  * (1 and 0 when calibration is perfect). With fewer than kMin hold-out rows there is only their number.
  *
- * A method for which the rows do not suffice gives way: isotonic to platt, platt to identity. Platt's line also
+ * A method for which the rows do not suffice gives way: isotonic to platt, platt to identity, which is all there is
+ * below kMin rows to fit to. Platt's line also
  * gives way when the rows cannot tell it from identity (likelihood ratio, 5 %): a line fitted to little then
  * adds more error than it removes.
  */
@@ -172,7 +173,8 @@ function fitMap(method: EvaluationSettings['method'], fit: ScoreBins, kMin: numb
   const isotonic = method === 'isotonic' ? fitIsotonic(fit, kMin) : undefined;
   if (isotonic !== undefined) return isotonic;
   const identity: CalibrationMap = { method: 'identity' };
-  const platt = method === 'identity' ? undefined : fitPlatt(fit);
+  const rows = fit.bad.reduce((n, bads, i) => n + bads + fit.good[i]!, 0);
+  const platt = method === 'identity' || rows < kMin ? undefined : fitPlatt(fit);
   if (platt === undefined) return identity;
   return 2 * (logLossUnder(identity, fit) - logLossUnder(platt, fit)) > LINE_EARNED ? platt : identity;
 }

@@ -8,6 +8,7 @@
  * value are never known.
  */
 import { z } from 'zod';
+import { withheldCells } from '#models/rows/withheld-cells.ts';
 import { dataContract } from '#shared/contract/contract.ts';
 
 const fraction = z.number().min(0).max(1);
@@ -51,14 +52,7 @@ export function publishedCells(
   kMin: number,
 ): ProfileCell[] {
   const rows = labels.map((_, i) => counts.bad[i]! + counts.good[i]!);
-  const hidden = rows.map((n) => n > 0 && n < kMin);
-  const shown = rows.map((_, i) => i).filter((i) => rows[i]! >= kMin);
-  shown.sort((a, b) => rows[a]! - rows[b]! || a - b);
-  const tellsByDifference = () => {
-    const sum = rows.reduce((total, n, i) => total + (hidden[i] ? n : 0), 0);
-    return sum > 0 && (sum < kMin || hidden.filter(Boolean).length === 1);
-  };
-  for (const i of shown) if (tellsByDifference()) hidden[i] = true;
+  const hidden = withheldCells(rows, kMin);
   return labels.map((label, i) => {
     if (hidden[i]) return { label, rows: null, badRate: null };
     return { label, rows: rows[i]!, badRate: rows[i] === 0 ? null : counts.bad[i]! / rows[i]! };

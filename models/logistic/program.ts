@@ -30,6 +30,7 @@ import { parseSettings } from '#models/program-settings.ts';
 import { toBase64 } from '#shared/crypto/base64.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { assertNoOverflow } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 import { bytesOf } from '#shared/ring/vector-root.ts';
 
@@ -78,6 +79,8 @@ export const logistic: Program<LogisticState> = {
         `the contract makes ${inputs} inputs, logistic takes at most ${INPUTS_MAX}; use fewer categories or fedavg`,
       );
     }
+    // the widest ones, or it would come up in mid-run
+    assertNoOverflow([...likelihoodFields(1), ...evaluationFields('holdout')], 'u64', setup.participants);
     const question = plainQuestion('totals', totalsFields(setup.contract), {});
     return { kind: 'ask', state: { setup, settings, phase: 'totals' }, question, metrics: {} };
   },

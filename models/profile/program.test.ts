@@ -116,6 +116,12 @@ describe('the profile', () => {
     expect(() => profile.maximumRounds({ kMin: 1 })).toThrow(/kMin/);
   });
 
+  test('of more banks than sums have room for is refused before the first question', () => {
+    const setup = { contract: lenderContract, settings: {}, seed: 'seed' };
+    expect(profile.begin({ ...setup, participants: 255 }).kind).toBe('ask');
+    expect(() => profile.begin({ ...setup, participants: 300 })).toThrow(/300 banks/);
+  });
+
   test('reads as a table with one line for each feature and cell', () => {
     const p = read(pooled.artefact);
     const lines = renderProfile(p);

@@ -24,6 +24,7 @@ import { profileSettings, type ProfileSettings } from '#models/profile/settings.
 import type { NumberFeature } from '#shared/contract/contract.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { assertNoOverflow } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
 const DECILES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
@@ -64,6 +65,7 @@ export const profile: Program<State> = {
 
   begin(setup) {
     const settings = parseSettings(profileSettings, setup.settings);
+    assertNoOverflow(twoLimbFields('units', 1), 'u64', setup.participants); // or it would come up in mid-run
     return afterQuantiles({ setup, settings }, startQuantiles(setup.contract, SEARCHED, settings.kMin));
   },
 

@@ -140,6 +140,17 @@ describe('the model', () => {
     }
   });
 
+  test('with groups of fewer than 10 bads leaves their counts out, and those that would give them away', async () => {
+    const few = selectRows(table, range(500));
+    const { parameters } = await train({ binning: { minBads: 2, minShare: 0, shape: 'free' } }, few);
+    const all = parameters.characteristics.map((c) => c.counts!);
+    expect(all.some((counts) => counts.some((count) => count === null))).toBe(true);
+    for (const counts of all) {
+      for (const count of counts) if (count !== null) expect(count.bads).toBeGreaterThanOrEqual(10);
+      expect(counts.filter((count) => count === null)).not.toHaveLength(1);
+    }
+  });
+
   test('has means of the population and a baseline of typical values', () => {
     for (const { counts, woe, mean } of model.parameters.characteristics) {
       const total = counts!.reduce((n, c) => n + c!.rows, 0);
@@ -402,4 +413,10 @@ test('stability: a bank like the others has none to report, one of other custome
   expect(
     scorecardStability({ ...model.parameters, characteristics: withheld }, model.transform, table),
   ).toEqual([]);
+});
+
+test('more banks than sums have room for are refused before the first question', () => {
+  const setup = { contract: lenderContract, settings: {}, seed: 'seed' };
+  expect(scorecard.begin({ ...setup, participants: 240 }).kind).toBe('ask');
+  expect(() => scorecard.begin({ ...setup, participants: 300 })).toThrow(/300 banks/);
 });

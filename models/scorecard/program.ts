@@ -34,12 +34,16 @@ import { advanceFit, assertRoundsLeft, FIT_ROUNDS, startFit, type Fit } from '#m
 import { likelihoodFields, readLikelihood } from '#models/newton/likelihood-sums.ts';
 import { inference, withoutInput, type Inference } from '#models/newton/newton.ts';
 import { pointsOfGroups } from '#models/scorecard/points.ts';
+import { withheldCells } from '#models/rows/withheld-cells.ts';
 import { scorecardSettings, scorecardRounds, type ScorecardSettings } from '#models/scorecard/settings.ts';
 import { log } from '#models/arithmetic/exp-log.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { assertNoOverflow } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
+/** Fewest bads of a group whose counts the artefact says, even where the plan makes groups of fewer. */
+const PUBLISHED_BADS_MIN = 10;
 /** After a step smaller than this it is clear which characteristic goes next; the fits in between stop here. */
 const CLEAR = 1e-3;
 
@@ -86,6 +90,8 @@ export const scorecard: Program<ScorecardState> = {
   begin(setup) {
     const settings = parseSettings(scorecardSettings, setup.settings);
     assertFeatures(setup, settings);
+    // the widest ones, or it would come up in mid-run
+    assertNoOverflow([...likelihoodFields(1), ...evaluationFields('holdout')], 'u64', setup.participants);
     const fractions = searchedFractions(settings);
     return afterQuantiles({ setup, settings }, startQuantiles(setup.contract, fractions, settings.kMin));
   },
@@ -357,7 +363,7 @@ function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
         residual: [...points[i]!.residual],
         iv,
         ...inferred[i + 1]!,
-        counts: [...counts], // every group has kMin rows and minBads bads: merge-bins.ts saw to it
+        counts: publishedCounts(counts),
       })),
       rejected: [...rejected],
     },
@@ -368,4 +374,11 @@ function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
     metrics,
   });
   return { kind: 'done', result: { artefact, reason: state.reason }, metrics };
+}
+
+/** Every group has kMin rows: merge-bins.ts saw to it. Totals are among the metrics, so no one group is left out. */
+function publishedCounts(counts: Characteristic['counts']): (Characteristic['counts'][number] | null)[] {
+  const bads = counts.map((count) => count.bads);
+  const withheld = withheldCells(bads, PUBLISHED_BADS_MIN);
+  return counts.map((count, g) => (withheld[g] ? null : count));
 }

@@ -131,6 +131,8 @@ const common = {
   cutoffs: cutoffs.optional(),
   /** The applicant others are explained against: made of typical values, never a real one. */
   baseline: z.strictObject({
+    /** Medians, or means on the scale of each number; with the most frequent category. Models of old do not say. */
+    kind: z.enum(['median-mode', 'mean-mode']).optional(),
     row: z.array(z.union([z.number(), z.string(), z.null()])).max(FEATURES_MAX),
   }),
   /** Figures on rows kept back. */

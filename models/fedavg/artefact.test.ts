@@ -23,6 +23,7 @@ const contract = dataContract.parse({
 const trained: TrainedNetwork = {
   contract,
   fit: { means: [0.5, 0.75], deviations: [0.25, 0.125] },
+  modes: ['rent'],
   shape: { inputs: 6, hidden: [], dropout: 0 },
   weights: Float32Array.of(2, -1, 0.5, 0.25, 0.125, -1, -3),
   link: undefined,
@@ -57,12 +58,13 @@ describe('the artefact of a network', () => {
     expect(networkArtefact({ ...trained, weights: view })).toEqual(artefact);
   });
 
-  test('has as baseline the means, which lie at 0 for the network, and the first categories', () => {
+  test('has as baseline the means, which lie at 0 for the network, and the most frequent categories', () => {
     const { row } = read.baseline;
     expect(row[0]).toBeCloseTo(45, 10);
-    expect(row[1]).toBe('own');
+    expect(row[1]).toBe('rent');
+    expect(read.baseline.kind).toBe('mean-mode');
     const inputs = new Float32Array(6);
-    createRowTransform(contract, trained.fit)(Float64Array.of(45, 1, row[2] as number), inputs);
+    createRowTransform(contract, trained.fit)(Float64Array.of(45, 2, row[2] as number), inputs);
     expect(inputs[5]).toBeCloseTo(0, 6);
     // three quarters of the way from −ln 51 to ln 1000001
     const onScale = -Math.log(51) + 0.75 * (Math.log(1_000_001) + Math.log(51));

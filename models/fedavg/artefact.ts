@@ -16,6 +16,8 @@ import { bytesOf } from '#shared/ring/vector-root.ts';
 export interface TrainedNetwork {
   readonly contract: DataContract;
   readonly fit: Standardisation;
+  /** The most frequent category of each category feature. */
+  readonly modes: readonly (string | null)[];
   readonly shape: NetworkShape;
   readonly weights: Float32Array;
   /** What the loss it was trained on did to its log-odds. */
@@ -26,15 +28,13 @@ export interface TrainedNetwork {
   readonly cutoffs: Cutoffs | undefined;
 }
 
-/**
- * The baseline is the mean of each number, which for a log scale is the mean on that scale, and the first category
- * of the vocabulary: a federation that trains a network does not count categories.
- */
+/** The baseline is the mean of each number, which for a log scale is the mean on that scale, and the modes. */
 export function networkArtefact(trained: TrainedNetwork): Json {
-  const { contract, fit, shape, weights, link, calibration, metrics, scaling, cutoffs } = trained;
+  const { contract, fit, modes, shape, weights, link, calibration, metrics, scaling, cutoffs } = trained;
   let numberIndex = 0;
+  let categoryIndex = 0;
   const row = contract.features.map((feature) =>
-    feature.type === 'number' ? fromUnit(feature, fit.means[numberIndex++]!) : feature.categories[0]!,
+    feature.type === 'number' ? fromUnit(feature, fit.means[numberIndex++]!) : modes[categoryIndex++]!,
   );
   return createArtefact<'network'>({
     kind: 'network',
@@ -54,7 +54,7 @@ export function networkArtefact(trained: TrainedNetwork): Json {
     calibration,
     scaling,
     cutoffs,
-    baseline: { row },
+    baseline: { kind: 'mean-mode', row },
     metrics: { ...metrics },
   });
 }

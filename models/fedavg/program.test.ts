@@ -177,7 +177,7 @@ describe('the questions', () => {
     const machine = machineOf({}, 2, [
       { name: 'c', type: 'category', categories: ['x'], missing: 'allowed' },
     ]);
-    give(machine, answer({ rows: [5], bads: [1] }));
+    give(machine, answer({ rows: [5], bads: [1], categories: [4] }));
     expect(kindOf(machine)).toBe('train');
     expect(machine.asked!.question.settings).toMatchObject({
       fit: { means: [], deviations: [] },

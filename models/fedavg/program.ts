@@ -68,6 +68,7 @@ export type FedavgState = Common &
     | {
         readonly phase: 'train';
         readonly fit: Standardisation;
+        readonly modes: Means['modes'];
         /** The most hold-out rows that one bank can have: those of all banks. */
         readonly holdoutRows: number;
         /** Rounds of training behind `weights`. */
@@ -82,6 +83,7 @@ export type FedavgState = Common &
     | {
         readonly phase: 'evaluate';
         readonly fit: Standardisation;
+        readonly modes: Means['modes'];
         /** The earlier one is taken where they are equal. */
         readonly candidates: Readonly<Record<string, Candidate>>;
         /** Why training ended. */
@@ -115,12 +117,7 @@ export const fedavg: Program<FedavgState> = {
       case 'means':
         return afterMeans(state, sum);
       case 'spreads':
-        return startTraining(
-          state,
-          readStandardisation(sum, state.means, state.present),
-          state.means.rows,
-          {},
-        );
+        return startTraining(state, readStandardisation(sum, state.means, state.present), state.means, {});
       case 'train':
         return afterTraining(state, sum);
       case 'evaluate':
@@ -143,9 +140,9 @@ function shapeFor({ contract }: ProgramSetup, { network }: FedavgSettings): Netw
 
 function afterMeans(state: InPhase<'means'>, sum: RingSum): Step<FedavgState> {
   const { setup, settings, shape } = state;
-  const { present, ...means } = readMeans(sum, setup.contract);
+  const { present, ...means } = readMeans(sum, setup.contract, settings.kMin);
   const metrics = { rows: means.rows, badRate: means.badRate };
-  if (present.length === 0) return startTraining(state, { means: [], deviations: [] }, means.rows, metrics);
+  if (present.length === 0) return startTraining(state, { means: [], deviations: [] }, means, metrics);
   return {
     kind: 'ask',
     state: { setup, settings, shape, phase: 'spreads', means, present },
@@ -157,7 +154,7 @@ function afterMeans(state: InPhase<'means'>, sum: RingSum): Step<FedavgState> {
 function startTraining(
   { setup, settings, shape }: Common,
   fit: Standardisation,
-  rows: number,
+  { rows, modes }: Means,
   metrics: Metrics,
 ): Step<FedavgState> {
   const weights = initialWeights(shape, setup.seed);
@@ -169,6 +166,7 @@ function startTraining(
       shape,
       phase: 'train',
       fit,
+      modes,
       holdoutRows,
       round: 0,
       weights,
@@ -249,7 +247,7 @@ function askTraining(state: InPhase<'train'>, metrics: Metrics): Step<FedavgStat
 
 /** @param candidates by the prefix of their fields, the earlier round first */
 function askEvaluation(
-  { setup, settings, shape, fit }: InPhase<'train'>,
+  { setup, settings, shape, fit, modes }: InPhase<'train'>,
   candidates: Readonly<Record<string, Candidate>>,
   reason: string,
   metrics: Metrics,
@@ -266,7 +264,7 @@ function askEvaluation(
     },
     tensors: Object.fromEntries(named.map(([name, { weights }]) => [name, weights])),
   };
-  const state: FedavgState = { setup, settings, shape, phase: 'evaluate', fit, candidates, reason };
+  const state: FedavgState = { setup, settings, shape, phase: 'evaluate', fit, modes, candidates, reason };
   return { kind: 'ask', state, question, metrics };
 }
 
@@ -300,7 +298,7 @@ function evaluateFields(name: string, { participants }: ProgramSetup): Field[] {
 
 /** @throws FederationError DATA_SOURCE when a network whose loss bends PDs has no record of its calibration */
 function finish(
-  { setup, settings, shape, fit, candidates, reason }: InPhase<'evaluate'>,
+  { setup, settings, shape, fit, modes, candidates, reason }: InPhase<'evaluate'>,
   sum: RingSum,
 ): Step<FedavgState> {
   const { kMin, calibration: method, scaling, cutoffs } = settings;
@@ -319,7 +317,7 @@ function finish(
   }
   const metrics = { trainingRound: round, ...chosen.metrics };
   const artefact = networkArtefact({
-    ...{ contract: setup.contract, fit, shape, weights, link },
+    ...{ contract: setup.contract, fit, modes, shape, weights, link },
     ...{ calibration, metrics, scaling, cutoffs },
   });
   return { kind: 'done', result: { artefact, reason }, metrics };

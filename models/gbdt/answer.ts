@@ -11,7 +11,7 @@ import { decodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
 import { computeGradients, layoutOf } from '#models/gbdt/histogram.ts';
 import { LocalTree } from '#models/gbdt/local-tree.ts';
 import { gbdtSettings } from '#models/gbdt/settings.ts';
-import { answerTotals } from '#models/gbdt/totals.ts';
+import { answerRowCounts } from '#models/preprocessing/row-counts.ts';
 import { decodeForest, decodeTree } from '#models/gbdt/tree.ts';
 import { answerEvaluation } from '#models/evaluation/evaluation.ts';
 import { binColumn } from '#models/preprocessing/bins.ts';
@@ -32,7 +32,7 @@ export async function createGbdtAnswerer(setup: ProgramSetup, table: Table): Pro
 
   return {
     async answer(question, progress) {
-      if (question.kind === 'totals') return answerTotals(question, training.table);
+      if (question.kind === 'totals') return answerRowCounts(training.table);
       if (question.kind === 'quantiles') return answerQuantiles(question, training.table);
       ensemble ??= new LocalEnsemble(setup, settings.rowShare, training, holdout, question.tensors['edges']!);
       return ensemble.answer(question, progress);

@@ -33,7 +33,7 @@ export async function createLogisticAnswerer(setup: ProgramSetup, table: Table):
     async answer(question) {
       switch (question.kind) {
         case 'totals':
-          return answerTotals(contract, training.table);
+          return answerTotals(training.table);
         case 'squares':
           return answerSquares(training.table, (question.settings as unknown as { means: number[] }).means);
         case 'newton': {

@@ -21,6 +21,7 @@ import {
 } from '#models/logistic/exact-moments.ts';
 import { logisticSettings, type LogisticSettings } from '#models/logistic/settings.ts';
 import { advanceFit, assertRoundsLeft, startFit, type Fit } from '#models/newton/fit.ts';
+import { assertEnough } from '#models/preprocessing/row-counts.ts';
 import { likelihoodFields, readLikelihood } from '#models/newton/likelihood-sums.ts';
 import { inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
 import { fromUnit } from '#models/preprocessing/unit-range.ts';
@@ -88,7 +89,7 @@ export const logistic: Program<LogisticState> = {
   next(state, sum) {
     switch (state.phase) {
       case 'totals':
-        return afterTotals(state, readTotals(sum, state.setup.contract));
+        return afterTotals(state, readTotals(sum, state.setup.contract, state.settings.kMin));
       case 'squares':
         return startNewton(state, state.totals, readExactStandardisation(sum, state.totals));
       case 'newton':
@@ -106,12 +107,7 @@ function plainQuestion(kind: string, fields: Question['fields'], settings: Json)
 function afterTotals(common: Common, totals: Totals): Step<LogisticState> {
   const { setup, settings } = common;
   const { rows, bads, means } = totals;
-  if (bads < EACH_MIN || rows - bads < EACH_MIN || rows < settings.kMin) {
-    throw new FederationError(
-      'DATA_SOURCE',
-      `a regression needs at least ${EACH_MIN} bads and ${EACH_MIN} goods among the training rows of all banks together`,
-    );
-  }
+  assertEnough(totals, { rows: settings.kMin, each: EACH_MIN }, 'a regression');
   if (means.length === 0) return startNewton(common, totals, { means: [], deviations: [] });
   const question = plainQuestion('squares', twoLimbFields('squares', means.length), { means });
   const metrics = { trainingRows: rows, badRate: bads / rows };
@@ -205,7 +201,7 @@ function finish(state: Extract<LogisticState, { phase: 'evaluate' }>, sum: RingS
     calibration,
     scaling: settings.scaling,
     ...(settings.cutoffs === undefined ? {} : { cutoffs: settings.cutoffs }),
-    baseline: { row: baselineOf(state) },
+    baseline: { kind: 'mean-mode', row: baselineOf(state) },
     metrics,
   });
   const reason = `${inputs.length} inputs, converged after ${newtonRounds} Newton rounds`;
@@ -217,6 +213,6 @@ function baselineOf({ setup, totals }: Fitting): (number | string | null)[] {
   let number = 0;
   let category = 0;
   return setup.contract.features.map((feature) =>
-    feature.type === 'number' ? fromUnit(feature, totals.means[number++]!) : totals.typical[category++]!,
+    feature.type === 'number' ? fromUnit(feature, totals.means[number++]!) : totals.modes[category++]!,
   );
 }

@@ -4,6 +4,7 @@
  */
 import { exp, log1p } from '#models/arithmetic/exp-log.ts';
 import type { DataContract, NumberFeature } from '#shared/contract/contract.ts';
+import { isNumberColumn, type Table } from '#shared/contract/table.ts';
 
 export function numberFeatures(contract: DataContract): NumberFeature[] {
   return contract.features.filter((f) => f.type === 'number');
@@ -17,6 +18,25 @@ export function unitScaler(feature: NumberFeature): (value: number) => number {
     const clipped = value < feature.min ? feature.min : value > feature.max ? feature.max : value;
     return (onScale(clipped) - low) / span;
   };
+}
+
+/**
+ * Calls `visit` for every value of the number columns, column by column; missing ones are passed over.
+ * @param j index among the number columns
+ * @param scalerOf maps a value to its unit, or to NaN for one that does not count
+ */
+export function visitUnits(
+  table: Table,
+  visit: (unit: number, j: number) => void,
+  scalerOf: (feature: NumberFeature) => (value: number) => number = unitScaler,
+): void {
+  table.columns.filter(isNumberColumn).forEach(({ feature, values }, j) => {
+    const toUnit = scalerOf(feature);
+    for (const value of values) {
+      const unit = toUnit(value);
+      if (!Number.isNaN(unit)) visit(unit, j);
+    }
+  });
 }
 
 /** Where the feature's range begins on its scale, and how long it is. */

@@ -23,6 +23,7 @@ import {
   type QuantileStep,
 } from '#models/preprocessing/quantiles.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
+import { assertEnough, modeOf } from '#models/preprocessing/row-counts.ts';
 import { parseSettings } from '#models/program-settings.ts';
 import {
   groupFeatures,
@@ -160,12 +161,7 @@ function afterBinCounts(state: Binned, counts: readonly BinCounts[]): Step<Score
   const bads = counts[0]!.bad.reduce((a, b) => a + b, 0);
   const rows = counts[0]!.good.reduce((a, b) => a + b, bads);
   const least = settings.binning.minBads;
-  if (bads < least || rows - bads < least || rows < settings.kMin) {
-    throw new FederationError(
-      'DATA_SOURCE',
-      `a scorecard needs at least ${least} bads and ${least} goods among the training rows of all banks together`,
-    );
-  }
+  assertEnough({ rows, bads }, { rows: settings.kMin, each: least }, 'a scorecard');
   const grouped = groupFeatures(setup.contract, bins, counts, settings);
   const { selected, rejected } = selectByValue(setup.contract, grouped, settings);
   assertSome(selected);
@@ -185,13 +181,15 @@ function assertSome(selected: readonly Characteristic[]): void {
 }
 
 /** The median of a number, the most frequent category: a typical applicant, not a real one. */
-function baselineOf({ setup, medians }: Binned, counts: readonly BinCounts[]): (number | string | null)[] {
+function baselineOf(
+  { setup, settings, medians }: Binned,
+  counts: readonly BinCounts[],
+): (number | string | null)[] {
   return setup.contract.features.map((feature, f) => {
     if (feature.type === 'number') return medians[f] ?? null;
     const { bad, good } = counts[f]!;
-    const rows = feature.categories.map((_, code) => bad[code]! + good[code]!);
-    const most = Math.max(...rows);
-    return most === 0 ? null : feature.categories[rows.indexOf(most)]!;
+    const rows = bad.map((n, bin) => n + good[bin]!);
+    return modeOf(feature.categories, rows, settings.kMin);
   });
 }
 
@@ -370,7 +368,7 @@ function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
     calibration,
     scaling: settings.scaling,
     ...(settings.cutoffs === undefined ? {} : { cutoffs: settings.cutoffs }),
-    baseline: { row: [...baseline] },
+    baseline: { kind: 'median-mode', row: [...baseline] },
     metrics,
   });
   return { kind: 'done', result: { artefact, reason: state.reason }, metrics };

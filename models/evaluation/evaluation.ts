@@ -18,15 +18,13 @@ import {
   type ScoreBins,
 } from '#models/evaluation/calibration-map.ts';
 import { expectedCalibrationError, hosmerLemeshow } from '#models/metrics/calibration-tests.ts';
-import { discriminationOf, scoreBin } from '#models/metrics/score-histogram.ts';
+import { discriminationOf, SCORE_BINS, scoreBin } from '#models/metrics/score-histogram.ts';
 import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Answer } from '#models/program.ts';
 import { rowsKept, type RecordKeys } from '#models/rows/record-keys.ts';
 import type { Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
-/** 0.04 of log-odds each. */
-const SCORE_BINS = 400;
 /** Quanta in one unit of log-odds, loss or PD. */
 const QUANTA = 2 ** 20;
 /** Log-odds are limited to ±32 and losses thereby to 33: a PD of 1e-14 is as good as none. */
@@ -151,7 +149,7 @@ export function readEvaluation(
   const rows = good.reduce((a, b) => a + b, bads);
   const map = fitMap(method, fit, kMin);
   const table = groupBins(judging, enoughFor(judging, kMin)).map((group) => tableRow(group, judging, map));
-  const calibration = { map, table, hosmerLemeshow: hosmerLemeshow(table, 'validation') };
+  const calibration = { map, table, hosmerLemeshow: hosmerLemeshow(table) };
   if (rows < kMin) return { metrics: { holdoutRows: rows }, calibration };
   const mean = (name: string) => numbers(name)[0]! / QUANTA / rows;
   const discrimination = discriminationOf(bad, good);

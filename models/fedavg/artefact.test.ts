@@ -5,7 +5,7 @@ import { trueLogit } from '#models/fedavg/losses/loss.ts';
 import { createRowTransform } from '#models/preprocessing/transform.ts';
 import { scorerOf } from '#models/scorer.ts';
 import { rowOfBaseline } from '#models/scoring/row.ts';
-import { DEFAULT_SCALING } from '#models/scoring/scaling.ts';
+import { scaling } from '#models/scoring/scaling.ts';
 import { canonicalJson, parseCanonicalJson } from '#shared/crypto/canonical-json.ts';
 import { dataContract } from '#shared/contract/contract.ts';
 
@@ -33,7 +33,7 @@ const trained: TrainedNetwork = {
     hosmerLemeshow: { chiSquare: 0.25, degrees: 1, p: 0.6170750774519738 },
   },
   metrics: { auc: 0.75, logLoss: 0.1 },
-  scaling: DEFAULT_SCALING,
+  scaling: scaling.parse({}),
   cutoffs: undefined,
 };
 const artefact = networkArtefact(trained);

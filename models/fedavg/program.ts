@@ -23,7 +23,7 @@ import { linkOf } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
 import { networkArtefact } from '#models/fedavg/artefact.ts';
 import { evaluationFields, lossRowsMax, readEvaluation } from '#models/evaluation/evaluation.ts';
-import { discriminationOf } from '#models/metrics/score-histogram.ts';
+import { discriminationOf, SCORE_BINS } from '#models/metrics/score-histogram.ts';
 import {
   meansQuestion,
   readMeans,
@@ -40,8 +40,6 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import { assertNoOverflow, largestScale, type Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
-/** Score bins of the hold-out histograms: 0.04 of log-odds each. */
-const SCORE_BINS = 400;
 /** Of a bank's mean log-loss on its hold-out rows: a model that is worse counts as this bad. */
 const MEAN_LOSS_MAX = 8;
 

@@ -21,7 +21,7 @@
 import { createArtefact } from '#models/artefact.ts';
 import { evaluationFields, readEvaluation, type Evaluation } from '#models/evaluation/evaluation.ts';
 import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.ts';
-import { binsOf, encodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
+import { encodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
 import { grow, nodesAsked, startTree, treeOf, type Growth } from '#models/gbdt/grow-tree.ts';
 import { histogramFields, layoutOf } from '#models/gbdt/histogram.ts';
 import { assertQuestionFits, gbdtSettings, roundsOf, type GbdtSettings } from '#models/gbdt/settings.ts';
@@ -33,7 +33,7 @@ import {
 } from '#models/preprocessing/row-counts.ts';
 import { log } from '#models/arithmetic/exp-log.ts';
 import { appendTree, decodeForest, encodeTree } from '#models/gbdt/tree.ts';
-import type { FeatureBins } from '#models/preprocessing/bins.ts';
+import { binsOf, type FeatureBins } from '#models/preprocessing/bins.ts';
 import {
   equalFractions,
   nextQuantiles,
@@ -312,7 +312,7 @@ function finish(state: Growing & { readonly best: Judged }, reason: string): Ste
     },
     calibration: evaluation.calibration,
     scaling: settings.scaling,
-    ...(settings.cutoffs === undefined ? {} : { cutoffs: settings.cutoffs }),
+    cutoffs: settings.cutoffs,
     baseline: { kind: 'median-mode', row: [...baseline] },
     metrics,
   });

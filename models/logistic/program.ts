@@ -200,7 +200,7 @@ function finish(state: Extract<LogisticState, { phase: 'evaluate' }>, sum: RingS
     },
     calibration,
     scaling: settings.scaling,
-    ...(settings.cutoffs === undefined ? {} : { cutoffs: settings.cutoffs }),
+    cutoffs: settings.cutoffs,
     baseline: { kind: 'mean-mode', row: baselineOf(state) },
     metrics,
   });

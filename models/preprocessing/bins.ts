@@ -6,6 +6,7 @@
  *   category   codes 1 … k are bins 0 … k−1; a value outside the vocabulary is k; missing is k + 1
  */
 import { z } from 'zod';
+import type { DataContract } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Column } from '#shared/contract/table.ts';
 
 /** Bin indices fit in 16 bits; a program takes far fewer edges. A category has its vocabulary. */
@@ -60,4 +61,17 @@ export function binColumn(column: Column, bins: FeatureBins): Uint16Array {
   const out = new Uint16Array(cells.length);
   for (let i = 0; i < out.length; i++) out[i] = binOf(bins, cells[i]!);
   return out;
+}
+
+/**
+ * The bins of every contract feature: special values as the contract lists them, a category's vocabulary.
+ * @param edges one list for each number feature of the contract
+ */
+export function binsOf(contract: DataContract, edges: readonly (readonly number[])[]): FeatureBins[] {
+  let next = 0;
+  return contract.features.map((feature) =>
+    feature.type === 'category'
+      ? { categories: feature.categories.length }
+      : { edges: [...edges[next++]!], special: [...(feature.special ?? [])] },
+  );
 }

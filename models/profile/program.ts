@@ -7,7 +7,7 @@
  */
 import { readTwoLimbs, twoLimbFields } from '#models/preprocessing/two-limb-sums.ts';
 import { binCountFields, readBinCounts, type BinCounts } from '#models/preprocessing/bin-counts.ts';
-import type { FeatureBins } from '#models/preprocessing/bins.ts';
+import { binsOf, type FeatureBins } from '#models/preprocessing/bins.ts';
 import {
   nextQuantiles,
   QUANTILE_ROUNDS,
@@ -28,10 +28,9 @@ import { assertNoOverflow } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
 const DECILES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
-const FRACTIONS = [0.001, 0.01, 0.05, ...DECILES, 0.95, 0.99, 0.999];
 const PUBLISHED = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
 /** What is searched for: what is published, and the deciles that cut the cells. */
-const SEARCHED = [...new Set([...FRACTIONS, ...PUBLISHED])].sort((a, b) => a - b);
+const SEARCHED = [...new Set([...DECILES, ...PUBLISHED])].sort((a, b) => a - b);
 
 interface Common {
   readonly setup: ProgramSetup;
@@ -87,11 +86,8 @@ function afterQuantiles({ setup, settings }: Common, step: QuantileStep): Step<S
     return { kind: 'ask', state, question: step.question, metrics: {} };
   }
   const { quantiles } = step;
-  let next = 0;
-  const bins = setup.contract.features.map((feature): FeatureBins => {
-    if (feature.type === 'category') return { categories: feature.categories.length };
-    return { edges: decileEdges(quantiles[next++]!, settings.kMin), special: [...(feature.special ?? [])] };
-  });
+  const edges = quantiles.map((found) => decileEdges(found, settings.kMin));
+  const bins = binsOf(setup.contract, edges);
   const numbers = numberFeatures(setup.contract).length;
   const question: Question = {
     kind: 'counts',

@@ -13,7 +13,7 @@
 import { createArtefact } from '#models/artefact.ts';
 import { evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { binCountFields, readBinCounts, type BinCounts } from '#models/preprocessing/bin-counts.ts';
-import type { FeatureBins } from '#models/preprocessing/bins.ts';
+import { binsOf, type FeatureBins } from '#models/preprocessing/bins.ts';
 import {
   equalFractions,
   nextQuantiles,
@@ -135,11 +135,8 @@ function afterQuantiles({ setup, settings }: Common, step: QuantileStep): Step<S
   const ofFeature: (FeatureQuantiles | undefined)[] = setup.contract.features.map((feature) =>
     feature.type === 'number' ? step.quantiles[next++]! : undefined,
   );
-  const bins = setup.contract.features.map((feature, f): FeatureBins =>
-    feature.type === 'category'
-      ? { categories: feature.categories.length }
-      : { edges: [...ofFeature[f]!.edges], special: [...(feature.special ?? [])] },
-  );
+  const edges = step.quantiles.map((quantiles) => quantiles.edges);
+  const bins = binsOf(setup.contract, edges);
   const question: Question = {
     kind: 'binCounts',
     ring: 'u64',
@@ -367,7 +364,7 @@ function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
     },
     calibration,
     scaling: settings.scaling,
-    ...(settings.cutoffs === undefined ? {} : { cutoffs: settings.cutoffs }),
+    cutoffs: settings.cutoffs,
     baseline: { kind: 'median-mode', row: [...baseline] },
     metrics,
   });

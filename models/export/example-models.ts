@@ -1,6 +1,6 @@
 /**
- * For tests: models of each kind over one contract that has everything in it: missing values, special values, both scales,
- * categories. Parameters are drawn from a seed; nothing was trained.
+ * For tests: models of each kind over one contract that has everything in it: missing values, special values, both
+ * scales, categories. Parameters are drawn from a seed; nothing was trained.
  */
 import { createArtefact, parseArtefact, type ModelArtefact, type ModelParts } from '#models/artefact.ts';
 import type { CalibrationMap } from '#models/evaluation/calibration-map.ts';

@@ -74,7 +74,7 @@ function sampleVariance(values: Float64Array): number {
 /**
  * Half the 95 % interval of an AUC known from sums only: Hanley & McNeil (1982), which supposes exponential
  * score distributions. Says how many rows a comparison of models needs.
- * @returns NaN when one of the classes is empty
+ * @returns no finite number when one of the classes is empty: there is no AUC then
  */
 export function aucHalfWidth(auc: number, bads: number, goods: number): number {
   const badPairs = auc / (2 - auc);

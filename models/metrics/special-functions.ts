@@ -1,5 +1,6 @@
 /**
- * The distribution functions behind the tests in this folder: regularised incomplete beta, quantiles of chi-square, tails of the normal. Relative errors are about 1e-13.
+ * The distribution functions behind the tests in this folder: regularised incomplete beta, quantiles of chi-square,
+ * tails of the normal. Relative errors are about 1e-13.
  */
 import { chiSquareTail } from '#models/arithmetic/chi-square.ts';
 import { exp, log, log1p } from '#models/arithmetic/exp-log.ts';

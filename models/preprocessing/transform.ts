@@ -4,7 +4,8 @@
  * A number is clipped to the contract's [min, max], put on its declared scale (linear, or
  * sign(x)·ln(1+|x|)), mapped to [0, 1] over that range, then standardised with the federation's mean and
  * standard deviation and limited to ±INPUT_LIMIT. A missing number becomes 0 and sets its indicator. A category is
- * one-hot over the contract's vocabulary, then "other", then, where missing is allowed, "missing".
+ * one-hot over the contract's vocabulary, then "other", then, where missing is allowed, "missing". Special values
+ * are not set apart: they are clipped like any other number.
  *
  * Means and deviations live in [0, 1] units: they are all a sum can give, and need no logarithm to agree on.
  */

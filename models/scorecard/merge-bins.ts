@@ -9,8 +9,8 @@
  *   3. above `groupsMax`, the pair whose union loses least information value is joined
  *
  * Special values and missing stay apart when they are large enough, else join the group of the nearest weight
- * of evidence; so do all ranges as one, where they are too small even together. What nobody has seen (an empty category, missing where none is) joins the group nearest to a
- * weight of zero. Ties go to the lower index.
+ * of evidence; so do all ranges as one, where they are too small even together. What nobody
+ * has seen (an empty category, missing where none is) joins the group nearest to a weight of zero. Ties go to the lower index.
  */
 import type { BinCounts } from '#models/preprocessing/bin-counts.ts';
 import { binCount, type FeatureBins } from '#models/preprocessing/bins.ts';

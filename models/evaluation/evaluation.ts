@@ -18,7 +18,7 @@ import {
   type ScoreBins,
 } from '#models/evaluation/calibration-map.ts';
 import { expectedCalibrationError, hosmerLemeshow } from '#models/metrics/calibration-tests.ts';
-import { discriminationOf, SCORE_BINS, scoreBin } from '#models/metrics/score-histogram.ts';
+import { discriminationOf, SCORE_BINS, scoreBin, scoreBinEnd } from '#models/metrics/score-histogram.ts';
 import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Answer } from '#models/program.ts';
 import { rowsKept, type RecordKeys } from '#models/rows/record-keys.ts';
@@ -148,7 +148,10 @@ export function readEvaluation(
   const bads = bad.reduce((a, b) => a + b, 0);
   const rows = good.reduce((a, b) => a + b, bads);
   const map = fitMap(method, fit, kMin);
-  const table = groupBins(judging, enoughFor(judging, kMin)).map((group) => tableRow(group, judging, map));
+  const table = groupBins(judging, enoughFor(judging, kMin)).map((group, i, { length }) => ({
+    ...tableRow(group, judging, map),
+    ...(i < length - 1 ? { logitBelow: scoreBinEnd(group.to - 1, SCORE_BINS) } : {}),
+  }));
   const calibration = { map, table, hosmerLemeshow: hosmerLemeshow(table) };
   if (rows < kMin) return { metrics: { holdoutRows: rows }, calibration };
   const mean = (name: string) => numbers(name)[0]! / QUANTA / rows;

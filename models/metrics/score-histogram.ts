@@ -18,6 +18,11 @@ export function scoreBin(logit: number, bins: number): number {
   return position < 0 ? 0 : position >= bins ? bins - 1 : position;
 }
 
+/** The log-odds that a bin's scores lie below. */
+export function scoreBinEnd(bin: number, bins: number): number {
+  return ((bin + 1) / bins) * 2 * LOGIT_LIMIT - LOGIT_LIMIT;
+}
+
 export interface Discrimination {
   readonly auc: number;
   /** The exact AUC is within this of `auc`. */

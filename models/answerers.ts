@@ -1,7 +1,7 @@
 /** The banks' halves of the programs. Imports training engines: only agents load this file. */
 import { createFedavgAnswerer } from '#models/fedavg/answer.ts';
 import { createLogisticAnswerer } from '#models/logistic/answer.ts';
-import { createProfileAnswerer } from '#models/statistics/answer.ts';
+import { createProfileAnswerer } from '#models/profile/answer.ts';
 import { createScorecardAnswerer } from '#models/scorecard/answer.ts';
 import { createGbdtAnswerer } from '#models/gbdt/answer.ts';
 import type { CreateAnswerer } from '#models/program.ts';

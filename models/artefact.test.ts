@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { createArtefact, parseArtefact, type ModelParts } from '#models/artefact.ts';
 import { dataContract } from '#shared/contract/contract.ts';
+import { toBase64 } from '#shared/crypto/base64.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
+import { bytesOf } from '#shared/ring/vector-root.ts';
 
 const contract = dataContract.parse({
   v: 1,
@@ -66,6 +68,20 @@ const TREES: ModelParts<'gbdt'> = {
   },
 };
 
+const weightsOf = (...weights: number[]) => toBase64(bytesOf(Float32Array.from(weights)));
+/** Inputs: age, age is missing, home own, rent, other, missing. */
+const NETWORK: ModelParts<'network'> = {
+  ...CARD,
+  kind: 'network',
+  transform: { kind: 'standardised', means: [0.4], deviations: [0.2] },
+  parameters: {
+    network: { inputs: 6, hidden: [], dropout: 0 },
+    weights: weightsOf(1, 2, 3, 4, 5, 6, -2),
+    link: { kind: 'focal', alpha: 0.75, gamma: 2 },
+  },
+};
+const TREE = ['parameters', 'trees', 0] as const;
+
 /** The artefact with one thing changed, at a path. */
 function changed(parts: object, path: readonly (string | number)[], value: unknown): unknown {
   const copy = structuredClone(createArtefact(parts as typeof CARD)) as Record<string | number, unknown>;
@@ -80,7 +96,7 @@ const refused = expect.objectContaining({ code: 'SCHEMA' });
 
 describe('an artefact', () => {
   test('of every kind reads back as it was made, with version and transform hash', () => {
-    for (const parts of [CARD, TREES]) {
+    for (const parts of [CARD, TREES, NETWORK]) {
       expect(parseArtefact(createArtefact(parts as typeof CARD))).toEqual({
         ...parts,
         v: 2,
@@ -111,7 +127,8 @@ describe('an artefact', () => {
     expect(() => parseArtefact(value)).toThrow(refused);
   });
 
-  test.each([
+  const twice = [...CARD.parameters.characteristics, ...CARD.parameters.characteristics];
+  test.each<readonly [string, object, readonly (string | number)[], unknown]>([
     ['a baseline with a cell too few', CARD, ['baseline', 'row'], [40]],
     ['a baseline whose number is a text', CARD, ['baseline', 'row', 0], 'forty'],
     ['a baseline whose category is a number', CARD, ['baseline', 'row', 1], 1],
@@ -127,6 +144,18 @@ describe('an artefact', () => {
     ['a child that is an ancestor', TREES, ['parameters', 'trees', 0, 'right', 1], 0],
     ['a child that is not there', TREES, ['parameters', 'trees', 0, 'right', 1], 5],
     ['a category split by order', TREES, ['parameters', 'trees', 0, 'bin', 1], 1],
+    ['children that are no pair', TREES, [...TREE, 'right', 0], 3],
+    ['a right child before the left one', TREES, [...TREE, 'left', 0], 3],
+    ['a split behind the last range', TREES, [...TREE, 'bin', 0], 3],
+    ['a split before the first range', TREES, [...TREE, 'bin', 0], -1],
+    ['a category that the vocabulary has not', TREES, [...TREE, 'bin', 1], [0, 4]],
+    ['ranges of a number as a set', TREES, [...TREE, 'bin', 0], [2]],
+    ['two characteristics on one feature', CARD, ['parameters', 'characteristics'], twice],
+    ['a weight too few', NETWORK, ['parameters', 'weights'], weightsOf(1, 2, 3, 4, 5, 6)],
+    ['a weight that is no number', NETWORK, ['parameters', 'weights'], weightsOf(1, 2, 3, 4, 5, 6, NaN)],
+    ['a weight without end', NETWORK, ['parameters', 'weights'], weightsOf(1, -Infinity, 3, 4, 5, 6, 7)],
+    ['inputs of another contract', NETWORK, ['parameters', 'network', 'inputs'], 5],
+    ['bent log-odds that nobody calibrated', NETWORK, ['calibration', 'table'], []],
     [
       'a tree without nodes',
       TREES,

@@ -6,10 +6,12 @@
  * from is in the ledger, beside it.
  */
 import { z } from 'zod';
-import { calibrationRecord } from '#models/evaluation/calibration.ts';
+import { calibrationRecord } from '#models/evaluation/calibration-map.ts';
 import { link } from '#models/fedavg/losses/loss.ts';
-import { ACTIVATIONS } from '#models/fedavg/network.ts';
-import { binCount, featureBins } from '#models/preprocessing/bins.ts';
+import { networkWeights } from '#models/fedavg/network-weights.ts';
+import { ACTIVATIONS, parameterCount } from '#models/fedavg/network.ts';
+import { binCount, featureBins, orderedBins, type FeatureBins } from '#models/preprocessing/bins.ts';
+import { inputRanges } from '#models/preprocessing/transform.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
@@ -93,7 +95,10 @@ const scorecardParameters = z.strictObject({
 });
 export type ScorecardParameters = z.infer<typeof scorecardParameters>;
 
-/** Flat arrays, one entry a node; node 0 is the root, children have higher indices than their parent. */
+/**
+ * Flat arrays, one entry a node; node 0 is the root, children have higher indices than their parent, the right one
+ * follows the left.
+ */
 const tree = z.strictObject({
   /** Index into `contract.features`; −1 is a leaf. */
   feature: z.array(z.int().min(-1)),
@@ -126,6 +131,8 @@ const common = {
   cutoffs: cutoffs.optional(),
   /** The applicant others are explained against: made of typical values, never a real one. */
   baseline: z.strictObject({
+    /** Medians, or means on the scale of each number; with the most frequent category. Models of old do not say. */
+    kind: z.enum(['median-mode', 'mean-mode']).optional(),
     row: z.array(z.union([z.number(), z.string(), z.null()])).max(FEATURES_MAX),
   }),
   /** Figures on rows kept back. */
@@ -193,6 +200,7 @@ export function parseArtefact(value: unknown): ModelArtefact {
     if (means.length !== numbers || deviations.length !== numbers)
       throw misfit(`${numbers} number features need as many means and deviations`);
   } else assertBins(artefact.contract, artefact.transform);
+  if (artefact.kind === 'network') assertNetwork(artefact);
   if (artefact.kind === 'scorecard') assertScorecard(artefact);
   if (artefact.kind === 'gbdt') assertTrees(artefact);
   return artefact;
@@ -221,11 +229,28 @@ function assertBins(contract: DataContract, transform: BinsTransform): void {
   });
 }
 
+/** A weight that is no number would make every PD the same, and none of them a PD. */
+function assertNetwork({ parameters, contract, calibration }: OfKind<'network'>): void {
+  const { network, link } = parameters;
+  const inputs = inputRanges(contract).at(-1)?.end ?? 0;
+  if (network.inputs !== inputs)
+    throw misfit(`the contract makes ${inputs} inputs, the network takes ${network.inputs}`);
+  const weights = networkWeights(parameters);
+  if (weights.length !== parameterCount(network))
+    throw misfit(`the network has ${parameterCount(network)} parameters, the weights are ${weights.length}`);
+  if (!weights.every(Number.isFinite)) throw misfit('a weight is not a finite number');
+  if (link !== undefined && calibration.table.length === 0)
+    throw misfit(`a network trained on ${link.kind} loss needs a calibration record: its table is empty`);
+}
+
 function assertScorecard({ parameters, transform, contract }: OfKind<'scorecard'>): void {
+  const seen = new Set<number>();
   for (const { feature, groups, woe, points, residual, counts } of parameters.characteristics) {
     const bins = transform.features[feature];
     if (bins === undefined) throw misfit(`there is no feature ${feature}`);
     const { name } = contract.features[feature]!;
+    if (seen.has(feature)) throw misfit(`"${name}" is in the scorecard twice`);
+    seen.add(feature);
     if (groups.length !== binCount(bins)) throw misfit(`"${name}" needs a group for each of its bins`);
     const needed = Math.max(...groups) + 1;
     for (const list of [woe, points, residual, ...(counts === undefined ? [] : [counts])]) {
@@ -234,8 +259,8 @@ function assertScorecard({ parameters, transform, contract }: OfKind<'scorecard'
   }
 }
 
-/** Children after their parent: so every walk down ends. */
-function assertTrees({ parameters, contract }: OfKind<'gbdt'>): void {
+/** Children in pairs after their parent, so every walk down ends; bins that the feature has. */
+function assertTrees({ parameters, transform, contract }: OfKind<'gbdt'>): void {
   parameters.trees.forEach((of, index) => {
     const nodes = of.feature.length;
     const lists = [of.bin, of.missingLeft, of.left, of.right, of.value, of.cover];
@@ -244,14 +269,21 @@ function assertTrees({ parameters, contract }: OfKind<'gbdt'>): void {
     of.feature.forEach((feature, node) => {
       if (feature === -1) return;
       const split = contract.features[feature];
-      const isNext = (child: number) => child > node && child < nodes;
-      if (split === undefined || !isNext(of.left[node]!) || !isNext(of.right[node]!))
+      const [left, right] = [of.left[node]!, of.right[node]!];
+      if (split === undefined || left <= node || right >= nodes)
         throw misfit(`node ${node} of tree ${index} points to what is not there`);
-      // a number splits at a bin, or sets one of its special values (or missing, the empty list) apart
-      if (split.type === 'category' && !Array.isArray(of.bin[node]))
+      if (right !== left + 1) throw misfit(`the children of node ${node} of tree ${index} are no pair`);
+      if (!isSplitOf(transform.features[feature]!, of.bin[node]!))
         throw misfit(`node ${node} of tree ${index} splits "${split.name}" as what it is not`);
     });
   });
+}
+
+/** A number splits at one of its ordered bins, or sets special values (or missing, the empty list) apart. */
+function isSplitOf(bins: FeatureBins, split: number | readonly number[]): boolean {
+  const ordered = orderedBins(bins);
+  if (typeof split === 'number') return split >= 0 && split < ordered;
+  return split.every((bin) => bin >= ordered && bin < binCount(bins));
 }
 
 function misfit(what: string): FederationError {

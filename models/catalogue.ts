@@ -1,7 +1,7 @@
 /** Every program there is. A new algorithm is one folder and one line here and in `answerers.ts`. */
 import { fedavg } from '#models/fedavg/program.ts';
 import { logistic } from '#models/logistic/program.ts';
-import { profile } from '#models/statistics/program.ts';
+import { profile } from '#models/profile/program.ts';
 import { scorecard } from '#models/scorecard/program.ts';
 import { gbdt } from '#models/gbdt/program.ts';
 import type { Program } from '#models/program.ts';

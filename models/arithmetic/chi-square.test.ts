@@ -19,3 +19,7 @@ test.each([
 test('nothing lies above infinity, everything above zero', () => {
   expect([chiSquareTail(Infinity, 3), chiSquareTail(0, 3), chiSquareTail(1e6, 1)]).toEqual([0, 1, 0]);
 });
+
+test('of what is no number there is no probability', () => {
+  expect(chiSquareTail(Number.NaN, 3)).toBeNaN();
+});

@@ -4,28 +4,23 @@
  * p-values that enter artefacts; relative error about 1e-13.
  */
 import { exp, log } from '#models/arithmetic/exp-log.ts';
+import { logGamma } from '#models/arithmetic/log-gamma.ts';
 
 const TERMS_MAX = 10_000;
 const ENOUGH = 1e-16;
 
 /**
- * P(χ² ≥ x). With one degree of freedom and x = z², the two-sided tail of the normal distribution.
+ * P(χ² ≥ x), NaN of NaN. With one degree of freedom and x = z², the two-sided tail of the normal distribution.
  * @param degrees whole number, 1 or more
  */
 export function chiSquareTail(x: number, degrees: number): number {
-  if (!(x > 0)) return 1;
+  if (Number.isNaN(x)) return x;
+  if (x <= 0) return 1;
   if (x === Infinity) return 0;
   const a = degrees / 2;
   const half = x / 2;
-  const front = exp(a * log(half) - half - logGammaOfHalf(degrees));
+  const front = exp(a * log(half) - half - logGamma(a));
   return half < a + 1 ? 1 - front * lowerSeries(a, half) : front * upperFraction(a, half);
-}
-
-/** ln Γ(n / 2), from Γ(1) = 1, Γ(½) = √π and Γ(a + 1) = a·Γ(a). */
-function logGammaOfHalf(n: number): number {
-  let sum = n % 2 === 0 ? 0 : 0.5723649429247001; // ln √π
-  for (let a = n % 2 === 0 ? 1 : 0.5; a < n / 2; a++) sum += log(a);
-  return sum;
 }
 
 /** Σ x^k / (a (a + 1) … (a + k)) */

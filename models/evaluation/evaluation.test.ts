@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { calibrationRecord } from '#models/evaluation/calibration.ts';
+import { calibrationRecord } from '#models/evaluation/calibration-map.ts';
 import { answerEvaluation, evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { exactMetrics } from '#models/metrics/exact-metrics.ts';
-import type { RecordKeys } from '#models/rows/record-keys.ts';
+import { rowsKept, type RecordKeys } from '#models/rows/record-keys.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
 import { encodeFields } from '#shared/ring/encode.ts';
 import { assertNoOverflow, vectorLength } from '#shared/ring/field.ts';
@@ -112,6 +112,17 @@ describe('evaluation', () => {
     expect(Math.abs(rows - 10_000)).toBeLessThan(400);
   });
 
+  test('each group ends where the next one begins, the last nowhere', () => {
+    const ends = calibration.table.map((g) => g.logitBelow);
+    expect(ends.at(-1)).toBeUndefined();
+    const borders = [-Infinity, ...(ends.slice(0, -1) as number[]), Infinity];
+    const order = new Set(rowsKept(scored.keys, 'calibration', 'seed', 0.5));
+    const judging = [...scored.logits].filter((_, i) => !order.has(i));
+    calibration.table.forEach(({ rows }, g) => {
+      expect(judging.filter((z) => z >= borders[g]! && z < borders[g + 1]!)).toHaveLength(rows);
+    });
+  });
+
   test('a line the rows cannot tell from identity is not drawn', () => {
     const generator = new SeededGenerator('calibrated already');
     const bad = Uint8Array.from(scored.logits, (z) =>
@@ -119,6 +130,13 @@ describe('evaluation', () => {
     );
     const { calibration } = readEvaluation('holdout', summed([{ ...scored, bad }]), settings);
     expect(calibration.map).toEqual({ method: 'identity' });
+  });
+
+  test('a line is not drawn through fewer than kMin rows', () => {
+    const many = part(scored, range(1000)); // about 500 to fit to
+    const methodFor = (kMin: number) =>
+      readEvaluation('holdout', summed([many]), { ...settings, kMin }).calibration.map.method;
+    expect([methodFor(400), methodFor(600)]).toEqual(['platt', 'identity']);
   });
 
   test('too few rows are not published', () => {

@@ -16,17 +16,15 @@ import {
   type CalibrationRecord,
   type Group,
   type ScoreBins,
-} from '#models/evaluation/calibration.ts';
-import { expectedCalibrationError, hosmerLemeshow } from '#models/metrics/calibration.ts';
-import { discriminationOf, scoreBin } from '#models/metrics/score-histogram.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+} from '#models/evaluation/calibration-map.ts';
+import { expectedCalibrationError, hosmerLemeshow } from '#models/metrics/calibration-tests.ts';
+import { discriminationOf, SCORE_BINS, scoreBin, scoreBinEnd } from '#models/metrics/score-histogram.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Answer } from '#models/program.ts';
 import { rowsKept, type RecordKeys } from '#models/rows/record-keys.ts';
 import type { Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
-/** 0.04 of log-odds each. */
-const SCORE_BINS = 400;
 /** Quanta in one unit of log-odds, loss or PD. */
 const QUANTA = 2 ** 20;
 /** Log-odds are limited to ±32 and losses thereby to 33: a PD of 1e-14 is as good as none. */
@@ -34,8 +32,8 @@ const LOGIT_LIMIT = 32;
 const LOSS_LIMIT = 33;
 const TABLE_GROUPS = 10;
 
-/** The most hold-out rows a bank may count for the sums of so many banks to stay exact. */
-export function holdoutRowsMax(participants: number): number {
+/** How many rows of the largest loss a bank's sums may have room for, with so many banks. */
+export function lossRowsMax(participants: number): number {
   return Math.min(ROWS_MAX, Math.floor(2 ** 53 / (participants * LOSS_LIMIT * QUANTA)) - 1);
 }
 
@@ -45,7 +43,7 @@ const LOSS_SUMS = ['LogLoss', 'Brier', 'Pd'] as const;
 
 /**
  * @param prefix begins the name of each field: letters and digits, at most 20
- * @param rowsMax hold-out rows that one bank may count
+ * @param rowsMax rows of the largest loss, or log-odds, that one bank's sums have room for
  */
 export function evaluationFields(prefix: string, rowsMax = ROWS_MAX): Field[] {
   const field = (name: string, length: number, clip: number): Field => ({
@@ -56,7 +54,7 @@ export function evaluationFields(prefix: string, rowsMax = ROWS_MAX): Field[] {
     rounding: 'nearest',
   });
   return [
-    ...HISTOGRAMS.map((name) => field(name, SCORE_BINS, rowsMax)),
+    ...HISTOGRAMS.map((name) => field(name, SCORE_BINS, ROWS_MAX)),
     ...LOGIT_SUMS.map((name) => field(name, SCORE_BINS, rowsMax * LOGIT_LIMIT * QUANTA)),
     ...LOSS_SUMS.map((name) => field(name, 1, rowsMax * LOSS_LIMIT * QUANTA)),
   ];
@@ -128,7 +126,8 @@ export interface Evaluation {
  * rate over the table's groups, by rows) and, where they exist, `calibrationSlope` and `calibrationIntercept`
  * (1 and 0 when calibration is perfect). With fewer than kMin hold-out rows there is only their number.
  *
- * A method for which the rows do not suffice gives way: isotonic to platt, platt to identity. Platt's line also
+ * A method for which the rows do not suffice gives way: isotonic to platt, platt to identity, which is all there is
+ * below kMin rows to fit to. Platt's line also
  * gives way when the rows cannot tell it from identity (likelihood ratio, 5 %): a line fitted to little then
  * adds more error than it removes.
  */
@@ -149,8 +148,11 @@ export function readEvaluation(
   const bads = bad.reduce((a, b) => a + b, 0);
   const rows = good.reduce((a, b) => a + b, bads);
   const map = fitMap(method, fit, kMin);
-  const table = groupBins(judging, enoughFor(judging, kMin)).map((group) => tableRow(group, judging, map));
-  const calibration = { map, table, hosmerLemeshow: hosmerLemeshow(table, 'validation') };
+  const table = groupBins(judging, enoughFor(judging, kMin)).map((group, i, { length }) => ({
+    ...tableRow(group, judging, map),
+    ...(i < length - 1 ? { logitBelow: scoreBinEnd(group.to - 1, SCORE_BINS) } : {}),
+  }));
+  const calibration = { map, table, hosmerLemeshow: hosmerLemeshow(table) };
   if (rows < kMin) return { metrics: { holdoutRows: rows }, calibration };
   const mean = (name: string) => numbers(name)[0]! / QUANTA / rows;
   const discrimination = discriminationOf(bad, good);
@@ -172,7 +174,8 @@ function fitMap(method: EvaluationSettings['method'], fit: ScoreBins, kMin: numb
   const isotonic = method === 'isotonic' ? fitIsotonic(fit, kMin) : undefined;
   if (isotonic !== undefined) return isotonic;
   const identity: CalibrationMap = { method: 'identity' };
-  const platt = method === 'identity' ? undefined : fitPlatt(fit);
+  const rows = fit.bad.reduce((n, bads, i) => n + bads + fit.good[i]!, 0);
+  const platt = method === 'identity' || rows < kMin ? undefined : fitPlatt(fit);
   if (platt === undefined) return identity;
   return 2 * (logLossUnder(identity, fit) - logLossUnder(platt, fit)) > LINE_EARNED ? platt : identity;
 }

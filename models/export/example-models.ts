@@ -1,15 +1,15 @@
 /**
- * For tests: models of each kind over one contract that has everything in it: missing values, special values, both scales,
- * categories. Parameters are drawn from a seed; nothing was trained.
+ * For tests: models of each kind over one contract that has everything in it: missing values, special values, both
+ * scales, categories. Parameters are drawn from a seed; nothing was trained.
  */
 import { createArtefact, parseArtefact, type ModelArtefact, type ModelParts } from '#models/artefact.ts';
-import type { CalibrationMap } from '#models/evaluation/calibration.ts';
+import type { CalibrationMap } from '#models/evaluation/calibration-map.ts';
 import type { Link } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount } from '#models/fedavg/network.ts';
 import { binCount, type FeatureBins } from '#models/preprocessing/bins.ts';
 import { inputNames } from '#models/preprocessing/transform.ts';
 import { pointsOfGroups } from '#models/scorecard/points.ts';
-import { DEFAULT_SCALING } from '#models/scoring/scaling.ts';
+import { scaling } from '#models/scoring/scaling.ts';
 import { dataContract } from '#shared/contract/contract.ts';
 import { toBase64 } from '#shared/crypto/base64.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
@@ -45,12 +45,15 @@ export const exampleBins: FeatureBins[] = [
 
 const common = {
   contract: exampleContract,
-  scaling: DEFAULT_SCALING,
+  scaling: scaling.parse({}),
   cutoffs: { approveBelow: 0.1, declineFrom: 0.3 },
   baseline: { row: [12_000, 'trade', 60, 0, 'one'] },
   metrics: { holdoutRows: 1000, auc: 0.75 },
 };
-const judged = { table: [], hosmerLemeshow: { chiSquare: 0, degrees: 0, p: 1 } };
+const judged = {
+  table: [{ rows: 1000, bads: 80, meanPd: 0.08 }],
+  hosmerLemeshow: { chiSquare: 0, degrees: 1, p: 1 },
+};
 
 export function exampleNetwork(hidden: number[] = [8, 4], link?: Link): ModelArtefact {
   const shape = { inputs: inputNames(exampleContract).length, hidden, dropout: 0.3 };
@@ -138,7 +141,7 @@ export function exampleScorecard(map: CalibrationMap = { method: 'identity' }): 
     const woe = Array.from({ length: Math.max(...groups) + 1 }, () => 2 * generator.nextUnit() - 1);
     return { feature, groups, woe, coefficient: 0.75 + 0.5 * generator.nextUnit() };
   });
-  const points = pointsOfGroups(intercept, inputs, map, DEFAULT_SCALING);
+  const points = pointsOfGroups(intercept, inputs, map, scaling.parse({}));
   const characteristics = inputs.map((input, i) => ({
     ...input,
     points: [...points[i]!.points],

@@ -7,8 +7,9 @@ import type { OnnxGraph } from '#models/export/onnx-graph.ts';
 import { log } from '#models/arithmetic/exp-log.ts';
 import { trueLogit, type Link } from '#models/fedavg/losses/loss.ts';
 import { activationOf, layersOf } from '#models/fedavg/network.ts';
-import { networkWeights } from '#models/fedavg/score.ts';
-import { inputRanges, INPUT_LIMIT, numberFeatures, unitRange } from '#models/preprocessing/transform.ts';
+import { networkWeights } from '#models/fedavg/network-weights.ts';
+import { inputRanges, INPUT_LIMIT } from '#models/preprocessing/transform.ts';
+import { numberFeatures, unitRange } from '#models/preprocessing/unit-range.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 
 const OPERATORS = { relu: 'Relu', sigmoid: 'Sigmoid', linear: undefined } as const;

@@ -8,7 +8,8 @@
  */
 import type { GbdtParameters, ScorecardParameters } from '#models/artefact.ts';
 import type { OnnxGraph } from '#models/export/onnx-graph.ts';
-import { binCount, type FeatureBins } from '#models/preprocessing/bins.ts';
+import { binsLeft } from '#models/gbdt/tree.ts';
+import { binCount, orderedBins, type FeatureBins } from '#models/preprocessing/bins.ts';
 
 interface Nodes {
   readonly feature: number[];
@@ -132,7 +133,10 @@ function forestTree(tree: Tree, features: readonly FeatureBins[]): Nodes {
   tree.feature.forEach((feature, node) => {
     if (feature === -1) return;
     const bins = features[feature]!;
-    const goesLeft = binsGoingLeft(tree, node, bins);
+    const goesLeft = Array.from(
+      binsLeft(tree, node, orderedBins(bins), binCount(bins)),
+      (goes) => goes === 1,
+    );
     const [left, right] = [tree.left[node]!, tree.right[node]!];
     const childOf = (bin: number): number => (goesLeft[bin]! ? left : right);
     if ('categories' in bins) {
@@ -194,19 +198,6 @@ function splitCategories(
     const whenFalse = i === listed.length - 1 ? otherwise : addNode(nodes);
     setNode(nodes, at, { feature, mode: 'BRANCH_EQ', value, whenTrue: whenListed, whenFalse });
     at = whenFalse;
-  });
-}
-
-/** For each bin whether it goes left; see `GbdtParameters`. */
-function binsGoingLeft(tree: Tree, node: number, bins: FeatureBins): boolean[] {
-  const split = tree.bin[node]!;
-  const count = binCount(bins);
-  const ordered = 'categories' in bins ? 0 : bins.edges.length + 1;
-  const missing = tree.missingLeft[node]!;
-  return Array.from({ length: count }, (_, bin) => {
-    if (bin === count - 1) return missing;
-    if (typeof split !== 'number') return split.includes(bin);
-    return bin < ordered ? bin <= split : missing;
   });
 }
 

@@ -2,9 +2,9 @@
 import { InferenceSession, Tensor } from 'onnxruntime-web';
 import { describe, expect, test } from 'vitest';
 import { parseArtefact, type GbdtParameters, type ModelArtefact } from '#models/artefact.ts';
-import { calibratedLogit } from '#models/evaluation/calibration.ts';
+import { calibratedLogit } from '#models/evaluation/calibration-map.ts';
 import { exportOnnx } from '#models/export/onnx.ts';
-import { networkWeights } from '#models/fedavg/score.ts';
+import { networkWeights } from '#models/fedavg/network-weights.ts';
 import { binCount, binOf, type FeatureBins } from '#models/preprocessing/bins.ts';
 import { scorerOf } from '#models/scorer.ts';
 import { toBase64 } from '#shared/crypto/base64.ts';

@@ -11,7 +11,7 @@
  * agree with ours to about six digits, of networks to about twelve.
  */
 import type { ModelArtefact } from '#models/artefact.ts';
-import type { CalibrationMap } from '#models/evaluation/calibration.ts';
+import type { CalibrationMap } from '#models/evaluation/calibration-map.ts';
 import { OnnxGraph } from '#models/export/onnx-graph.ts';
 import { addNetwork } from '#models/export/onnx-network.ts';
 import { addForest, addScorecard } from '#models/export/onnx-trees.ts';

@@ -7,7 +7,7 @@
 import type { ModelArtefact } from '#models/artefact.ts';
 import { trueLogit } from '#models/fedavg/losses/loss.ts';
 import { activationOf, layersOf } from '#models/fedavg/network.ts';
-import { networkWeights } from '#models/fedavg/score.ts';
+import { networkWeights } from '#models/fedavg/network-weights.ts';
 import { inputNames } from '#models/preprocessing/transform.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { VERSION } from '#shared/protocol/version.ts';

@@ -5,7 +5,7 @@ import { trueLogit } from '#models/fedavg/losses/loss.ts';
 import { createRowTransform } from '#models/preprocessing/transform.ts';
 import { scorerOf } from '#models/scorer.ts';
 import { rowOfBaseline } from '#models/scoring/row.ts';
-import { DEFAULT_SCALING } from '#models/scoring/scaling.ts';
+import { scaling } from '#models/scoring/scaling.ts';
 import { canonicalJson, parseCanonicalJson } from '#shared/crypto/canonical-json.ts';
 import { dataContract } from '#shared/contract/contract.ts';
 
@@ -23,6 +23,7 @@ const contract = dataContract.parse({
 const trained: TrainedNetwork = {
   contract,
   fit: { means: [0.5, 0.75], deviations: [0.25, 0.125] },
+  modes: ['rent'],
   shape: { inputs: 6, hidden: [], dropout: 0 },
   weights: Float32Array.of(2, -1, 0.5, 0.25, 0.125, -1, -3),
   link: undefined,
@@ -32,7 +33,7 @@ const trained: TrainedNetwork = {
     hosmerLemeshow: { chiSquare: 0.25, degrees: 1, p: 0.6170750774519738 },
   },
   metrics: { auc: 0.75, logLoss: 0.1 },
-  scaling: DEFAULT_SCALING,
+  scaling: scaling.parse({}),
   cutoffs: undefined,
 };
 const artefact = networkArtefact(trained);
@@ -57,12 +58,13 @@ describe('the artefact of a network', () => {
     expect(networkArtefact({ ...trained, weights: view })).toEqual(artefact);
   });
 
-  test('has as baseline the means, which lie at 0 for the network, and the first categories', () => {
+  test('has as baseline the means, which lie at 0 for the network, and the most frequent categories', () => {
     const { row } = read.baseline;
     expect(row[0]).toBeCloseTo(45, 10);
-    expect(row[1]).toBe('own');
+    expect(row[1]).toBe('rent');
+    expect(read.baseline.kind).toBe('mean-mode');
     const inputs = new Float32Array(6);
-    createRowTransform(contract, trained.fit)(Float64Array.of(45, 1, row[2] as number), inputs);
+    createRowTransform(contract, trained.fit)(Float64Array.of(45, 2, row[2] as number), inputs);
     expect(inputs[5]).toBeCloseTo(0, 6);
     // three quarters of the way from −ln 51 to ln 1000001
     const onScale = -Math.log(51) + 0.75 * (Math.log(1_000_001) + Math.log(51));
@@ -92,15 +94,17 @@ describe('the artefact of a network', () => {
   });
 
   test('with weights or inputs that are not its network’s is refused', () => {
-    const short = parseArtefact(networkArtefact({ ...trained, weights: trained.weights.subarray(0, 6) }));
-    expect(() => scorerOf(short)).toThrow(expect.objectContaining({ code: 'SHAPE' }));
-    const narrow = parseArtefact(networkArtefact({ ...trained, shape: { ...trained.shape, inputs: 5 } }));
-    expect(() => scorerOf(narrow)).toThrow(expect.objectContaining({ code: 'SHAPE' }));
+    const refused = expect.objectContaining({ code: 'SCHEMA' });
+    const short = networkArtefact({ ...trained, weights: trained.weights.subarray(0, 6) });
+    expect(() => parseArtefact(short)).toThrow(refused);
+    const narrow = networkArtefact({ ...trained, shape: { ...trained.shape, inputs: 5 } });
+    expect(() => parseArtefact(narrow)).toThrow(refused);
     const whole = structuredClone(read);
     if (whole.kind !== 'network') throw new Error('not a network');
     for (const weights of ['A', 'AAA=', '!!!!']) {
       const broken = { ...whole, parameters: { ...whole.parameters, weights } };
-      expect(() => scorerOf(broken)).toThrow(expect.objectContaining({ code: 'SCHEMA' }));
+      expect(() => parseArtefact(broken)).toThrow(refused);
+      expect(() => scorerOf(broken)).toThrow(refused);
     }
   });
 });

@@ -1,9 +1,10 @@
 /** The artefact of a network, made of what the federation knows when training ends. */
 import { createArtefact } from '#models/artefact.ts';
-import type { CalibrationRecord } from '#models/evaluation/calibration.ts';
+import type { CalibrationRecord } from '#models/evaluation/calibration-map.ts';
 import type { Link } from '#models/fedavg/losses/loss.ts';
 import type { NetworkShape } from '#models/fedavg/network.ts';
-import { fromUnit, type Standardisation } from '#models/preprocessing/transform.ts';
+import { type Standardisation } from '#models/preprocessing/transform.ts';
+import { fromUnit } from '#models/preprocessing/unit-range.ts';
 import type { Metrics } from '#models/program.ts';
 import type { Cutoffs } from '#models/scoring/cutoffs.ts';
 import type { Scaling } from '#models/scoring/scaling.ts';
@@ -15,6 +16,8 @@ import { bytesOf } from '#shared/ring/vector-root.ts';
 export interface TrainedNetwork {
   readonly contract: DataContract;
   readonly fit: Standardisation;
+  /** The most frequent category of each category feature. */
+  readonly modes: readonly (string | null)[];
   readonly shape: NetworkShape;
   readonly weights: Float32Array;
   /** What the loss it was trained on did to its log-odds. */
@@ -25,15 +28,13 @@ export interface TrainedNetwork {
   readonly cutoffs: Cutoffs | undefined;
 }
 
-/**
- * The baseline is the mean of each number, which for a log scale is the mean on that scale, and the first category
- * of the vocabulary: a federation that trains a network does not count categories.
- */
+/** The baseline is the mean of each number, which for a log scale is the mean on that scale, and the modes. */
 export function networkArtefact(trained: TrainedNetwork): Json {
-  const { contract, fit, shape, weights, link, calibration, metrics, scaling, cutoffs } = trained;
+  const { contract, fit, modes, shape, weights, link, calibration, metrics, scaling, cutoffs } = trained;
   let numberIndex = 0;
+  let categoryIndex = 0;
   const row = contract.features.map((feature) =>
-    feature.type === 'number' ? fromUnit(feature, fit.means[numberIndex++]!) : feature.categories[0]!,
+    feature.type === 'number' ? fromUnit(feature, fit.means[numberIndex++]!) : modes[categoryIndex++]!,
   );
   return createArtefact<'network'>({
     kind: 'network',
@@ -53,7 +54,7 @@ export function networkArtefact(trained: TrainedNetwork): Json {
     calibration,
     scaling,
     cutoffs,
-    baseline: { row },
+    baseline: { kind: 'mean-mode', row },
     metrics: { ...metrics },
   });
 }

@@ -6,10 +6,11 @@
  *   φ_i = (x_i − b_i) · ∫₀¹ ∂logit/∂x_i (b + α(x − b)) dα,   Σ φ_i = logit(x) − logit(b)
  *
  * Along a straight line a ReLU network is linear between the points where a unit turns on or off. So the integral
- * is a sum over those pieces, exact but for rounding (also behind a link from z to log-odds, `losses/`: over a piece z
- * is linear, so that the mean slope of the link is its rise by the rise of z): no sampling, no seed, the same figures everywhere. (Networks
- * of more than 100 000 weights have too many pieces, those with sigmoid units have none: there it is the midpoint rule
- * with 64 and 1024 steps.) The first layer is linear in α throughout; its kernel is used three times a line, not three times a piece.
+ * is a sum over those pieces, exact but for rounding (also behind a link from z to log-odds, `losses/`: over a
+ * piece z is linear, so that the mean slope of the link is its rise by the rise of z): no sampling, no seed, the
+ * same figures everywhere. (Networks of more than 100 000 weights have too many pieces, those with sigmoid units
+ * have none: there it is the midpoint rule with 64 and 1024 steps.) The first layer is linear in α throughout; its
+ * kernel is used three times a line, not three times a piece.
  */
 import { sigmoid } from '#models/arithmetic/exp-log.ts';
 import { trueLogit, type Link } from '#models/fedavg/losses/loss.ts';

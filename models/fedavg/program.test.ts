@@ -61,8 +61,8 @@ function give(machine: RunMachine, ...answers: Answer[]): void {
   machine.next(sum, answers.length, vectorRoot(sum));
 }
 
-const MEANS = { rows: [10], bads: [3], present: [10, 10], totals: [5, 2.5] };
-const SPREADS = { squares: [0.9, 1.6] };
+const MEANS = { rows: [1000], bads: [300], present: [1000, 1000], totals: [500, 250] };
+const SPREADS = { squares: [90, 160] };
 
 function answer(fields: Record<string, readonly number[]>): Answer {
   return Object.fromEntries(
@@ -177,7 +177,7 @@ describe('the questions', () => {
     const machine = machineOf({}, 2, [
       { name: 'c', type: 'category', categories: ['x'], missing: 'allowed' },
     ]);
-    give(machine, answer({ rows: [5], bads: [1] }));
+    give(machine, answer({ rows: [5], bads: [1], categories: [4] }));
     expect(kindOf(machine)).toBe('train');
     expect(machine.asked!.question.settings).toMatchObject({
       fit: { means: [], deviations: [] },
@@ -205,6 +205,21 @@ describe('the questions', () => {
 
   test('begin training with the weights that follow from the seed', () => {
     expect(weightsOf(atTraining())).toEqual([...initialWeights(LOGISTIC, 'seed')]);
+  });
+
+  test('have room for the hold-out rows of the largest bank: half of 2^20 rows of log-loss 3', () => {
+    const machine = machineOf({ holdoutFraction: 0.5 }, 300);
+    const rows = 2 ** 20;
+    give(machine, answer({ rows: [rows], bads: [rows / 4], present: [rows, rows], totals: [1, 1] }));
+    give(machine, answer({ squares: [1, 1] }));
+    const half = Array<number>(BINS).fill(0);
+    const figures = {
+      holdoutBad: half.with(0, 2 ** 18),
+      holdoutGood: half.with(7, 2 ** 18),
+      ...{ logLoss: [3 * 2 ** 19], brier: [2 ** 18], pd: [2 ** 18] },
+    };
+    give(machine, answer({ ...figures, ...trained(100, [0, 0, 0]) }));
+    expect(machine.metrics).toMatchObject({ holdoutRows: 2 ** 19, logLoss: 3, brier: 0.5, meanPd: 0.5 });
   });
 
   test('show the figures of the model that was judged', () => {
@@ -551,10 +566,11 @@ describe('settings', () => {
     expect(byName['exampleCount']).toMatchObject({ length: 1, scale: 1, clip: 77 });
     expect(byName['delta']).toMatchObject({ length: 3, clip: 0.25, rounding: 'stochastic' });
     for (const name of ['holdoutBad', 'holdoutGood']) {
-      expect(byName[name]).toMatchObject({ length: BINS, scale: 1, clip: 2 ** 18, rounding: 'nearest' });
+      expect(byName[name]).toMatchObject({ length: BINS, scale: 1, clip: 2 ** 20, rounding: 'nearest' });
     }
-    for (const name of ['logLoss', 'brier', 'pd'])
-      expect(byName[name]).toMatchObject({ length: 1, clip: 2 ** 18 });
+    // one bank may have all of the 200 rows held out of 1000
+    for (const name of ['brier', 'pd']) expect(byName[name]).toMatchObject({ length: 1, clip: 200 });
+    expect(byName['logLoss']).toMatchObject({ length: 1, clip: 1600 });
     expect(fields.map(({ name }) => name)).toEqual([
       'exampleCount',
       'delta',

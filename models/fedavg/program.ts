@@ -9,8 +9,8 @@
  *   exampleCount = n,   delta = (n / rowsCap) · clamp(w_local − w, ±clip)
  *
  * so that the sum gives  Δ = Σ delta · rowsCap / Σ n : the average weighted by rows, without anybody learning one
- * bank's n. What is done with Δ is the server's optimiser (`server/`): w ← w + Δ in the simplest case. The model with the lowest hold-out log-loss is the result, or the first
- * that reaches the target.
+ * bank's n. What is done with Δ is the server's optimiser (`server/`): w ← w + Δ in the simplest case. The model
+ * with the lowest hold-out log-loss is the result, or the first that reaches the target.
  *
  * Figures between rounds are cheap: two histograms and three sums. The last question, evaluate, carries the model
  * chosen (or, when all rounds are done, the best so far and the last, which nobody has judged yet) and brings what the
@@ -22,8 +22,8 @@ import { serverStep, type ServerState } from '#models/fedavg/server/server-step.
 import { linkOf } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
 import { networkArtefact } from '#models/fedavg/artefact.ts';
-import { evaluationFields, holdoutRowsMax, readEvaluation } from '#models/evaluation/evaluation.ts';
-import { discriminationOf } from '#models/metrics/score-histogram.ts';
+import { evaluationFields, lossRowsMax, readEvaluation } from '#models/evaluation/evaluation.ts';
+import { discriminationOf, SCORE_BINS } from '#models/metrics/score-histogram.ts';
 import {
   meansQuestion,
   readMeans,
@@ -34,15 +34,14 @@ import {
 import { inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { largestScale, type Field } from '#shared/ring/field.ts';
+import { assertNoOverflow, largestScale, type Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
-/** Score bins of the hold-out histograms: 0.04 of log-odds each. */
-const SCORE_BINS = 400;
-/** Hold-out rows one bank may count. */
-const HOLDOUT_ROWS_MAX = 2 ** 18;
+/** Of a bank's mean log-loss on its hold-out rows: a model that is worse counts as this bad. */
+const MEAN_LOSS_MAX = 8;
 
 interface Common {
   readonly setup: ProgramSetup;
@@ -67,6 +66,9 @@ export type FedavgState = Common &
     | {
         readonly phase: 'train';
         readonly fit: Standardisation;
+        readonly modes: Means['modes'];
+        /** The most hold-out rows that one bank can have: those of all banks. */
+        readonly holdoutRows: number;
         /** Rounds of training behind `weights`. */
         readonly round: number;
         readonly weights: Float32Array;
@@ -79,6 +81,7 @@ export type FedavgState = Common &
     | {
         readonly phase: 'evaluate';
         readonly fit: Standardisation;
+        readonly modes: Means['modes'];
         /** The earlier one is taken where they are equal. */
         readonly candidates: Readonly<Record<string, Candidate>>;
         /** Why training ended. */
@@ -96,6 +99,9 @@ export const fedavg: Program<FedavgState> = {
   begin(setup) {
     const settings = parseSettings(fedavgSettings, setup.settings);
     const shape = shapeFor(setup, settings);
+    // or it would come up in mid-run
+    assertNoOverflow(trainFields({ setup, settings, shape }, ROWS_MAX), 'u32', setup.participants);
+    assertNoOverflow(evaluateFields('', setup), 'u64', setup.participants);
     return {
       kind: 'ask',
       state: { setup, settings, shape, phase: 'means' },
@@ -109,7 +115,7 @@ export const fedavg: Program<FedavgState> = {
       case 'means':
         return afterMeans(state, sum);
       case 'spreads':
-        return startTraining(state, readStandardisation(sum, state.means, state.present), {});
+        return startTraining(state, readStandardisation(sum, state.means, state.present), state.means, {});
       case 'train':
         return afterTraining(state, sum);
       case 'evaluate':
@@ -132,9 +138,9 @@ function shapeFor({ contract }: ProgramSetup, { network }: FedavgSettings): Netw
 
 function afterMeans(state: InPhase<'means'>, sum: RingSum): Step<FedavgState> {
   const { setup, settings, shape } = state;
-  const { present, ...means } = readMeans(sum, setup.contract);
+  const { present, ...means } = readMeans(sum, setup.contract, settings.kMin);
   const metrics = { rows: means.rows, badRate: means.badRate };
-  if (present.length === 0) return startTraining(state, { means: [], deviations: [] }, metrics);
+  if (present.length === 0) return startTraining(state, { means: [], deviations: [] }, means, metrics);
   return {
     kind: 'ask',
     state: { setup, settings, shape, phase: 'spreads', means, present },
@@ -146,9 +152,11 @@ function afterMeans(state: InPhase<'means'>, sum: RingSum): Step<FedavgState> {
 function startTraining(
   { setup, settings, shape }: Common,
   fit: Standardisation,
+  { rows, modes }: Means,
   metrics: Metrics,
 ): Step<FedavgState> {
   const weights = initialWeights(shape, setup.seed);
+  const holdoutRows = Math.min(ROWS_MAX, Math.max(1, Math.floor(rows * settings.holdoutFraction)));
   return askTraining(
     {
       setup,
@@ -156,6 +164,8 @@ function startTraining(
       shape,
       phase: 'train',
       fit,
+      modes,
+      holdoutRows,
       round: 0,
       weights,
       server: undefined,
@@ -222,24 +232,11 @@ function judge(state: InPhase<'train'>, sum: RingSum): { current: Judged; best: 
 }
 
 function askTraining(state: InPhase<'train'>, metrics: Metrics): Step<FedavgState> {
-  const { setup, settings, shape, fit, round, weights } = state;
-  const fields: Field[] = [
-    { name: 'exampleCount', length: 1, scale: 1, clip: settings.rowsCap, rounding: 'nearest' },
-    {
-      name: 'delta',
-      length: parameterCount(shape),
-      scale: largestScale('u32', setup.participants, settings.clip),
-      clip: settings.clip,
-      rounding: 'stochastic',
-    },
-    { name: 'holdoutBad', length: SCORE_BINS, scale: 1, clip: HOLDOUT_ROWS_MAX, rounding: 'nearest' },
-    { name: 'holdoutGood', length: SCORE_BINS, scale: 1, clip: HOLDOUT_ROWS_MAX, rounding: 'nearest' },
-    ...['logLoss', 'brier', 'pd'].map((name) => holdoutSum(name, setup.participants)),
-  ];
+  const { settings, shape, fit, round, weights } = state;
   const question: Question = {
     kind: 'train',
     ring: 'u32',
-    fields,
+    fields: trainFields(state, state.holdoutRows),
     settings: { round, fit, shape: shape as unknown as Json, local: settings.local },
     tensors: { weights },
   };
@@ -248,17 +245,16 @@ function askTraining(state: InPhase<'train'>, metrics: Metrics): Step<FedavgStat
 
 /** @param candidates by the prefix of their fields, the earlier round first */
 function askEvaluation(
-  { setup, settings, shape, fit }: InPhase<'train'>,
+  { setup, settings, shape, fit, modes }: InPhase<'train'>,
   candidates: Readonly<Record<string, Candidate>>,
   reason: string,
   metrics: Metrics,
 ): Step<FedavgState> {
   const named = Object.entries(candidates);
-  const rowsMax = Math.min(HOLDOUT_ROWS_MAX, holdoutRowsMax(setup.participants));
   const question: Question = {
     kind: 'evaluate',
     ring: 'u64',
-    fields: named.flatMap(([name]) => evaluationFields(name, rowsMax)),
+    fields: named.flatMap(([name]) => evaluateFields(name, setup)),
     settings: {
       rounds: Object.fromEntries(named.map(([name, { round }]) => [name, round])),
       fit,
@@ -266,18 +262,41 @@ function askEvaluation(
     },
     tensors: Object.fromEntries(named.map(([name, { weights }]) => [name, weights])),
   };
-  const state: FedavgState = { setup, settings, shape, phase: 'evaluate', fit, candidates, reason };
+  const state: FedavgState = { setup, settings, shape, phase: 'evaluate', fit, modes, candidates, reason };
   return { kind: 'ask', state, question, metrics };
 }
 
-function holdoutSum(name: string, participants: number): Field {
-  const clip = HOLDOUT_ROWS_MAX;
-  return { name, length: 1, scale: largestScale('u32', participants, clip), clip, rounding: 'nearest' };
+/** @param holdoutRows the most of one bank: the fewer there can be, the finer the sums of their figures */
+function trainFields({ setup, settings, shape }: Common, holdoutRows: number): Field[] {
+  const { participants } = setup;
+  const counts = { length: SCORE_BINS, scale: 1, clip: ROWS_MAX, rounding: 'nearest' } as const;
+  const sum = (name: string, clip: number): Field => {
+    return { name, length: 1, scale: largestScale('u32', participants, clip), clip, rounding: 'nearest' };
+  };
+  return [
+    { name: 'exampleCount', length: 1, scale: 1, clip: settings.rowsCap, rounding: 'nearest' },
+    {
+      name: 'delta',
+      length: parameterCount(shape),
+      scale: largestScale('u32', participants, settings.clip),
+      clip: settings.clip,
+      rounding: 'stochastic',
+    },
+    { name: 'holdoutBad', ...counts },
+    { name: 'holdoutGood', ...counts },
+    sum('logLoss', holdoutRows * MEAN_LOSS_MAX),
+    sum('brier', holdoutRows),
+    sum('pd', holdoutRows),
+  ];
+}
+
+function evaluateFields(name: string, { participants }: ProgramSetup): Field[] {
+  return evaluationFields(name, lossRowsMax(participants));
 }
 
 /** @throws FederationError DATA_SOURCE when a network whose loss bends PDs has no record of its calibration */
 function finish(
-  { setup, settings, shape, fit, candidates, reason }: InPhase<'evaluate'>,
+  { setup, settings, shape, fit, modes, candidates, reason }: InPhase<'evaluate'>,
   sum: RingSum,
 ): Step<FedavgState> {
   const { kMin, calibration: method, scaling, cutoffs } = settings;
@@ -296,7 +315,7 @@ function finish(
   }
   const metrics = { trainingRound: round, ...chosen.metrics };
   const artefact = networkArtefact({
-    ...{ contract: setup.contract, fit, shape, weights, link },
+    ...{ contract: setup.contract, fit, modes, shape, weights, link },
     ...{ calibration, metrics, scaling, cutoffs },
   });
   return { kind: 'done', result: { artefact, reason }, metrics };

@@ -1,6 +1,6 @@
 /**
- * Runs a network on rows without any training library: what scores applicants in production, and what the
- * coordinator and the auditors use. Float64 throughout; every sum starts at the bias and adds products in
+ * Runs a network on rows without any training library: how a bank judges the models it is sent on its hold-out
+ * rows. Float64 throughout; every sum starts at the bias and adds products in
  * index order, and a row's logit does not depend on the rows beside it, so it is the same bits everywhere.
  * No dropout: inverted dropout (see `train-network.ts`) leaves nothing to correct when scoring.
  *

@@ -4,6 +4,7 @@ import { parseSettings } from '#models/program-settings.ts';
 import { fedavgSettings, NETWORKS, SKEWED_BANKS } from '#models/fedavg/settings.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
 
 const SETTINGS = { network: NETWORKS.mlp, stop: { rounds: 20 } };
 
@@ -139,6 +140,9 @@ describe('the most rounds a run can take', () => {
   });
 
   test('are not known for settings that are not valid', () => {
+    const most = LIMITS.roundsMax - 3;
+    expect(fedavg.maximumRounds({ ...SETTINGS, stop: { rounds: most } })).toBe(LIMITS.roundsMax);
+    expect(() => fedavg.maximumRounds({ ...SETTINGS, stop: { rounds: most + 1 } })).toThrow(/stop.rounds/);
     expect(() => fedavg.maximumRounds({ stop: { rounds: 5 } })).toThrow(
       expect.objectContaining({ code: 'PLAN' }),
     );

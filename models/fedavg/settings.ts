@@ -80,7 +80,11 @@ export const fedavgSettings = z.strictObject({
   scaling: scaling.prefault({}),
   cutoffs: cutoffs.optional(),
   stop: z.strictObject({
-    rounds: z.int().min(1).max(LIMITS.roundsMax),
+    /** Of training; means, spreads and the evaluation are three more. */
+    rounds: z
+      .int()
+      .min(1)
+      .max(LIMITS.roundsMax - 3),
     /** Stop after this many rounds without a better hold-out log-loss. */
     patience: z.int().min(1).max(1000).optional(),
     /** Stop as soon as the hold-out AUC reaches this. */

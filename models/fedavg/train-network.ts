@@ -1,9 +1,9 @@
 /**
  * Trains a network on one bank's rows with TensorFlow.js: minibatch gradient descent on the mean loss (binary
- * cross-entropy of the logit, or another of `losses/`), with inverted dropout (Srivastava et al. 2014) and Adam (Kingma & Ba 2015,
- * algorithm 1) or plain SGD. What a call returns is a function of weights, data, options and seed alone: no
- * optimiser state outlives it, so an agent that was restarted in mid-round answers with the same bits (same
- * machine and back end; see `tensorflow-engine.ts`).
+ * cross-entropy of the logit, or another of `losses/`), with inverted dropout (Srivastava et al. 2014) and Adam
+ * (Kingma & Ba 2015, algorithm 1) or plain SGD. What a call returns is a function of weights, data, options and seed
+ * alone: no optimiser state outlives it, so an agent that was restarted in mid-round answers with the same bits
+ * (same machine and back end; see `tensorflow-engine.ts`).
  *
  * Gradients are written out rather than left to `tf.grads`, for speed. With X of [128, 130] and layers
  * 64-32-16-1 on WASM, one step takes 1.0 ms; autodiff with `tf.train.adam` takes 3.7 ms, because
@@ -66,7 +66,7 @@ export interface TrainOptions {
   readonly progress: (fraction: number) => void;
 }
 
-export interface TrainedNetwork {
+export interface TrainingResult {
   readonly weights: Float32Array;
   /** Loss a row over the last epoch, each row as its batch met it: with dropout, while learning. */
   readonly meanLoss: number;
@@ -77,7 +77,7 @@ export interface NetworkTrainer {
    * @throws FederationError DIVERGED when weights or loss are no longer finite; SHAPE for weights of the
    *   wrong number; STOPPED when disposed of meanwhile
    */
-  train(options: TrainOptions): Promise<TrainedNetwork>;
+  train(options: TrainOptions): Promise<TrainingResult>;
   /** A training under way ends at its next pause. */
   dispose(): void;
 }

@@ -11,34 +11,28 @@ import { decodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
 import { computeGradients, layoutOf } from '#models/gbdt/histogram.ts';
 import { LocalTree } from '#models/gbdt/local-tree.ts';
 import { gbdtSettings } from '#models/gbdt/settings.ts';
-import { answerTotals } from '#models/gbdt/totals.ts';
+import { answerRowCounts } from '#models/preprocessing/row-counts.ts';
 import { decodeForest, decodeTree } from '#models/gbdt/tree.ts';
 import { answerEvaluation } from '#models/evaluation/evaluation.ts';
 import { binColumn } from '#models/preprocessing/bins.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { assertRows } from '#models/rows/rows-max.ts';
 import { answerQuantiles } from '#models/preprocessing/quantiles.ts';
 import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
 import { rowsKept, splitByKey, type KeyedTable } from '#models/rows/record-keys.ts';
 import type { Table } from '#shared/contract/table.ts';
 import { range } from '#shared/random/seeded-generator.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
-/** @throws FederationError TOO_LARGE when the table has more rows than sums have room for */
+/** @throws FederationError TOO_LARGE */
 export async function createGbdtAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
-  if (table.rowCount > ROWS_MAX) {
-    throw new FederationError(
-      'TOO_LARGE',
-      `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`,
-    );
-  }
+  assertRows(table);
   const settings = parseSettings(gbdtSettings, setup.settings);
   const { training, holdout } = splitByKey(table, settings.holdoutFraction, setup.seed);
   let ensemble: LocalEnsemble | undefined;
 
   return {
     async answer(question, progress) {
-      if (question.kind === 'totals') return answerTotals(question, training.table);
+      if (question.kind === 'totals') return answerRowCounts(training.table);
       if (question.kind === 'quantiles') return answerQuantiles(question, training.table);
       ensemble ??= new LocalEnsemble(setup, settings.rowShare, training, holdout, question.tensors['edges']!);
       return ensemble.answer(question, progress);

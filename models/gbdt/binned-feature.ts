@@ -1,5 +1,5 @@
 /** What the trees need to know of a feature: how many bins it has and which of them have an order. */
-import { binCount, type FeatureBins } from '#models/preprocessing/bins.ts';
+import { binCount, orderedBins, type FeatureBins } from '#models/preprocessing/bins.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 
 export interface BinnedFeature {
@@ -23,7 +23,7 @@ export function binnedFeatures(contract: DataContract, bins: readonly FeatureBin
     const direction = feature.type === 'number' ? feature.monotone : undefined;
     return {
       index,
-      orderedBins: 'edges' in own ? own.edges.length + 1 : 0,
+      orderedBins: orderedBins(own),
       bins: binCount(own),
       monotone: direction === 'increasing' ? 1 : direction === 'decreasing' ? -1 : 0,
     };

@@ -5,7 +5,7 @@
  * comparison, and a number goes where its bin went in training: x ≤ edges[b] is what "bin ≤ b" means.
  */
 import { binsLeft, type Tree } from '#models/gbdt/tree.ts';
-import { binCount, binOf, type FeatureBins } from '#models/preprocessing/bins.ts';
+import { binCount, binOf, orderedBins, type FeatureBins } from '#models/preprocessing/bins.ts';
 
 /** One row, prepared for the walk; slots by contract feature. */
 export interface PlacedRow {
@@ -116,10 +116,6 @@ export class CompiledForest {
     }
     return total;
   }
-}
-
-function orderedBins(bins: FeatureBins): number {
-  return 'categories' in bins ? 0 : bins.edges.length + 1;
 }
 
 /** The largest value whose bin goes left; −Infinity or NaN where no ordered value does. */

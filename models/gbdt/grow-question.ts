@@ -4,7 +4,7 @@
  * and `edges`, the bins of the run: for each number feature the count of its edges, then the edges. The rest of
  * the bins follows from the contract.
  */
-import type { FeatureBins } from '#models/preprocessing/bins.ts';
+import { binsOf, type FeatureBins } from '#models/preprocessing/bins.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 
 /** The question's settings. */
@@ -31,14 +31,4 @@ export function decodeEdges(contract: DataContract, words: Float64Array): Featur
     edges.push([...words.subarray(at + 1, at + 1 + words[at]!)]);
   }
   return binsOf(contract, edges);
-}
-
-/** @param edges one list for each number feature of the contract */
-export function binsOf(contract: DataContract, edges: readonly (readonly number[])[]): FeatureBins[] {
-  let next = 0;
-  return contract.features.map((feature) =>
-    feature.type === 'category'
-      ? { categories: feature.categories.length }
-      : { edges: [...edges[next++]!], special: [...(feature.special ?? [])] },
-  );
 }

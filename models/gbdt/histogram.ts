@@ -9,7 +9,7 @@
  */
 import { sigmoid } from '#models/arithmetic/exp-log.ts';
 import type { BinnedFeature } from '#models/gbdt/binned-feature.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Field } from '#shared/ring/field.ts';
 
 /** Units of one gradient. |g| ≤ 1 and h ≤ 1/4, so a bank's 2^20 rows sum to at most 2^40. */

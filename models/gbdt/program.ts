@@ -21,13 +21,19 @@
 import { createArtefact } from '#models/artefact.ts';
 import { evaluationFields, readEvaluation, type Evaluation } from '#models/evaluation/evaluation.ts';
 import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.ts';
-import { binsOf, encodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
+import { encodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
 import { grow, nodesAsked, startTree, treeOf, type Growth } from '#models/gbdt/grow-tree.ts';
 import { histogramFields, layoutOf } from '#models/gbdt/histogram.ts';
 import { assertQuestionFits, gbdtSettings, roundsOf, type GbdtSettings } from '#models/gbdt/settings.ts';
-import { readTotals, totalsQuestion, type Totals } from '#models/gbdt/totals.ts';
+import {
+  assertEnough,
+  readRowCounts,
+  rowCountFields,
+  type RowCounts,
+} from '#models/preprocessing/row-counts.ts';
+import { log } from '#models/arithmetic/exp-log.ts';
 import { appendTree, decodeForest, encodeTree } from '#models/gbdt/tree.ts';
-import type { FeatureBins } from '#models/preprocessing/bins.ts';
+import { binsOf, type FeatureBins } from '#models/preprocessing/bins.ts';
 import {
   equalFractions,
   nextQuantiles,
@@ -51,6 +57,14 @@ import type { RingSum } from '#shared/ring/ring-sum.ts';
 const FINER = 4;
 /** Without early stopping the figures are for people only: every so many trees. */
 const SHOWN_EVERY = 10;
+
+/** Least bads, and goods, to learn from. */
+const EACH_MIN = 10;
+
+interface Totals extends RowCounts {
+  /** ln(bads / goods): where the first tree starts. */
+  readonly baseLogit: number;
+}
 
 interface Common {
   readonly setup: ProgramSetup;
@@ -98,14 +112,18 @@ export const gbdt: Program<GbdtState> = {
     assertQuestionFits(setup.contract, settings);
     assertNoOverflow(evaluationFields(''), 'u64', setup.participants); // or it would come up in mid-run
     const state = { setup, settings, phase: 'totals' } as const;
-    return { kind: 'ask', state, question: totalsQuestion(setup.contract), metrics: {} };
+    const fields = rowCountFields(setup.contract);
+    const question: Question = { kind: 'totals', ring: 'u64', fields, settings: {}, tensors: {} };
+    return { kind: 'ask', state, question, metrics: {} };
   },
 
   next(state, sum) {
     switch (state.phase) {
       case 'totals': {
         const { setup, settings } = state;
-        const totals = readTotals(sum, setup.contract, settings.minCount);
+        const counts = readRowCounts(sum, setup.contract, settings.minCount);
+        assertEnough(counts, { rows: settings.minCount, each: EACH_MIN }, 'an ensemble of trees');
+        const totals = { ...counts, baseLogit: log(counts.bads / (counts.rows - counts.bads)) };
         const metrics = { rows: totals.rows, badRate: totals.bads / totals.rows };
         const fractions = equalFractions(settings.bins * FINER);
         const step = startQuantiles(setup.contract, fractions, settings.minCount);
@@ -294,8 +312,8 @@ function finish(state: Growing & { readonly best: Judged }, reason: string): Ste
     },
     calibration: evaluation.calibration,
     scaling: settings.scaling,
-    ...(settings.cutoffs === undefined ? {} : { cutoffs: settings.cutoffs }),
-    baseline: { row: [...baseline] },
+    cutoffs: settings.cutoffs,
+    baseline: { kind: 'median-mode', row: [...baseline] },
     metrics,
   });
   return { kind: 'done', result: { artefact, reason }, metrics };

@@ -2,15 +2,10 @@
 import { CompiledForest } from '#models/gbdt/compiled-forest.ts';
 import { interventionalShap } from '#models/gbdt/interventional-shap.ts';
 import type { Tree } from '#models/gbdt/tree.ts';
+import type { Scorer } from '#models/scorer.ts';
 import type { FeatureBins } from '#models/preprocessing/bins.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-
-/** Log-odds of one row before calibration, and the log-odds each contract feature adds to the baseline's. */
-export interface GbdtScorer {
-  logit(row: Float64Array): number;
-  contributions(row: Float64Array): Float64Array;
-}
 
 /**
  * Thresholds and tables are laid out once; 100 trees of depth 4 then take about 3 µs a row.
@@ -24,7 +19,7 @@ export function createGbdtScorer(
   transform: { readonly features: readonly FeatureBins[] },
   contract: DataContract,
   baseline: Float64Array,
-): GbdtScorer {
+): Scorer {
   const features = contract.features.length;
   if (transform.features.length !== features || baseline.length !== features) {
     throw new FederationError(

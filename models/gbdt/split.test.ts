@@ -211,7 +211,15 @@ describe('categories', () => {
   test('of equal slopes the lower index comes first', () => {
     const row = (bin: number, g: number) => ({ bins: [bin], g: g * UNITS, h: UNITS / 4 });
     const split = search([row(2, -1), row(0, -1), row(1, 1)], [category(0, 3)], RULES)!;
-    expect(split.bin).toEqual([0, 2]);
+    expect(split.bin).toEqual([0, 2, 3]); // and 3, which nobody has, with the greater part
+  });
+
+  test('one that nobody has goes where missing would, also where nothing is missing', () => {
+    const row = (bin: number, g: number) => ({ bins: [bin], g: g * UNITS, h: UNITS / 4 });
+    const toLeft = search([row(0, -1), row(0, -1), row(1, 1)], [category(0, 3)], RULES)!;
+    expect([toLeft.bin, toLeft.missingLeft]).toEqual([[0, 2, 3], true]);
+    const toRight = search([row(0, -1), row(1, 1), row(1, 1)], [category(0, 3)], RULES)!;
+    expect([toRight.bin, toRight.missingLeft]).toEqual([[0], false]);
   });
 });
 

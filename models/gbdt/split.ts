@@ -172,9 +172,10 @@ function splitCategory(
     left = addCell(left, histogram, start + bin);
     const set = () => placed.slice(0, i + 1);
     if (search.improves(left.g + apart.g, left.h + apart.h, left.count + apart.count, 0)) {
-      search.take(index, apart.count > 0 ? [...set(), ...rare] : set(), apart.count > 0 ? true : undefined);
+      search.take(index, set(), apart.count > 0 ? true : undefined, rare);
     }
-    if (apart.count > 0 && search.improves(left.g, left.h, left.count, 0)) search.take(index, set(), false);
+    if (apart.count > 0 && search.improves(left.g, left.h, left.count, 0))
+      search.take(index, set(), false, rare);
   });
 }
 
@@ -231,8 +232,16 @@ class Search {
     return true;
   }
 
-  /** @param missingLeft undefined when no row says: what is missing later then goes with the greater part */
-  take(feature: number, bin: number | readonly number[], missingLeft: boolean | undefined): void {
+  /**
+   * @param missingLeft undefined when no row says: what is missing later then goes with the greater part
+   * @param alike bins of a category that go where missing goes
+   */
+  take(
+    feature: number,
+    bin: number | readonly number[],
+    missingLeft: boolean | undefined,
+    alike: readonly number[] = [],
+  ): void {
     const { total, bounds } = this;
     const left = { g: this.g, h: this.h, count: this.count };
     const right = { g: total.g - left.g, h: total.h - left.h, count: total.count - left.count };
@@ -243,10 +252,11 @@ class Search {
       const above = { low: middle, high: bounds.high };
       [leftBounds, rightBounds] = this.direction > 0 ? [below, above] : [above, below];
     }
+    const toLeft = missingLeft ?? left.count >= right.count;
     this.best = {
       feature,
-      bin,
-      missingLeft: missingLeft ?? left.count >= right.count,
+      bin: toLeft && typeof bin !== 'number' ? [...bin, ...alike] : bin,
+      missingLeft: toLeft,
       gain: this.bestGain,
       left,
       right,

@@ -1,7 +1,7 @@
 /**
  * One regression tree: flat arrays over its nodes, node 0 the root, children after their parent and in pairs
  * (the right child follows the left one). Splits are in terms of bins, so that a tree means the same at every
- * bank; `score.ts` turns them into thresholds on raw values.
+ * bank; `compiled-forest.ts` turns them into thresholds on raw values.
  *
  * A forest travels between `next` and the answerers as one Float64Array, which costs little to checksum. Each
  * tree in it lies as

@@ -4,13 +4,12 @@ import { createNetworkScorer } from '#models/fedavg/score-network.ts';
 import { answerSquares, answerTotals } from '#models/logistic/exact-moments.ts';
 import { logisticSettings } from '#models/logistic/settings.ts';
 import { LikelihoodAccumulator } from '#models/newton/likelihood-sums.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { assertRows } from '#models/rows/rows-max.ts';
 import { inputNames, transformTable, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
 import { splitByKey } from '#models/rows/record-keys.ts';
 import type { Table } from '#shared/contract/table.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
 interface NewtonSettings {
   readonly standardisation: Standardisation;
@@ -22,12 +21,7 @@ interface NewtonSettings {
 
 /** @throws FederationError TOO_LARGE */
 export async function createLogisticAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
-  if (table.rowCount > ROWS_MAX) {
-    throw new FederationError(
-      'TOO_LARGE',
-      `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`,
-    );
-  }
+  assertRows(table);
   const { contract, seed } = setup;
   const { training, holdout } = splitByKey(
     table,
@@ -39,7 +33,7 @@ export async function createLogisticAnswerer(setup: ProgramSetup, table: Table):
     async answer(question) {
       switch (question.kind) {
         case 'totals':
-          return answerTotals(contract, training.table);
+          return answerTotals(training.table);
         case 'squares':
           return answerSquares(training.table, (question.settings as unknown as { means: number[] }).means);
         case 'newton': {

@@ -126,3 +126,9 @@ describe('logistic regression', () => {
     );
   });
 });
+
+test('more banks than sums have room for are refused before the first question', () => {
+  const setup = { contract: lenderContract, settings: {}, seed: 'seed' };
+  expect(logistic.begin({ ...setup, participants: 240 }).kind).toBe('ask');
+  expect(() => logistic.begin({ ...setup, participants: 300 })).toThrow(/300 banks/);
+});

@@ -14,21 +14,24 @@ import { createArtefact } from '#models/artefact.ts';
 import { log } from '#models/arithmetic/exp-log.ts';
 import { evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
 import {
-  readStandardisation,
+  readExactStandardisation,
   readTotals,
   totalsFields,
   type Totals,
 } from '#models/logistic/exact-moments.ts';
 import { logisticSettings, type LogisticSettings } from '#models/logistic/settings.ts';
 import { advanceFit, assertRoundsLeft, startFit, type Fit } from '#models/newton/fit.ts';
+import { assertEnough } from '#models/preprocessing/row-counts.ts';
 import { likelihoodFields, readLikelihood } from '#models/newton/likelihood-sums.ts';
-import { fromUnit, inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
+import { inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
+import { fromUnit } from '#models/preprocessing/unit-range.ts';
 import { twoLimbFields } from '#models/preprocessing/two-limb-sums.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
 import { toBase64 } from '#shared/crypto/base64.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { assertNoOverflow } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 import { bytesOf } from '#shared/ring/vector-root.ts';
 
@@ -77,6 +80,8 @@ export const logistic: Program<LogisticState> = {
         `the contract makes ${inputs} inputs, logistic takes at most ${INPUTS_MAX}; use fewer categories or fedavg`,
       );
     }
+    // the widest ones, or it would come up in mid-run
+    assertNoOverflow([...likelihoodFields(1), ...evaluationFields('holdout')], 'u64', setup.participants);
     const question = plainQuestion('totals', totalsFields(setup.contract), {});
     return { kind: 'ask', state: { setup, settings, phase: 'totals' }, question, metrics: {} };
   },
@@ -84,9 +89,9 @@ export const logistic: Program<LogisticState> = {
   next(state, sum) {
     switch (state.phase) {
       case 'totals':
-        return afterTotals(state, readTotals(sum, state.setup.contract));
+        return afterTotals(state, readTotals(sum, state.setup.contract, state.settings.kMin));
       case 'squares':
-        return startNewton(state, state.totals, readStandardisation(sum, state.totals));
+        return startNewton(state, state.totals, readExactStandardisation(sum, state.totals));
       case 'newton':
         return afterNewton(state, sum);
       case 'evaluate':
@@ -102,12 +107,7 @@ function plainQuestion(kind: string, fields: Question['fields'], settings: Json)
 function afterTotals(common: Common, totals: Totals): Step<LogisticState> {
   const { setup, settings } = common;
   const { rows, bads, means } = totals;
-  if (bads < EACH_MIN || rows - bads < EACH_MIN || rows < settings.kMin) {
-    throw new FederationError(
-      'DATA_SOURCE',
-      `a regression needs at least ${EACH_MIN} bads and ${EACH_MIN} goods among the training rows of all banks together`,
-    );
-  }
+  assertEnough(totals, { rows: settings.kMin, each: EACH_MIN }, 'a regression');
   if (means.length === 0) return startNewton(common, totals, { means: [], deviations: [] });
   const question = plainQuestion('squares', twoLimbFields('squares', means.length), { means });
   const metrics = { trainingRows: rows, badRate: bads / rows };
@@ -200,8 +200,8 @@ function finish(state: Extract<LogisticState, { phase: 'evaluate' }>, sum: RingS
     },
     calibration,
     scaling: settings.scaling,
-    ...(settings.cutoffs === undefined ? {} : { cutoffs: settings.cutoffs }),
-    baseline: { row: baselineOf(state) },
+    cutoffs: settings.cutoffs,
+    baseline: { kind: 'mean-mode', row: baselineOf(state) },
     metrics,
   });
   const reason = `${inputs.length} inputs, converged after ${newtonRounds} Newton rounds`;
@@ -213,6 +213,6 @@ function baselineOf({ setup, totals }: Fitting): (number | string | null)[] {
   let number = 0;
   let category = 0;
   return setup.contract.features.map((feature) =>
-    feature.type === 'number' ? fromUnit(feature, totals.means[number++]!) : totals.typical[category++]!,
+    feature.type === 'number' ? fromUnit(feature, totals.means[number++]!) : totals.modes[category++]!,
   );
 }

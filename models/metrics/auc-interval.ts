@@ -54,7 +54,7 @@ function midranks(...parts: readonly Float64Array[]): Float64Array {
   const order = Uint32Array.from(values, (_, i) => i).sort((a, b) => values[a]! - values[b]!);
   const ranks = new Float64Array(values.length);
   for (let start = 0; start < order.length;) {
-    let end = start;
+    let end = start + 1; // a NaN equals nothing, itself included
     while (end < order.length && values[order[end]!] === values[order[start]!]) end++;
     for (let i = start; i < end; i++) ranks[order[i]!] = (start + end + 1) / 2;
     start = end;
@@ -74,7 +74,7 @@ function sampleVariance(values: Float64Array): number {
 /**
  * Half the 95 % interval of an AUC known from sums only: Hanley & McNeil (1982), which supposes exponential
  * score distributions. Says how many rows a comparison of models needs.
- * @returns NaN when one of the classes is empty
+ * @returns no finite number when one of the classes is empty: there is no AUC then
  */
 export function aucHalfWidth(auc: number, bads: number, goods: number): number {
   const badPairs = auc / (2 - auc);

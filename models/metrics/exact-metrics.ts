@@ -1,4 +1,5 @@
 /** Discrimination and calibration of scores that are all in one place: a bank's own test rows. */
+import { logLossOf, sigmoid } from '#models/arithmetic/exp-log.ts';
 
 export interface ExactMetrics {
   readonly rows: number;
@@ -30,8 +31,8 @@ export function exactMetrics(logits: Float64Array, bad: Uint8Array): ExactMetric
   let goodBelow = 0;
   let ks = 0;
   for (let start = 0; start < rows;) {
-    let end = start;
-    let b = 0;
+    let end = start + 1; // a NaN equals nothing, itself included
+    let b = bad[order[start]!]!;
     while (end < rows && logits[order[end]!] === logits[order[start]!]) b += bad[order[end++]!]!;
     const g = end - start - b;
     pairs += b * (goodBelow + g / 2);
@@ -63,9 +64,8 @@ export function lossSums(
   for (let i = 0; i < logits.length; i++) {
     const z = logits[i]!;
     const y = bad[i]!;
-    // −ln p(y) = ln(1 + e^z) − y·z, without overflow for large |z|
-    logLoss += Math.max(z, 0) - y * z + Math.log1p(Math.exp(-Math.abs(z)));
-    const p = 1 / (1 + Math.exp(-z));
+    logLoss += logLossOf(z, y);
+    const p = sigmoid(z);
     brier += (p - y) * (p - y);
     pd += p;
   }

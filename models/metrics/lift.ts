@@ -25,8 +25,8 @@ export function liftTable(scores: Float64Array, bad: Uint8Array, groups: number)
   const size = scores.length / groups;
   const bads = new Float64Array(groups);
   for (let start = 0; start < order.length;) {
-    let end = start;
-    let tiedBads = 0;
+    let end = start + 1; // a NaN equals nothing, itself included
+    let tiedBads = bad[order[start]!]!;
     while (end < order.length && scores[order[end]!] === scores[order[start]!])
       tiedBads += bad[order[end++]!]!;
     for (let g = Math.floor(start / size); g < groups && g * size < end; g++) {

@@ -9,6 +9,8 @@
  * bins of a scale linear in PD.
  */
 const LOGIT_LIMIT = 8;
+/** Bins of the histograms that banks add up: 0.04 of log-odds each. */
+export const SCORE_BINS = 400;
 
 /** The bin of a log-odds score, 0 to bins - 1. */
 export function scoreBin(logit: number, bins: number): number {
@@ -16,9 +18,9 @@ export function scoreBin(logit: number, bins: number): number {
   return position < 0 ? 0 : position >= bins ? bins - 1 : position;
 }
 
-/** The log-odds in the middle of a bin. The first and the last also hold what lies beyond ±LOGIT_LIMIT. */
-export function binCentre(bin: number, bins: number): number {
-  return ((bin + 0.5) / bins) * 2 * LOGIT_LIMIT - LOGIT_LIMIT;
+/** The log-odds that a bin's scores lie below. */
+export function scoreBinEnd(bin: number, bins: number): number {
+  return ((bin + 1) / bins) * 2 * LOGIT_LIMIT - LOGIT_LIMIT;
 }
 
 export interface Discrimination {

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import {
   betaDistribution,
   chiSquareQuantile,
-  logGamma,
   twoSidedNormalTail,
 } from '#models/metrics/special-functions.ts';
 
@@ -16,18 +15,6 @@ function binomialTail(n: number, k: number, p: number): number {
   }
   return 1 - below;
 }
-
-describe('logGamma', () => {
-  test('is the logarithm of the factorial, and of √π at one half', () => {
-    let factorial = 0;
-    for (let n = 1; n <= 60; n++) {
-      expect(logGamma(n)).toBeCloseTo(factorial, 10);
-      factorial += Math.log(n);
-    }
-    expect(logGamma(0.5)).toBeCloseTo(Math.log(Math.PI) / 2, 12);
-    expect(logGamma(0.25)).toBeCloseTo(1.2880225246980774, 12);
-  });
-});
 
 describe('betaDistribution', () => {
   test.each([

@@ -1,30 +1,19 @@
 /**
- * The distribution functions behind the tests in this folder: logarithm of gamma, regularised incomplete beta,
- * quantiles of chi-square, tails of the normal. Relative errors are about 1e-13.
+ * The distribution functions behind the tests in this folder: regularised incomplete beta, quantiles of chi-square,
+ * tails of the normal. Relative errors are about 1e-13.
  */
 import { chiSquareTail } from '#models/arithmetic/chi-square.ts';
 import { exp, log, log1p } from '#models/arithmetic/exp-log.ts';
+import { logGamma } from '#models/arithmetic/log-gamma.ts';
 
 const TINY = 1e-300;
 const PRECISION = 1e-15;
 const STEPS_MAX = 10_000;
 
-/** Lanczos approximation with g = 7 and nine coefficients. */
-const LANCZOS = [
-  0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
-  12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
-];
-
-/** ln Γ(x), x > 0. */
-export function logGamma(x: number): number {
-  if (x < 0.5) return logGamma(x + 1) - log(x);
-  const t = x + 6.5;
-  let sum = LANCZOS[0]!;
-  for (let i = 1; i < LANCZOS.length; i++) sum += LANCZOS[i]! / (x - 1 + i);
-  return 0.5 * log(2 * Math.PI) + (x - 0.5) * log(t) - t + log(sum);
-}
-
-/** I_x(a, b) (Abramowitz & Stegun 26.5.8): regularised incomplete beta, the distribution function of Beta(a, b) at x in [0, 1]; a, b > 0. */
+/**
+ * I_x(a, b) (Abramowitz & Stegun 26.5.8): regularised incomplete beta, the distribution function of Beta(a, b) at x
+ * in [0, 1]; a, b > 0.
+ */
 export function betaDistribution(x: number, a: number, b: number): number {
   if (x <= 0) return 0;
   if (x >= 1) return 1;

@@ -20,8 +20,6 @@ export interface Stability {
   /** What it exceeds in 5 % of samples without drift. */
   readonly noiseLimit: number;
   readonly alert: boolean;
-  /** Whether half a row was added to each cell because one was empty. */
-  readonly smoothed: boolean;
 }
 
 /**
@@ -29,8 +27,7 @@ export interface Stability {
  * @param actual rows of each cell now, as many cells
  */
 export function stabilityOf(expected: readonly number[], actual: readonly number[]): Stability {
-  const smoothed = expected.includes(0) || actual.includes(0);
-  const added = smoothed ? SMOOTHING : 0;
+  const added = expected.includes(0) || actual.includes(0) ? SMOOTHING : 0;
   const cells = expected.length;
   const [before, now] = [expected, actual].map((counts) => counts.reduce((a, b) => a + b, 0)) as [
     number,
@@ -48,6 +45,5 @@ export function stabilityOf(expected: readonly number[], actual: readonly number
     noise: (cells - 1) * spread,
     noiseLimit,
     alert: psi > ALERT_ABOVE && psi > noiseLimit,
-    smoothed,
   };
 }

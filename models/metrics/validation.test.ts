@@ -61,4 +61,9 @@ describe('validationOf', () => {
     const error = expect.objectContaining({ code: 'DATA_SOURCE' });
     expect(() => validationOf(new Float64Array(10), new Uint8Array(10))).toThrow(error);
   });
+
+  test('ends for scores that are no numbers, which equal nothing', () => {
+    const logits = Float64Array.of(-1, NaN, 0, NaN, 1, 2);
+    expect(validationOf(logits, Uint8Array.of(0, 0, 1, 1, 0, 1)).logLoss).toBeNaN();
+  });
 });

@@ -1,4 +1,5 @@
 /** Everything a validation report says about PDs whose outcomes have come in: ranking, calibration, lift. */
+import { sigmoid } from '#models/arithmetic/exp-log.ts';
 import { delongInterval, type AucInterval } from '#models/metrics/auc-interval.ts';
 import {
   brierSplit,
@@ -10,7 +11,7 @@ import {
   type BrierSplit,
   type HosmerLemeshow,
   type PdGroup,
-} from '#models/metrics/calibration.ts';
+} from '#models/metrics/calibration-tests.ts';
 import { exactMetrics, type ExactMetrics } from '#models/metrics/exact-metrics.ts';
 import { liftTable, type LiftRow } from '#models/metrics/lift.ts';
 
@@ -36,7 +37,7 @@ export interface Validation extends ExactMetrics {
  */
 export function validationOf(logits: Float64Array, bad: Uint8Array): Validation {
   const interval = delongInterval(logits, bad);
-  const pds = logits.map((z) => 1 / (1 + Math.exp(-z)));
+  const pds = logits.map(sigmoid);
   const groups = pdGroups(pds, bad, GROUPS);
   return {
     ...exactMetrics(logits, bad),
@@ -44,7 +45,7 @@ export function validationOf(logits: Float64Array, bad: Uint8Array): Validation 
     interval,
     brierSplit: brierSplit(groups),
     expectedCalibrationError: expectedCalibrationError(groups),
-    hosmerLemeshow: hosmerLemeshow(groups, 'validation'),
+    hosmerLemeshow: hosmerLemeshow(groups),
     spiegelhalter: spiegelhalter(pds, bad),
     groups: groups.map((group) => ({ ...group, jeffreysP: jeffreysP(group.rows, group.bads, group.meanPd) })),
     lift: liftTable(logits, bad, GROUPS),

@@ -5,7 +5,7 @@
  */
 import { logLossOf, sigmoid } from '#models/arithmetic/exp-log.ts';
 import { triangleLength, type LikelihoodSums } from '#models/newton/newton.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import {
   readTwoLimbs,
   TWO_LIMBS_LIMIT,
@@ -17,7 +17,7 @@ import type { Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
 /** Largest magnitude of an input. */
-export const INPUT_LIMIT = TWO_LIMBS_LIMIT;
+export const REGRESSOR_LIMIT = TWO_LIMBS_LIMIT;
 /** The information sets the pace of Newton's method, not where it ends: one limb is enough. */
 const INFORMATION_QUANTA = 2 ** 21;
 const LOSS_QUANTA = 2 ** 20;
@@ -33,7 +33,7 @@ export interface ReadSums extends LikelihoodSums {
 /** @param size number of coefficients, the intercept included */
 export function likelihoodFields(size: number): Field[] {
   const field = { scale: 1, rounding: 'nearest' } as const;
-  const perRow = (INPUT_LIMIT * INPUT_LIMIT) / 4; // p (1 − p) is at most ¼
+  const perRow = (REGRESSOR_LIMIT * REGRESSOR_LIMIT) / 4; // p (1 − p) is at most ¼
   return [
     ...twoLimbFields('gradient', size),
     {

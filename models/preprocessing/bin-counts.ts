@@ -1,6 +1,6 @@
 /** Bads and goods in each bin of each feature, as a part of a question: exact counts over all banks. */
 import { binColumn, binCount, type FeatureBins } from '#models/preprocessing/bins.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Answer } from '#models/program.ts';
 import type { Table } from '#shared/contract/table.ts';
 import type { Field } from '#shared/ring/field.ts';

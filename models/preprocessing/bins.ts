@@ -6,9 +6,10 @@
  *   category   codes 1 … k are bins 0 … k−1; a value outside the vocabulary is k; missing is k + 1
  */
 import { z } from 'zod';
+import type { DataContract } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Column } from '#shared/contract/table.ts';
 
-/** Bins fit in a byte with room for special values; a category has its vocabulary. */
+/** Bin indices fit in 16 bits; a program takes far fewer edges. A category has its vocabulary. */
 const EDGES_MAX = 1023;
 const SPECIAL_MAX = 20;
 
@@ -30,6 +31,11 @@ export type FeatureBins = z.infer<typeof featureBins>;
 /** Number of bins, the one for missing (always the last) included. */
 export function binCount(bins: FeatureBins): number {
   return 'categories' in bins ? bins.categories + 2 : bins.edges.length + bins.special.length + 2;
+}
+
+/** How many of the bins, from 0, are ranges in order; none of a category's. */
+export function orderedBins(bins: FeatureBins): number {
+  return 'categories' in bins ? 0 : bins.edges.length + 1;
 }
 
 /** @param value a number (NaN missing), or a category's code (0 missing) */
@@ -55,4 +61,17 @@ export function binColumn(column: Column, bins: FeatureBins): Uint16Array {
   const out = new Uint16Array(cells.length);
   for (let i = 0; i < out.length; i++) out[i] = binOf(bins, cells[i]!);
   return out;
+}
+
+/**
+ * The bins of every contract feature: special values as the contract lists them, a category's vocabulary.
+ * @param edges one list for each number feature of the contract
+ */
+export function binsOf(contract: DataContract, edges: readonly (readonly number[])[]): FeatureBins[] {
+  let next = 0;
+  return contract.features.map((feature) =>
+    feature.type === 'category'
+      ? { categories: feature.categories.length }
+      : { edges: [...edges[next++]!], special: [...(feature.special ?? [])] },
+  );
 }

@@ -5,10 +5,10 @@ import {
   meansQuestion,
   readMeans,
   readStandardisation,
-  ROWS_MAX,
   spreadsQuestion,
 } from '#models/preprocessing/moments.ts';
-import { unitScaler } from '#models/preprocessing/transform.ts';
+import { unitScaler } from '#models/preprocessing/unit-range.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Answer, Question } from '#models/program.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import { isNumberColumn, selectRows, type Table } from '#shared/contract/table.ts';
@@ -67,6 +67,7 @@ function federated(banks: readonly Table[], of: DataContract = contract, partici
       banks.map((table) => answerMeans(asked, table)),
     ),
     of,
+    20,
   );
   const spreads = spreadsQuestion(means, of, participants);
   const sum = sumOf(
@@ -166,11 +167,11 @@ describe('the questions', () => {
   test('ask nothing about numbers where the contract has none', () => {
     const categories = dataContract.parse({ ...contract, features: [contract.features[1]] });
     const asked = meansQuestion(categories, 3);
-    expect(asked.fields.map(({ name }) => name)).toEqual(['rows', 'bads']);
+    expect(asked.fields.map(({ name }) => name)).toEqual(['rows', 'bads', 'categories']);
     const table = { ...makeTable(20), columns: [makeTable(20).columns[1]!] };
     const answer = answerMeans(asked, table);
-    expect(Object.keys(answer)).toEqual(['rows', 'bads']);
-    const read = readMeans(sumOf(asked, [answer, answer]), categories);
+    expect(Object.keys(answer)).toEqual(['rows', 'bads', 'categories']);
+    const read = readMeans(sumOf(asked, [answer, answer]), categories, 20);
     expect(read).toMatchObject({ rows: 40, means: [], present: [] });
   });
 
@@ -183,6 +184,7 @@ describe('the questions', () => {
       fields: [
         { name: 'rows', length: 1, ...count },
         { name: 'bads', length: 1, ...count },
+        { name: 'categories', length: 1, ...count },
         { name: 'present', length: 4, ...count },
         { name: 'totals', length: 4, ...units },
       ],
@@ -192,7 +194,7 @@ describe('the questions', () => {
   });
 
   test('say what they need: the second carries the means of the first', () => {
-    const asked = spreadsQuestion({ rows: 1, badRate: 0, means: [0.1, 0.2, 0.3, 0.4] }, contract, 3);
+    const asked = spreadsQuestion({ means: [0.1, 0.2, 0.3, 0.4] }, contract, 3);
     expect(asked.settings).toEqual({ means: [0.1, 0.2, 0.3, 0.4] });
     expect(asked.fields.map(({ name, length }) => [name, length])).toEqual([['squares', 4]]);
   });
@@ -201,7 +203,7 @@ describe('the questions', () => {
     for (let participants = 1; participants <= 1024; participants++) {
       for (const { fields, ring } of [
         meansQuestion(contract, participants),
-        spreadsQuestion({ rows: 1, badRate: 0, means: [0, 0, 0, 0] }, contract, participants),
+        spreadsQuestion({ means: [0, 0, 0, 0] }, contract, participants),
       ]) {
         expect(() => assertNoOverflow(fields, ring, participants)).not.toThrow();
       }
@@ -213,7 +215,7 @@ describe('limits', () => {
   test('a sum without rows is refused: there is nothing to train on', () => {
     const asked = meansQuestion(contract, 2);
     const none = answerMeans(asked, makeTable(0));
-    expect(() => readMeans(sumOf(asked, [none, none]), contract)).toThrow(
+    expect(() => readMeans(sumOf(asked, [none, none]), contract, 20)).toThrow(
       expect.objectContaining({ code: 'DATA_SOURCE' }),
     );
   });

@@ -7,57 +7,63 @@
  */
 import type { DataContract } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
-import { numberFeatures, unitScaler, type Standardisation } from '#models/preprocessing/transform.ts';
+import { type Standardisation } from '#models/preprocessing/transform.ts';
+import { answerRowCounts, readRowCounts, rowCountFields } from '#models/preprocessing/row-counts.ts';
+import { numberFeatures, visitUnits } from '#models/preprocessing/unit-range.ts';
 import type { Answer, Question } from '#models/program.ts';
+import { assertRows, ROWS_MAX } from '#models/rows/rows-max.ts';
 import { largestScale, type Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-
-/** Rows one bank may contribute; larger books are sampled by the bank. */
-export const ROWS_MAX = 2 ** 20;
 
 export interface Means {
   readonly rows: number;
   readonly badRate: number;
   readonly means: readonly number[];
+  /** The most frequent category of each category feature; null where none has kMin rows. */
+  readonly modes: readonly (string | null)[];
 }
 
 export function meansQuestion(contract: DataContract, participants: number): Question {
-  const features = numberFeatures(contract).length;
-  const count = { scale: 1, clip: ROWS_MAX, rounding: 'nearest' } as const;
-  const fields: Field[] = [
-    { name: 'rows', length: 1, ...count },
-    { name: 'bads', length: 1, ...count },
-  ];
-  if (features > 0) {
-    fields.push({ name: 'present', length: features, ...count });
-    fields.push({ name: 'totals', length: features, ...unitSums(participants) });
+  const numbers = numberFeatures(contract).length;
+  const fields: Field[] = rowCountFields(contract);
+  if (numbers > 0) {
+    fields.push({ name: 'present', length: numbers, scale: 1, clip: ROWS_MAX, rounding: 'nearest' });
+    fields.push({ name: 'totals', length: numbers, ...unitSums(participants) });
   }
   return { kind: 'means', ring: 'u64', fields, settings: {}, tensors: {} };
 }
 
-export function spreadsQuestion(means: Means, contract: DataContract, participants: number): Question {
+export function spreadsQuestion(
+  { means }: Pick<Means, 'means'>,
+  contract: DataContract,
+  participants: number,
+): Question {
   const length = numberFeatures(contract).length;
   const fields: Field[] = [{ name: 'squares', length, ...unitSums(participants) }];
-  return { kind: 'spreads', ring: 'u64', fields, settings: { means: means.means }, tensors: {} };
+  return { kind: 'spreads', ring: 'u64', fields, settings: { means }, tensors: {} };
 }
 
 function unitSums(participants: number) {
   return { scale: largestScale('u64', participants, ROWS_MAX), clip: ROWS_MAX, rounding: 'nearest' } as const;
 }
 
-/** @throws FederationError DATA_SOURCE when no bank has any row */
+/**
+ * @param kMin fewest rows of a category that is named
+ * @throws FederationError DATA_SOURCE when no bank has any row
+ */
 export function readMeans(
   sum: RingSum,
   contract: DataContract,
+  kMin: number,
 ): Means & { readonly present: readonly number[] } {
-  const rows = sum.number('rows');
+  const { rows, bads, modes } = readRowCounts(sum, contract, kMin);
   if (rows === 0) throw new FederationError('DATA_SOURCE', 'the banks together have no rows');
-  const badRate = sum.number('bads') / rows;
-  if (numberFeatures(contract).length === 0) return { rows, badRate, means: [], present: [] };
+  const badRate = bads / rows;
+  if (numberFeatures(contract).length === 0) return { rows, badRate, modes, means: [], present: [] };
   const present = [...sum.numbers('present')];
   const totals = sum.numbers('totals');
-  return { rows, badRate, present, means: present.map((n, j) => (n > 0 ? totals[j]! / n : 0.5)) };
+  return { rows, badRate, modes, present, means: present.map((n, j) => (n > 0 ? totals[j]! / n : 0.5)) };
 }
 
 /** A feature that never varies gets deviation 1: it is then 0 in every row. */
@@ -73,13 +79,9 @@ export function readStandardisation(sum: RingSum, means: Means, present: readonl
 /** Inside a bank: counts and sums over its own rows. */
 export function answerMeans(question: Question, table: Table): Answer {
   assertRows(table);
-  let bads = 0;
-  for (const bad of table.bad) bads += bad;
-  const counts = { rows: Float64Array.of(table.rowCount), bads: Float64Array.of(bads) };
+  const counts = answerRowCounts(table);
   const totals = question.fields.find((f) => f.name === 'totals');
-  if (totals === undefined) return counts;
-  const sums = sumUnits(table, totals.scale, (u) => u);
-  return { ...counts, present: sums.present, totals: sums.totals };
+  return totals === undefined ? counts : { ...counts, ...sumUnits(table, totals.scale, (u) => u) };
 }
 
 /** Inside a bank: squared deviations from the federation's means. */
@@ -90,27 +92,12 @@ export function answerSpreads(question: Question, table: Table): Answer {
 }
 
 function sumUnits(table: Table, scale: number, term: (unit: number, feature: number) => number) {
-  const columns = table.columns.filter(isNumberColumn);
-  const present = new Float64Array(columns.length);
-  const totals = new Float64Array(columns.length);
-  columns.forEach(({ feature, values }, j) => {
-    const toUnit = unitScaler(feature);
-    let units = 0; // integers below 2^53, so the order of addition does not matter
-    for (const value of values) {
-      if (Number.isNaN(value)) continue;
-      present[j]! += 1;
-      units += Math.floor(term(toUnit(value), j) * scale + 0.5);
-    }
-    totals[j] = units / scale;
+  const size = table.columns.filter(isNumberColumn).length;
+  const present = new Float64Array(size);
+  const quanta = new Float64Array(size); // integers below 2^53, so the order of addition does not matter
+  visitUnits(table, (unit, j) => {
+    present[j]! += 1;
+    quanta[j]! += Math.floor(term(unit, j) * scale + 0.5);
   });
-  return { present, totals };
-}
-
-function assertRows(table: Table): void {
-  if (table.rowCount > ROWS_MAX) {
-    throw new FederationError(
-      'TOO_LARGE',
-      `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`,
-    );
-  }
+  return { present, totals: quanta.map((q) => q / scale) };
 }

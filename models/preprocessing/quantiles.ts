@@ -15,8 +15,8 @@
 import type { DataContract, NumberFeature } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
 import type { Answer, Question } from '#models/program.ts';
-import { numberFeatures } from '#models/preprocessing/transform.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { numberFeatures } from '#models/preprocessing/unit-range.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
 /** The most questions a quantile search asks. */

@@ -1,15 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import {
   createRowTransform,
-  fromUnit,
   inputNames,
   inputRanges,
-  numberFeatures,
   standardisation,
   transformTable,
-  unitScaler,
 } from '#models/preprocessing/transform.ts';
-import { dataContract, type DataContract, type NumberFeature } from '#shared/contract/contract.ts';
+import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import { isNumberColumn, rowAt, type Table } from '#shared/contract/table.ts';
 
 const contract = dataContract.parse({
@@ -38,10 +35,6 @@ function tableOf(of: DataContract, bad: number[], ...columns: number[][]): Table
   };
 }
 
-function number(changes: Partial<NumberFeature>): NumberFeature {
-  return { name: 'x', type: 'number', min: 0, max: 1, scale: 'linear', missing: 'allowed', ...changes };
-}
-
 describe('the inputs', () => {
   test('are named in the order of the contract: vocabulary, other, then missing where it is allowed', () => {
     expect(inputNames(contract)).toEqual([
@@ -56,7 +49,6 @@ describe('the inputs', () => {
       'job = yes',
       'job = other',
     ]);
-    expect(numberFeatures(contract).map(({ name }) => name)).toEqual(['age', 'balance']);
   });
 
   test('of each feature lie side by side', () => {
@@ -66,57 +58,6 @@ describe('the inputs', () => {
       { start: 7, end: 8 },
       { start: 8, end: 10 },
     ]);
-  });
-});
-
-describe('unitScaler', () => {
-  test('maps the range to [0, 1] and clips what lies beyond', () => {
-    const toUnit = unitScaler(number({ min: 20, max: 70 }));
-    expect([20, 45, 70, 32.5].map(toUnit)).toEqual([0, 0.5, 1, 0.25]);
-    expect([19.9, -1e9, -Infinity, 70.1, 1e308, Infinity].map(toUnit)).toEqual([0, 0, 0, 1, 1, 1]);
-  });
-
-  test('on the log scale maps sign(x)·ln(1 + |x|): from −3 to 7 that is five times ln 2', () => {
-    const toUnit = unitScaler(number({ min: -3, max: 7, scale: 'log' }));
-    const expected: [number, number][] = [
-      [-3, 0],
-      [-1, 0.2],
-      [0, 0.4],
-      [1, 0.6],
-      [3, 0.8],
-      [7, 1],
-      [-50, 0],
-      [50, 1],
-    ];
-    for (const [value, unit] of expected) expect(toUnit(value)).toBeCloseTo(unit, 14);
-  });
-
-  test('on the log scale keeps small amounts apart', () => {
-    const toUnit = unitScaler(number({ min: 0, max: 1e9, scale: 'log' }));
-    expect(toUnit(1e-12)).toBeGreaterThan(0);
-    expect(toUnit(2e-12) / toUnit(1e-12)).toBeCloseTo(2, 9);
-  });
-
-  test('leaves a missing value missing', () => {
-    expect(unitScaler(number({}))(NAN)).toBeNaN();
-    expect(unitScaler(number({ scale: 'log' }))(NAN)).toBeNaN();
-  });
-});
-
-describe('fromUnit', () => {
-  test.each([
-    ['linear', { min: 20, max: 70 }],
-    ['log', { min: -3, max: 7, scale: 'log' }],
-    ['log, heavy-tailed', { min: 0, max: 1e9, scale: 'log' }],
-  ] as const)('undoes unitScaler: %s', (_name, changes) => {
-    const feature = number(changes);
-    const toUnit = unitScaler(feature);
-    for (const unit of [0, 0.01, 0.3, 0.5, 0.99, 1])
-      expect(toUnit(fromUnit(feature, unit))).toBeCloseTo(unit, 12);
-    expect(
-      [fromUnit(feature, 0), fromUnit(feature, 1)].map((x, i) => x - [feature.min, feature.max][i]!),
-    ).toEqual([expect.closeTo(0, 5), expect.closeTo(0, 5)]);
-    expect(fromUnit(feature, 1)).toBeLessThanOrEqual(feature.max);
   });
 });
 
@@ -164,7 +105,10 @@ describe('transformTable', () => {
   });
 
   test('limits a standardised value to five deviations on either side', () => {
-    const one = dataContract.parse({ ...contract, features: [{ ...number({}), missing: 'refused' }] });
+    const one = dataContract.parse({
+      ...contract,
+      features: [{ name: 'x', type: 'number', min: 0, max: 1, missing: 'refused' }],
+    });
     const fit = { means: [0.5], deviations: [0.01] };
     const table = tableOf(one, [0, 0, 0, 0], [0, 1, 0.54, 0.4]);
     const matrix = transformTable(one, fit, table);

@@ -4,13 +4,14 @@
  * A number is clipped to the contract's [min, max], put on its declared scale (linear, or
  * sign(x)·ln(1+|x|)), mapped to [0, 1] over that range, then standardised with the federation's mean and
  * standard deviation and limited to ±INPUT_LIMIT. A missing number becomes 0 and sets its indicator. A category is
- * one-hot over the contract's vocabulary, then "other", then, where missing is allowed, "missing".
+ * one-hot over the contract's vocabulary, then "other", then, where missing is allowed, "missing". Special values
+ * are not set apart: they are clipped like any other number.
  *
  * Means and deviations live in [0, 1] units: they are all a sum can give, and need no logarithm to agree on.
  */
 import { z } from 'zod';
-import { exp, log1p } from '#models/arithmetic/exp-log.ts';
-import type { DataContract, NumberFeature } from '#shared/contract/contract.ts';
+import { unitScaler } from '#models/preprocessing/unit-range.ts';
+import type { DataContract } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
 
 /** A standardised value beyond this many standard deviations says no more than that it is extreme. */
@@ -22,10 +23,6 @@ export const standardisation = z.strictObject({
   deviations: z.array(z.number().positive()),
 });
 export type Standardisation = z.infer<typeof standardisation>;
-
-export function numberFeatures(contract: DataContract): NumberFeature[] {
-  return contract.features.filter((f) => f.type === 'number');
-}
 
 /** For each contract feature, its first input and the one after its last. */
 export function inputRanges(contract: DataContract): { start: number; end: number }[] {
@@ -44,39 +41,6 @@ export function inputNames(contract: DataContract): string[] {
     if (f.type === 'number') return [f.name, ...missing];
     return [...f.categories.map((c) => `${f.name} = ${c}`), `${f.name} = other`, ...missing];
   });
-}
-
-/** Maps a value to [0, 1] over the feature's range; NaN stays NaN. */
-export function unitScaler(feature: NumberFeature): (value: number) => number {
-  const onScale = feature.scale === 'log' ? signedLog : (x: number) => x;
-  const { low, span } = unitRange(feature);
-  return (value) => {
-    const clipped = value < feature.min ? feature.min : value > feature.max ? feature.max : value;
-    return (onScale(clipped) - low) / span;
-  };
-}
-
-/** Where the feature's range begins on its scale, and how long it is. */
-export function unitRange(feature: NumberFeature): { low: number; span: number } {
-  const onScale = feature.scale === 'log' ? signedLog : (x: number) => x;
-  const low = onScale(feature.min);
-  return { low, span: onScale(feature.max) - low };
-}
-
-/** Undoes `unitScaler` for values in [0, 1]; within the feature's range. */
-export function fromUnit(feature: NumberFeature, unit: number): number {
-  const { low, span } = unitRange(feature);
-  const onScale = low + unit * span;
-  const value = feature.scale === 'log' ? signedExp(onScale) : onScale;
-  return value < feature.min ? feature.min : value > feature.max ? feature.max : value;
-}
-
-function signedLog(x: number): number {
-  return x < 0 ? -log1p(-x) : log1p(x);
-}
-
-function signedExp(y: number): number {
-  return y < 0 ? 1 - exp(-y) : exp(y) - 1;
 }
 
 /** The feature matrix, row-major [table.rowCount, inputNames.length]. */

@@ -7,7 +7,7 @@
  *
  * For |x| ≤ 8. The sum of 128 banks' 2^20 rows stays below 2^53 in both.
  */
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 

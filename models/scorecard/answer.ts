@@ -3,14 +3,13 @@ import { answerEvaluation } from '#models/evaluation/evaluation.ts';
 import { LikelihoodAccumulator } from '#models/newton/likelihood-sums.ts';
 import { answerBinCounts } from '#models/preprocessing/bin-counts.ts';
 import { binColumn, type FeatureBins } from '#models/preprocessing/bins.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { assertRows } from '#models/rows/rows-max.ts';
 import { answerQuantiles } from '#models/preprocessing/quantiles.ts';
 import type { Answer, Answerer, ProgramSetup } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
 import { splitByKey } from '#models/rows/record-keys.ts';
 import { scorecardSettings } from '#models/scorecard/settings.ts';
 import type { Table } from '#shared/contract/table.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** The model of a question; see `modelSettings` in program.ts. */
 interface AskedModel {
@@ -24,12 +23,7 @@ interface AskedModel {
 
 /** @throws FederationError TOO_LARGE */
 export async function createScorecardAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
-  if (table.rowCount > ROWS_MAX) {
-    throw new FederationError(
-      'TOO_LARGE',
-      `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; train on a sample`,
-    );
-  }
+  assertRows(table);
   const { holdoutFraction } = parseSettings(scorecardSettings, setup.settings);
   const { training, holdout } = splitByKey(table, holdoutFraction, setup.seed);
   const binned = createBinCache(training.table);

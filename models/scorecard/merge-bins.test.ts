@@ -125,6 +125,13 @@ describe('special values and missing', () => {
     expect(mergeBins(ranges(2, [-1]), unseen, undefined, loose)).toEqual([0, 1, 1, 1]);
   });
 
+  test('stay groups where the ordinary values are too few even together, which join the nearest', () => {
+    // ordinary 15 rows of 20 %, special 2000 of 5 %, missing 3000 of 15 %
+    const few = { bad: [1, 2, 100, 450], good: [4, 8, 1900, 2550] };
+    const settings = { ...loose, minBads: 10, minRows: 20 };
+    expect(mergeBins(ranges(2, [-1]), few, 'increasing', settings)).toEqual([1, 1, 0, 1]);
+  });
+
   test('without any ordinary value there are still groups', () => {
     const only = { bad: [0, 0, 30, 10], good: [0, 0, 30, 50] };
     // weights 0.69 and −0.92: a number, which nobody has had, is nearer to the special value

@@ -9,8 +9,8 @@
  *   3. above `groupsMax`, the pair whose union loses least information value is joined
  *
  * Special values and missing stay apart when they are large enough, else join the group of the nearest weight
- * of evidence. What nobody has seen (an empty category, missing where none is) joins the group nearest to a
- * weight of zero. Ties go to the lower index.
+ * of evidence; so do all ranges as one, where they are too small even together. What nobody
+ * has seen (an empty category, missing where none is) joins the group nearest to a weight of zero. Ties go to the lower index.
  */
 import type { BinCounts } from '#models/preprocessing/bin-counts.ts';
 import { binCount, type FeatureBins } from '#models/preprocessing/bins.ts';
@@ -69,19 +69,17 @@ export function mergeBins(
   const placed = new Set(merged.flatMap((g) => g.bins));
   const others = all.filter(({ bins: [bin] }) => !placed.has(bin!));
   const unseen = others.filter((g) => rowsOf(g) === 0);
-  const groups = [...merged];
-  const small: Group[] = [];
-  for (const group of others.filter((g) => rowsOf(g) > 0)) {
-    if (isLarge(group, settings) || groups.length === 0) groups.push(group);
-    else small.push(group);
-  }
-  const joined = joinNearest(groups, small, population);
-  // what has joined may have bent the order of the bad rates
-  const reshaped = shapeOf(joined.slice(0, merged.length), wanted, population, settings);
-  const complete = joinUnseen([...reshaped, ...joined.slice(merged.length)], unseen, population);
-  const usable = complete.every((group) => isLarge(group, settings));
+  const seen = [...merged, ...others.filter((g) => rowsOf(g) > 0)];
+  const large = seen.filter((group) => isLarge(group, settings));
+  const small = seen.filter((group) => !isLarge(group, settings));
   const groupOfBin = all.map(() => 0);
-  if (usable) complete.forEach((group, g) => group.bins.forEach((bin) => (groupOfBin[bin] = g)));
+  if (large.length === 0) return groupOfBin;
+  const joined = joinNearest(large, small, population);
+  const kept = merged.filter((group) => large.includes(group)).length;
+  // what has joined may have bent the order of the bad rates
+  const reshaped = shapeOf(joined.slice(0, kept), wanted, population, settings);
+  const complete = joinUnseen([...reshaped, ...joined.slice(kept)], unseen, population);
+  complete.forEach((group, g) => group.bins.forEach((bin) => (groupOfBin[bin] = g)));
   return groupOfBin;
 }
 
@@ -233,7 +231,6 @@ function joinNearest(groups: readonly Group[], small: readonly Group[], populati
 }
 
 function joinUnseen(groups: readonly Group[], unseen: readonly Group[], population: Population): Group[] {
-  if (groups.length === 0) return [];
   const to = nearest(groups, 0, population);
   return groups.map((group, i) => (i === to ? unseen.reduce(union, group) : group));
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { pointsOfGroups } from '#models/scorecard/points.ts';
-import { DEFAULT_SCALING, scoreOfLogit } from '#models/scoring/scaling.ts';
+import { scaling, scoreOfLogit } from '#models/scoring/scaling.ts';
 
-const wide = { ...DEFAULT_SCALING, min: -1e6, max: 1e6 };
+const wide = { ...scaling.parse({}), min: -1e6, max: 1e6 };
 
 describe('points', () => {
   // one characteristic whose groups have these PDs: β₀ = 0, β = 1, weight = log-odds
@@ -20,7 +20,7 @@ describe('points', () => {
       0,
       [{ coefficient: 1, woe: [Math.log(pd / (1 - pd))] }],
       { method: 'identity' },
-      DEFAULT_SCALING,
+      scaling.parse({}),
     ) as [{ points: number[]; residual: number[] }];
     expect(Number.isInteger(points[0])).toBe(true);
     expect(Math.abs(residual[0]!)).toBeLessThanOrEqual(0.5);

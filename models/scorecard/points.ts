@@ -10,11 +10,8 @@
  * points: published as the nearest whole number, with what the rounding left. Points and residuals add up to
  * the score; points alone miss it by up to n / 2.
  */
-import { log } from '#models/arithmetic/exp-log.ts';
-import type { CalibrationMap } from '#models/evaluation/calibration.ts';
-import type { Scaling } from '#models/scoring/scaling.ts';
-
-const LN2 = 0.6931471805599453;
+import type { CalibrationMap } from '#models/evaluation/calibration-map.ts';
+import { pointsPerLogOdds, scoreAtEvenOdds, type Scaling } from '#models/scoring/scaling.ts';
 
 export interface Points {
   /** Whole, one for each group. */
@@ -36,8 +33,8 @@ export function pointsOfGroups(
   if (map.method === 'isotonic') throw new RangeError('points need a linear calibration');
   const slope = map.method === 'platt' ? map.slope : 1;
   const shift = map.method === 'platt' ? map.intercept : 0;
-  const factor = scaling.pdo / LN2;
-  const offset = scaling.score - factor * log(scaling.odds);
+  const factor = pointsPerLogOdds(scaling);
+  const offset = scoreAtEvenOdds(scaling);
   const base = (offset - factor * (slope * intercept + shift)) / inputs.length;
   return inputs.map(({ coefficient, woe }) => {
     const exact = woe.map((w) => base - factor * slope * coefficient * w);

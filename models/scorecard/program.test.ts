@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseArtefact, type ModelArtefact } from '#models/artefact.ts';
-import { calibratedLogit } from '#models/evaluation/calibration.ts';
+import { calibratedLogit } from '#models/evaluation/calibration-map.ts';
 import { splitByKey } from '#models/rows/record-keys.ts';
 import { createScorecardAnswerer } from '#models/scorecard/answer.ts';
 import { scorecard } from '#models/scorecard/program.ts';
@@ -137,6 +137,17 @@ describe('the model', () => {
         expect(count!.bads).toBeGreaterThanOrEqual(10);
       }
       expect(counts!.reduce((n, c) => n + c!.rows, 0)).toBe(model.metrics['trainingRows']);
+    }
+  });
+
+  test('with groups of fewer than 10 bads leaves their counts out, and those that would give them away', async () => {
+    const few = selectRows(table, range(500));
+    const { parameters } = await train({ binning: { minBads: 2, minShare: 0, shape: 'free' } }, few);
+    const all = parameters.characteristics.map((c) => c.counts!);
+    expect(all.some((counts) => counts.some((count) => count === null))).toBe(true);
+    for (const counts of all) {
+      for (const count of counts) if (count !== null) expect(count.bads).toBeGreaterThanOrEqual(10);
+      expect(counts.filter((count) => count === null)).not.toHaveLength(1);
     }
   });
 
@@ -300,6 +311,22 @@ describe('the plan decides', () => {
       expect(rejectedOf(fitted)['b']).toMatch(/wrong sign/);
     });
 
+    test('and the contract agrees on a direction, it goes whatever the selection: iv, or named', async () => {
+      const features = contract.features.map((f) => ({ ...f, monotone: 'increasing' }));
+      const agreed = dataContract.parse({ ...contract, features });
+      const columns = echo.columns.map((c, j) => ({ ...c, feature: agreed.features[j] })) as Column[];
+      for (const selection of [{ method: 'iv' }, { features: ['b', 'a'] }]) {
+        const fitted = await train({ selection }, { ...echo, columns }, agreed);
+        expect(namesOf(fitted)).toEqual(['a']);
+        expect(rejectedOf(fitted)['b']).toMatch(/against the agreed direction/);
+      }
+      const few = { selection: { method: 'iv' }, newton: { rounds: 15 } };
+      await expect(train(few, { ...echo, columns }, agreed)).rejects.toMatchObject({
+        code: 'DIVERGED',
+        message: expect.stringContaining('"b"'),
+      });
+    });
+
     test('the one whose variance is inflated goes', async () => {
       // outcomes from a + b, so that both have the right sign
       const bad = Uint8Array.from(draws, (d) =>
@@ -386,4 +413,10 @@ test('stability: a bank like the others has none to report, one of other custome
   expect(
     scorecardStability({ ...model.parameters, characteristics: withheld }, model.transform, table),
   ).toEqual([]);
+});
+
+test('more banks than sums have room for are refused before the first question', () => {
+  const setup = { contract: lenderContract, settings: {}, seed: 'seed' };
+  expect(scorecard.begin({ ...setup, participants: 240 }).kind).toBe('ask');
+  expect(() => scorecard.begin({ ...setup, participants: 300 })).toThrow(/300 banks/);
 });

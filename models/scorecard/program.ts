@@ -13,7 +13,7 @@
 import { createArtefact } from '#models/artefact.ts';
 import { evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { binCountFields, readBinCounts, type BinCounts } from '#models/preprocessing/bin-counts.ts';
-import type { FeatureBins } from '#models/preprocessing/bins.ts';
+import { binsOf, type FeatureBins } from '#models/preprocessing/bins.ts';
 import {
   equalFractions,
   nextQuantiles,
@@ -23,6 +23,7 @@ import {
   type QuantileStep,
 } from '#models/preprocessing/quantiles.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
+import { assertEnough, modeOf } from '#models/preprocessing/row-counts.ts';
 import { parseSettings } from '#models/program-settings.ts';
 import {
   groupFeatures,
@@ -34,12 +35,16 @@ import { advanceFit, assertRoundsLeft, FIT_ROUNDS, startFit, type Fit } from '#m
 import { likelihoodFields, readLikelihood } from '#models/newton/likelihood-sums.ts';
 import { inference, withoutInput, type Inference } from '#models/newton/newton.ts';
 import { pointsOfGroups } from '#models/scorecard/points.ts';
+import { withheldCells } from '#models/rows/withheld-cells.ts';
 import { scorecardSettings, scorecardRounds, type ScorecardSettings } from '#models/scorecard/settings.ts';
 import { log } from '#models/arithmetic/exp-log.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { assertNoOverflow } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
+/** Fewest bads of a group whose counts the artefact says, even where the plan makes groups of fewer. */
+const PUBLISHED_BADS_MIN = 10;
 /** After a step smaller than this it is clear which characteristic goes next; the fits in between stop here. */
 const CLEAR = 1e-3;
 
@@ -86,6 +91,8 @@ export const scorecard: Program<ScorecardState> = {
   begin(setup) {
     const settings = parseSettings(scorecardSettings, setup.settings);
     assertFeatures(setup, settings);
+    // the widest ones, or it would come up in mid-run
+    assertNoOverflow([...likelihoodFields(1), ...evaluationFields('holdout')], 'u64', setup.participants);
     const fractions = searchedFractions(settings);
     return afterQuantiles({ setup, settings }, startQuantiles(setup.contract, fractions, settings.kMin));
   },
@@ -128,11 +135,8 @@ function afterQuantiles({ setup, settings }: Common, step: QuantileStep): Step<S
   const ofFeature: (FeatureQuantiles | undefined)[] = setup.contract.features.map((feature) =>
     feature.type === 'number' ? step.quantiles[next++]! : undefined,
   );
-  const bins = setup.contract.features.map((feature, f): FeatureBins =>
-    feature.type === 'category'
-      ? { categories: feature.categories.length }
-      : { edges: [...ofFeature[f]!.edges], special: [...(feature.special ?? [])] },
-  );
+  const edges = step.quantiles.map((quantiles) => quantiles.edges);
+  const bins = binsOf(setup.contract, edges);
   const question: Question = {
     kind: 'binCounts',
     ring: 'u64',
@@ -154,12 +158,7 @@ function afterBinCounts(state: Binned, counts: readonly BinCounts[]): Step<Score
   const bads = counts[0]!.bad.reduce((a, b) => a + b, 0);
   const rows = counts[0]!.good.reduce((a, b) => a + b, bads);
   const least = settings.binning.minBads;
-  if (bads < least || rows - bads < least || rows < settings.kMin) {
-    throw new FederationError(
-      'DATA_SOURCE',
-      `a scorecard needs at least ${least} bads and ${least} goods among the training rows of all banks together`,
-    );
-  }
+  assertEnough({ rows, bads }, { rows: settings.kMin, each: least }, 'a scorecard');
   const grouped = groupFeatures(setup.contract, bins, counts, settings);
   const { selected, rejected } = selectByValue(setup.contract, grouped, settings);
   assertSome(selected);
@@ -179,13 +178,15 @@ function assertSome(selected: readonly Characteristic[]): void {
 }
 
 /** The median of a number, the most frequent category: a typical applicant, not a real one. */
-function baselineOf({ setup, medians }: Binned, counts: readonly BinCounts[]): (number | string | null)[] {
+function baselineOf(
+  { setup, settings, medians }: Binned,
+  counts: readonly BinCounts[],
+): (number | string | null)[] {
   return setup.contract.features.map((feature, f) => {
     if (feature.type === 'number') return medians[f] ?? null;
     const { bad, good } = counts[f]!;
-    const rows = feature.categories.map((_, code) => bad[code]! + good[code]!);
-    const most = Math.max(...rows);
-    return most === 0 ? null : feature.categories[rows.indexOf(most)]!;
+    const rows = bad.map((n, bin) => n + good[bin]!);
+    return modeOf(feature.categories, rows, settings.kMin);
   });
 }
 
@@ -226,12 +227,13 @@ function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
   }
   if (moved.step < CLEAR) {
     const inferred = inference(sums.information, fit.coefficients, ridge);
-    const worst = worstOf(inferred, settings);
+    const worst = worstOf(state, inferred);
     if (worst !== undefined && selected.length > 1 && roundsMax - rounds >= FIT_ROUNDS) {
       const left = withoutInput(sums.information, fit.coefficients, worst.index, ridge);
       return without({ ...state, fit }, [worst.index], worst.reason, left);
     }
     if (moved.converged) {
+      assertDirections(state, inferred);
       const left = worst === undefined ? '' : '; no rounds or characteristics left to take another one out';
       const reason = `${selected.length} characteristics, converged after ${rounds} Newton rounds${left}`;
       return askEvaluation({ ...state, fit, inferred, trainingLogLoss, reason }, metrics);
@@ -246,10 +248,10 @@ function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
 
 /** The characteristic to take out next, as an index into the coefficients. */
 function worstOf(
+  fitting: Fitting,
   inferred: readonly Inference[],
-  { selection }: ScorecardSettings,
 ): { index: number; reason: string } | undefined {
-  if (selection.method === 'iv' || selection.features !== undefined) return undefined;
+  const { selection } = fitting.settings;
   const most = (of: (i: Inference) => number, limit: number): number | undefined => {
     let worst: number | undefined;
     inferred.forEach((i, j) => {
@@ -257,6 +259,10 @@ function worstOf(
     });
     return worst;
   };
+  if (selection.method === 'iv' || selection.features !== undefined) {
+    const index = againstDirection(fitting, inferred);
+    return index === undefined ? undefined : { index, reason: 'its PD moves against the agreed direction' };
+  }
   const negative = most((i) => -i.wald, 0);
   if (negative !== undefined) return { index: negative, reason: 'its coefficient has the wrong sign' };
   const weak = most((i) => i.p, selection.pMax);
@@ -264,6 +270,32 @@ function worstOf(
   const inflated = most((i) => i.vif, selection.vifMax);
   if (inflated === undefined) return undefined;
   return { index: inflated, reason: `its variance inflation is above ${selection.vifMax}` };
+}
+
+/**
+ * Groups of a number with an agreed direction have weights in that direction, which a negative coefficient turns
+ * round. @returns the most negative of such, as an index into the coefficients
+ */
+function againstDirection({ setup, selected }: Fitting, inferred: readonly Inference[]): number | undefined {
+  let worst: number | undefined;
+  selected.forEach(({ feature: f }, i) => {
+    const feature = setup.contract.features[f]!;
+    const { wald } = inferred[i + 1]!;
+    if (feature.type === 'category' || feature.monotone === undefined || wald >= 0) return;
+    if (worst === undefined || wald < inferred[worst]!.wald) worst = i + 1;
+  });
+  return worst;
+}
+
+/** @throws FederationError DIVERGED when no rounds were left to take out what moves against the contract */
+function assertDirections(fitting: Fitting, inferred: readonly Inference[]): void {
+  const against = againstDirection(fitting, inferred);
+  if (against === undefined) return;
+  const { name } = fitting.setup.contract.features[fitting.selected[against - 1]!.feature]!;
+  throw new FederationError(
+    'DIVERGED',
+    `the PD moves with "${name}" against the direction of the contract, and newton.rounds are used up; allow more`,
+  );
 }
 
 /** Fits again without some characteristics. `indices` and `coefficients` count the intercept. */
@@ -326,15 +358,22 @@ function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
         residual: [...points[i]!.residual],
         iv,
         ...inferred[i + 1]!,
-        counts: [...counts], // every group has kMin rows and minBads bads: merge-bins.ts saw to it
+        counts: publishedCounts(counts),
       })),
       rejected: [...rejected],
     },
     calibration,
     scaling: settings.scaling,
-    ...(settings.cutoffs === undefined ? {} : { cutoffs: settings.cutoffs }),
-    baseline: { row: [...baseline] },
+    cutoffs: settings.cutoffs,
+    baseline: { kind: 'median-mode', row: [...baseline] },
     metrics,
   });
   return { kind: 'done', result: { artefact, reason: state.reason }, metrics };
+}
+
+/** Every group has kMin rows: merge-bins.ts saw to it. Totals are among the metrics, so no one group is left out. */
+function publishedCounts(counts: Characteristic['counts']): (Characteristic['counts'][number] | null)[] {
+  const bads = counts.map((count) => count.bads);
+  const withheld = withheldCells(bads, PUBLISHED_BADS_MIN);
+  return counts.map((count, g) => (withheld[g] ? null : count));
 }

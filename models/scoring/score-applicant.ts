@@ -4,7 +4,7 @@
  */
 import { sigmoid } from '#models/arithmetic/exp-log.ts';
 import type { ModelArtefact } from '#models/artefact.ts';
-import { calibratedLogit } from '#models/evaluation/calibration.ts';
+import { calibratedLogit } from '#models/evaluation/calibration-map.ts';
 import { scorerOf } from '#models/scorer.ts';
 import { decide, type Decision } from '#models/scoring/cutoffs.ts';
 import { rowOfBaseline } from '#models/scoring/row.ts';

@@ -2,7 +2,7 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import type { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { say } from '#scripts/commands/output.ts';
-import { verifyBundle, type AuditOptions, type AuditReport } from '#models/verify-bundle.ts';
+import { verifyBundle, type AuditOptions, type AuditReport } from '#models/audit/verify-bundle.ts';
 import { toHex } from '#shared/crypto/hash.ts';
 import { bodyNamedBy } from '#shared/ledger/bodies-named.ts';
 import { bundleParts, openBundle, type BundleSource } from '#shared/ledger/bundle.ts';

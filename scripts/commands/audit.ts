@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { auditBundle, exportBundle } from '#scripts/audit/bundle-file.ts';
 import { OperatorClient, type OperatorOptions } from '#scripts/operator/operator-client.ts';
 import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
-import type { AuditReport } from '#models/verify-bundle.ts';
+import type { AuditReport } from '#models/audit/verify-bundle.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash } from '#shared/protocol/ids.ts';
 

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { renderDataReport } from '#participant-agent/data/data-report.ts';
 import { inferContract } from '#participant-agent/data/infer-contract.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
-import { profileArtefact, renderProfile, type Profile } from '#models/statistics/profile.ts';
+import { profileArtefact, renderProfile, type Profile } from '#models/profile/profile.ts';
 import { EXIT, print, printJson, say, table } from '#scripts/commands/output.ts';
 import { planFor, readContractFile } from '#scripts/operator/plan-file.ts';
 import { trainHere } from '#scripts/simulate/reference.ts';

@@ -1,7 +1,8 @@
 /** `tallystick model validate`: a model against outcomes that have come in since, at the bank that has them. */
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import { renderDataReport } from '#participant-agent/data/data-report.ts';
-import { calibratedLogit } from '#models/evaluation/calibration.ts';
+import { calibratedLogit } from '#models/evaluation/calibration-map.ts';
+import { modelStability, type ModelStability } from '#models/evaluation/model-stability.ts';
 import { validationOf, type Validation } from '#models/metrics/validation.ts';
 import { scorerOf } from '#models/scorer.ts';
 import { readModelFile } from '#scripts/commands/model.ts';
@@ -24,15 +25,16 @@ export async function validateModel(
   const scorer = scorerOf(artefact);
   const row = new Float64Array(rows.columns.length);
   const logits = new Float64Array(rows.rowCount);
-  for (let i = 0; i < rows.rowCount; i++)
-    logits[i] = calibratedLogit(artefact.calibration.map, scorer.logit(rowAt(rows, i, row)));
-  const validation = validationOf(logits, rows.bad);
-  if (options.json === true) printJson({ model: root, ...validation });
-  else print(render(root, validation));
+  for (let i = 0; i < rows.rowCount; i++) logits[i] = scorer.logit(rowAt(rows, i, row));
+  const calibrated = logits.map((z) => calibratedLogit(artefact.calibration.map, z));
+  const validation = validationOf(calibrated, rows.bad);
+  const stability = modelStability(artefact, rows, logits);
+  if (options.json === true) printJson({ model: root, ...validation, stability });
+  else print(render(root, validation, stability));
   return EXIT.ok;
 }
 
-function render(root: string, v: Validation): string {
+function render(root: string, v: Validation, stability: ModelStability): string {
   const { interval, brierSplit: split, hosmerLemeshow: hl, spiegelhalter } = v;
   const figures = [
     ['AUC', v.auc.toFixed(4), `${interval.low.toFixed(4)} … ${interval.high.toFixed(4)} (95 %)`],
@@ -76,6 +78,20 @@ function render(root: string, v: Validation): string {
     table(['figure', 'value', ''], figures, [1]),
     table(['rows', 'bads', 'bad rate', 'mean PD', 'Jeffreys p', ''], groups, [0, 1, 2, 3, 4]),
     table(['riskiest', 'bad rate', 'lift', 'bads captured'], lift, [0, 1, 2, 3]),
+    renderStability(stability),
     'Outcomes are known of accepted applicants only: of those declined this says nothing.',
   ].join('\n\n');
+}
+
+function renderStability({ score, characteristics }: ModelStability): string {
+  const found = [...(score === undefined ? [] : [{ name: 'score', ...score }]), ...characteristics];
+  if (found.length === 0)
+    return 'The model has no counts to hold these applicants against: no stability index.';
+  const lines = found.map(({ name, psi, noiseLimit, alert }) => [
+    name,
+    psi.toFixed(3),
+    noiseLimit.toFixed(3),
+    alert ? 'has moved' : '',
+  ]);
+  return `Stability index (PSI) against the rows the model was made with; chance alone stays below the limit in 95 %\n${table(['', 'PSI', 'limit', ''], lines, [1, 2])}`;
 }

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RunView } from '#coordinator/http/run-view.ts';
-import type { AuditReport } from '#models/verify-bundle.ts';
+import type { AuditReport } from '#models/audit/verify-bundle.ts';
 import { auditBundle, exportBundle } from '#scripts/audit/bundle-file.ts';
 import { EXIT, say } from '#scripts/commands/output.ts';
 import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';

@@ -33,7 +33,11 @@ const numberFeature = z
     missing: z.enum(['allowed', 'refused']).default('allowed'),
     /** How PD may move as the value grows; models that can be constrained obey it. */
     monotone: z.enum(['increasing', 'decreasing']).optional(),
-    /** Values with a meaning of their own (−1 for "never"), kept apart from the range. May lie outside it. */
+    /**
+     * Values with a meaning of their own (−1 for "never"), which may lie outside the range. Binned models (scorecard,
+     * gbdt) and profiles keep them apart; to networks and the logistic regression they are numbers like others,
+     * clipped to the range.
+     */
     special: z.array(z.number()).min(1).max(20).optional(),
     /** How it is computed, when it is not a column of the file. */
     derive: derivation.optional(),

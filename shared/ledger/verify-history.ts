@@ -1,6 +1,6 @@
 /**
  * What an auditor checks of a ledger from its entries alone: strict form, the signed head, every signature,
- * and that each entry was admissible when it was written. What needs bodies is in `models/verify-runs.ts`.
+ * and that each entry was admissible when it was written. What needs bodies is in `models/audit/verify-runs.ts`.
  */
 import { toHex } from '#shared/crypto/hash.ts';
 import { openCheckpointOf } from '#shared/ledger/checkpoint.ts';

@@ -293,6 +293,7 @@ describe('model validate', () => {
     expect(text).toMatchObject({ code: 0 });
     expect(text.stdout).toContain(`AUC`);
     expect(text.stdout).toContain(json['auc']!.toFixed(4));
+    expect(text.stdout).toContain('no stability index'); // the example model counts nothing
 
     await writeFile(
       pathOf('all-good.csv'),

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Profile } from '#models/statistics/profile.ts';
+import type { Profile } from '#models/profile/profile.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 import { command, onlyJson } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/opened.ts';

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { existsSync } from 'node:fs';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
-import { verifyBundle, type AuditReport } from '#models/verify-bundle.ts';
+import { verifyBundle, type AuditReport } from '#models/audit/verify-bundle.ts';
 import { sourceOf } from '../support/bundle-parts.ts';
 import { closeLater, temporaryFolder } from '../support/opened.ts';
 import { makeSampleLedger } from './sample-ledger.ts';
@@ -17,7 +17,7 @@ const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 const browser = process.env['CHROMIUM'] ?? BROWSERS.find((path) => existsSync(path));
 
 const PAGE = `
-import { verifyBundle } from '#models/verify-bundle.ts';
+import { verifyBundle } from '#models/audit/verify-bundle.ts';
 const [blob, charter] = await Promise.all([
   fetch('/bundle').then((response) => response.blob()),
   fetch('/charter').then((response) => response.text()),

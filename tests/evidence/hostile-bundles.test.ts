@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import { BodyStore } from '#coordinator/store/body-store.ts';
-import { verifyBundle, type AuditReport } from '#models/verify-bundle.ts';
+import { verifyBundle, type AuditReport } from '#models/audit/verify-bundle.ts';
 import { utf8 } from '#shared/crypto/hash.ts';
 import { bundleParts } from '#shared/ledger/bundle.ts';
 import { parseEntry } from '#shared/ledger/entry.ts';

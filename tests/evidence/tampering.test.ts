@@ -5,7 +5,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openCoordinatorKeys } from '#coordinator/keys.ts';
-import { verifyBundle, type AuditOptions, type AuditReport } from '#models/verify-bundle.ts';
+import { verifyBundle, type AuditOptions, type AuditReport } from '#models/audit/verify-bundle.ts';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';

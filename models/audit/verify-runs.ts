@@ -43,7 +43,7 @@ export interface Extent {
 
 const EVERYTHING: Extent = { isWanted: () => true, onRound: () => {} };
 
-/** Checks one run, or all of them one after the other. */
+/** Checks all runs, one after the other. */
 export async function verifyRuns(
   state: FederationState,
   bodies: BodySource,

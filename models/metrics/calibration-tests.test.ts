@@ -7,7 +7,7 @@ import {
   pdGroups,
   spiegelhalter,
   type PdGroup,
-} from '#models/metrics/calibration.ts';
+} from '#models/metrics/calibration-tests.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
 
 const PDS = [0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18, 0.25, 0.4, 0.6];
@@ -18,20 +18,17 @@ const TEN_PDS = Float64Array.of(0.05, 0.1, 0.15, 0.2, 0.35, 0.35, 0.4, 0.6, 0.8,
 const TEN_BAD = Uint8Array.of(0, 0, 1, 0, 1, 0, 0, 1, 1, 0);
 
 describe('hosmerLemeshow', () => {
-  test('gives the known chi-square, and p for rows fitted to and for others', () => {
-    const development = hosmerLemeshow(GROUPS, 'development');
-    expect(development.chiSquare).toBeCloseTo(3.2450332, 7);
-    expect(development.degrees).toBe(8);
-    expect(development.p).toBeCloseTo(0.9180526, 7);
-    const validation = hosmerLemeshow(GROUPS, 'validation');
+  test('gives the known chi-square and p', () => {
+    const validation = hosmerLemeshow(GROUPS);
+    expect(validation.chiSquare).toBeCloseTo(3.2450332, 7);
     expect(validation.degrees).toBe(10);
     expect(validation.p).toBeCloseTo(0.9750553, 7);
   });
 
   test('does not count groups without rows', () => {
     const withEmpty = [...GROUPS, { rows: 0, bads: 0, meanPd: 0.5 }];
-    expect(hosmerLemeshow(withEmpty, 'validation')).toEqual(hosmerLemeshow(GROUPS, 'validation'));
-    expect(hosmerLemeshow([], 'validation')).toEqual({ chiSquare: 0, degrees: 0, p: 1 });
+    expect(hosmerLemeshow(withEmpty)).toEqual(hosmerLemeshow(GROUPS));
+    expect(hosmerLemeshow([])).toEqual({ chiSquare: 0, degrees: 0, p: 1 });
   });
 });
 
@@ -51,6 +48,12 @@ describe('spiegelhalter', () => {
     const { z, p } = spiegelhalter(TEN_PDS, TEN_BAD);
     expect(z).toBeCloseTo(0.0659829, 7);
     expect(p).toBeCloseTo(0.947, 3);
+  });
+
+  test('finds nothing in PDs of 0 and 1 that came true, and everything in one that did not', () => {
+    expect(spiegelhalter(Float64Array.of(0, 1), Uint8Array.of(0, 1))).toEqual({ z: 0, p: 1 });
+    expect(spiegelhalter(Float64Array.of(0, 1), Uint8Array.of(1, 1))).toEqual({ z: Infinity, p: 0 });
+    expect(spiegelhalter(Float64Array.of(NaN, 0.5), Uint8Array.of(0, 1)).p).toBeNaN();
   });
 });
 

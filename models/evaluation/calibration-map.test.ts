@@ -6,7 +6,7 @@ import {
   fitPlatt,
   groupBins,
   type ScoreBins,
-} from '#models/evaluation/calibration.ts';
+} from '#models/evaluation/calibration-map.ts';
 
 /** Bins at the given log-odds with expected counts under a known truth, rounded. */
 function binsOf(truth: (z: number) => number, zs: number[], rows: (z: number) => number): ScoreBins {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { createProfileAnswerer } from '#models/statistics/answer.ts';
-import { publishedCells, profileArtefact, renderProfile, type Profile } from '#models/statistics/profile.ts';
-import { profile } from '#models/statistics/program.ts';
+import { createProfileAnswerer } from '#models/profile/answer.ts';
+import { publishedCells, profileArtefact, renderProfile, type Profile } from '#models/profile/profile.ts';
+import { profile } from '#models/profile/program.ts';
 import { dealtOut, lenderContract, madeUpLender } from '#models/testing/made-up-lenders.ts';
 import { runOverTables } from '#models/testing/run-over-tables.ts';
 import { dataContract } from '#shared/contract/contract.ts';
@@ -93,6 +93,16 @@ describe('the profile', () => {
     }
   });
 
+  test('cuts cells at no decile that it withholds among the quantiles', async () => {
+    const few = [selectRows(table, range(150))]; // ranks 15 and 135 have fewer than 20 rows beside them
+    const { artefact } = await runOverTables(program, lenderContract, few);
+    const open = await runOverTables({ ...program, settings: { kMin: 5 } }, lenderContract, few);
+    const ranges = (of: string) => numberProfile(read(of), 'noise').cells.length - 1;
+    expect([ranges(artefact), ranges(open.artefact)]).toEqual([8, 10]);
+    const { quantiles } = numberProfile(read(artefact), 'noise');
+    expect(quantiles.find((q) => q.fraction === 0.1)!.value).toBeNull();
+  });
+
   test('of a contract without numbers needs one question', async () => {
     const contract = dataContract.parse({ ...lenderContract, features: [lenderContract.features[3]] });
     const sectors: Table = { ...table, columns: [table.columns[3]!] };
@@ -104,6 +114,12 @@ describe('the profile', () => {
   test('takes no more rounds than it says', () => {
     expect(pooled.kinds.length).toBeLessThanOrEqual(profile.maximumRounds({}));
     expect(() => profile.maximumRounds({ kMin: 1 })).toThrow(/kMin/);
+  });
+
+  test('of more banks than sums have room for is refused before the first question', () => {
+    const setup = { contract: lenderContract, settings: {}, seed: 'seed' };
+    expect(profile.begin({ ...setup, participants: 255 }).kind).toBe('ask');
+    expect(() => profile.begin({ ...setup, participants: 300 })).toThrow(/300 banks/);
   });
 
   test('reads as a table with one line for each feature and cell', () => {
@@ -128,4 +144,12 @@ test('a single small cell takes the smallest other one with it, for the total wo
   const cells = publishedCells(['a', 'b', 'c', 'd', 'e'], counts, 20);
   expect(cells.map((c) => c.rows)).toEqual([100, 0, null, null, 60]);
   expect(cells.map((c) => c.badRate)).toEqual([0.05, null, null, null, 0]);
+});
+
+test('several small cells take others with them until they hold as many rows as a cell must', () => {
+  const counts = { bad: [2, 3, 10, 0, 90], good: [3, 4, 30, 25, 60] }; // 5, 7, 40, 25, 150
+  const cells = publishedCells(['a', 'b', 'c', 'd', 'e'], counts, 20);
+  expect(cells.map((c) => c.rows)).toEqual([null, null, 40, null, 150]);
+  const enough = publishedCells(['a', 'b', 'c'], { bad: [1, 5, 9], good: [11, 9, 40] }, 20); // 12 and 14 are 26
+  expect(enough.map((c) => c.rows)).toEqual([null, null, 49]);
 });

@@ -33,6 +33,8 @@ export const calibrationRecord = z.strictObject({
         bads: z.int().min(0),
         /** Mean calibrated PD. */
         meanPd: z.number().min(0).max(1),
+        /** Log-odds before calibration that the group's rows lie below; the last group has no upper end. */
+        logitBelow: z.number().optional(),
       }),
     )
     .max(10),

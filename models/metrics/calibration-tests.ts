@@ -21,23 +21,19 @@ export interface HosmerLemeshow {
 }
 
 /**
- * Hosmer & Lemeshow (1980): χ² = Σ (O − nπ)² / (nπ(1 − π)) over groups.
- * @param sample on rows the model was fitted to, two degrees of freedom are lost; on others none
+ * Hosmer & Lemeshow (1980): χ² = Σ (O − nπ)² / (nπ(1 − π)) over groups of rows that the model was not fitted to, of
+ * which each is a degree of freedom. (On the rows of the fit two would be lost.)
  */
-export function hosmerLemeshow(
-  groups: readonly PdGroup[],
-  sample: 'development' | 'validation',
-): HosmerLemeshow {
+export function hosmerLemeshow(groups: readonly PdGroup[]): HosmerLemeshow {
   let chiSquare = 0;
-  let counted = 0;
+  let degrees = 0;
   for (const { rows, bads, meanPd } of groups) {
     const variance = rows * meanPd * (1 - meanPd);
     if (variance === 0) continue; // an empty group, or PDs of exactly 0 or 1, which say nothing here
     const difference = bads - rows * meanPd;
     chiSquare += (difference * difference) / variance;
-    counted++;
+    degrees++;
   }
-  const degrees = Math.max(0, sample === 'development' ? counted - 2 : counted);
   return { chiSquare, degrees, p: degrees === 0 ? 1 : chiSquareTail(chiSquare, degrees) };
 }
 
@@ -52,7 +48,7 @@ export function jeffreysP(rows: number, bads: number, pd: number): number {
 
 /**
  * Spiegelhalter (1986): the Brier score as a test, z = Σ(y − p)(1 − 2p) / √Σ(1 − 2p)² p(1 − p), standard normal
- * when the PDs are right.
+ * when the PDs are right. PDs of 0 and 1 that came true say nothing: z is then 0.
  */
 export function spiegelhalter(pds: Float64Array, bad: Uint8Array): { z: number; p: number } {
   let numerator = 0;
@@ -62,7 +58,7 @@ export function spiegelhalter(pds: Float64Array, bad: Uint8Array): { z: number; 
     numerator += (bad[i]! - p) * slope;
     variance += slope * slope * p * (1 - p);
   });
-  const z = numerator / Math.sqrt(variance);
+  const z = numerator === 0 && variance === 0 ? 0 : numerator / Math.sqrt(variance);
   return { z, p: twoSidedNormalTail(z) };
 }
 

@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { RunMachine } from '#models/run-machine.ts';
-import { verifyRuns, type BodySource, type RunVerdict } from '#models/verify-runs.ts';
+import { verifyRuns, type BodySource, type RunVerdict } from '#models/audit/verify-runs.ts';
 import { contractBytes, contractHash, dataContract } from '#shared/contract/contract.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';

@@ -1,12 +1,14 @@
 /**
  * What a consortium may know of its pooled rows: the artefact of the `profile` program, and its text form.
  *
- * Nothing in it rests on fewer than kMin rows. A cell with fewer (but not none) is null, and where one cell
- * of a feature alone would be null, so is the smallest other one, because the total would give it away. A
- * quantile is null when fewer than kMin rows lie on either side of it; the smallest and the largest value are
- * never known.
+ * Nothing in it rests on fewer than kMin rows. A cell with fewer (but not none) is null. The total less what is
+ * shown is the sum of what is not, so where cells of a feature are null there are two or more of them and they
+ * hold kMin rows together; cells large enough are null as well where it takes them. A quantile is null when fewer
+ * than kMin rows lie on either side of it, and cells end at quantiles that are not; the smallest and the largest
+ * value are never known.
  */
 import { z } from 'zod';
+import { withheldCells } from '#models/rows/withheld-cells.ts';
 import { dataContract } from '#shared/contract/contract.ts';
 
 const fraction = z.number().min(0).max(1);
@@ -50,14 +52,7 @@ export function publishedCells(
   kMin: number,
 ): ProfileCell[] {
   const rows = labels.map((_, i) => counts.bad[i]! + counts.good[i]!);
-  const hidden = rows.map((n) => n > 0 && n < kMin);
-  if (hidden.filter(Boolean).length === 1) {
-    let smallest = -1;
-    rows.forEach((n, i) => {
-      if (n > 0 && !hidden[i] && (smallest < 0 || n < rows[smallest]!)) smallest = i;
-    });
-    if (smallest >= 0) hidden[smallest] = true;
-  }
+  const hidden = withheldCells(rows, kMin);
   return labels.map((label, i) => {
     if (hidden[i]) return { label, rows: null, badRate: null };
     return { label, rows: rows[i]!, badRate: rows[i] === 0 ? null : counts.bad[i]! / rows[i]! };

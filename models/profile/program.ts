@@ -7,7 +7,7 @@
  */
 import { readTwoLimbs, twoLimbFields } from '#models/preprocessing/two-limb-sums.ts';
 import { binCountFields, readBinCounts, type BinCounts } from '#models/preprocessing/bin-counts.ts';
-import type { FeatureBins } from '#models/preprocessing/bins.ts';
+import { binsOf, type FeatureBins } from '#models/preprocessing/bins.ts';
 import {
   nextQuantiles,
   QUANTILE_ROUNDS,
@@ -16,21 +16,21 @@ import {
   type QuantileState,
   type QuantileStep,
 } from '#models/preprocessing/quantiles.ts';
-import { numberFeatures } from '#models/preprocessing/transform.ts';
+import { numberFeatures } from '#models/preprocessing/unit-range.ts';
 import type { Program, ProgramSetup, Question, Step } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
-import { publishedCells, type Profile } from '#models/statistics/profile.ts';
-import { profileSettings, type ProfileSettings } from '#models/statistics/settings.ts';
+import { publishedCells, type Profile } from '#models/profile/profile.ts';
+import { profileSettings, type ProfileSettings } from '#models/profile/settings.ts';
 import type { NumberFeature } from '#shared/contract/contract.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { assertNoOverflow } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
 const DECILES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
-const FRACTIONS = [0.001, 0.01, 0.05, ...DECILES, 0.95, 0.99, 0.999];
 const PUBLISHED = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
 /** What is searched for: what is published, and the deciles that cut the cells. */
-const SEARCHED = [...new Set([...FRACTIONS, ...PUBLISHED])].sort((a, b) => a - b);
+const SEARCHED = [...new Set([...DECILES, ...PUBLISHED])].sort((a, b) => a - b);
 
 interface Common {
   readonly setup: ProgramSetup;
@@ -64,6 +64,7 @@ export const profile: Program<State> = {
 
   begin(setup) {
     const settings = parseSettings(profileSettings, setup.settings);
+    assertNoOverflow(twoLimbFields('units', 1), 'u64', setup.participants); // or it would come up in mid-run
     return afterQuantiles({ setup, settings }, startQuantiles(setup.contract, SEARCHED, settings.kMin));
   },
 
@@ -85,11 +86,8 @@ function afterQuantiles({ setup, settings }: Common, step: QuantileStep): Step<S
     return { kind: 'ask', state, question: step.question, metrics: {} };
   }
   const { quantiles } = step;
-  let next = 0;
-  const bins = setup.contract.features.map((feature): FeatureBins => {
-    if (feature.type === 'category') return { categories: feature.categories.length };
-    return { edges: decileEdges(quantiles[next++]!), special: [...(feature.special ?? [])] };
-  });
+  const edges = quantiles.map((found) => decileEdges(found, settings.kMin));
+  const bins = binsOf(setup.contract, edges);
   const numbers = numberFeatures(setup.contract).length;
   const question: Question = {
     kind: 'counts',
@@ -102,10 +100,10 @@ function afterQuantiles({ setup, settings }: Common, step: QuantileStep): Step<S
   return { kind: 'ask', state, question, metrics: {} };
 }
 
-/** Those of the edges that are deciles. */
-function decileEdges({ values, edges }: FeatureQuantiles): number[] {
-  const deciles = new Set(DECILES.map((d) => values[SEARCHED.indexOf(d)]));
-  return edges.filter((edge) => deciles.has(edge));
+/** Those of the edges that are deciles and may be published, for the cells' labels say them. */
+function decileEdges(quantiles: FeatureQuantiles, kMin: number): number[] {
+  const deciles = new Set(DECILES.map((d) => publishedQuantile(quantiles, d, kMin)));
+  return quantiles.edges.filter((edge) => deciles.has(edge));
 }
 
 function afterCounts(state: Extract<State, { phase: 'counts' }>, sum: RingSum): Step<State> {

@@ -4,7 +4,7 @@
  *
  *   structure → entries, signatures, rules, heads → bodies → sums → questions and models → older heads
  */
-import { verifyRuns, type Extent, type RunVerdict } from '#models/verify-runs.ts';
+import { verifyRuns, type Extent, type RunVerdict } from '#models/audit/verify-runs.ts';
 import { toHex } from '#shared/crypto/hash.ts';
 import { openBundle, type Bundle, type BundleSource } from '#shared/ledger/bundle.ts';
 import { openCheckpointOf } from '#shared/ledger/checkpoint.ts';

@@ -2,20 +2,16 @@
 import { TwoLimbSums } from '#models/preprocessing/two-limb-sums.ts';
 import { answerBinCounts } from '#models/preprocessing/bin-counts.ts';
 import type { FeatureBins } from '#models/preprocessing/bins.ts';
-import { ROWS_MAX } from '#models/preprocessing/moments.ts';
+import { assertRows } from '#models/rows/rows-max.ts';
+import { visitUnits } from '#models/preprocessing/unit-range.ts';
 import { answerQuantiles } from '#models/preprocessing/quantiles.ts';
 import type { Answer, Answerer, ProgramSetup } from '#models/program.ts';
+import type { NumberFeature } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** @throws FederationError TOO_LARGE */
 export async function createProfileAnswerer(_setup: ProgramSetup, table: Table): Promise<Answerer> {
-  if (table.rowCount > ROWS_MAX) {
-    throw new FederationError(
-      'TOO_LARGE',
-      `expected at most ${ROWS_MAX} rows, got ${table.rowCount}; use a sample`,
-    );
-  }
+  assertRows(table);
   return {
     async answer(question) {
       if (question.kind === 'quantiles') return answerQuantiles(question, table);
@@ -32,17 +28,18 @@ export async function createProfileAnswerer(_setup: ProgramSetup, table: Table):
 
 /** Sums over the rows with an ordinary value, clipped and put on [0, 1] of the feature's range, linearly. */
 function sumUnits(name: string, table: Table, term: (unit: number, feature: number) => number): Answer {
-  const columns = table.columns.filter(isNumberColumn);
-  if (columns.length === 0) return {};
-  const sums = new TwoLimbSums(columns.length);
-  columns.forEach(({ feature, values }, j) => {
-    const { min, max } = feature;
-    const special = new Set(feature.special);
-    for (const value of values) {
-      if (Number.isNaN(value) || special.has(value)) continue;
-      const clipped = value < min ? min : value > max ? max : value;
-      sums.add(j, term((clipped - min) / (max - min), j));
-    }
-  });
+  const numbers = table.columns.filter(isNumberColumn).length;
+  if (numbers === 0) return {};
+  const sums = new TwoLimbSums(numbers);
+  visitUnits(table, (unit, j) => sums.add(j, term(unit, j)), ordinaryScaler);
   return sums.answer(name);
+}
+
+function ordinaryScaler({ min, max, special }: NumberFeature): (value: number) => number {
+  const apart = new Set(special);
+  return (value) => {
+    if (apart.has(value)) return Number.NaN;
+    const clipped = value < min ? min : value > max ? max : value;
+    return (clipped - min) / (max - min);
+  };
 }

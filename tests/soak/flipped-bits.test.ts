@@ -1,7 +1,7 @@
 /** A bundle in which one bit was flipped, whichever of a third of all its bytes it is in, never passes. */
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { verifyBundle } from '#models/verify-bundle.ts';
+import { verifyBundle } from '#models/audit/verify-bundle.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
 import { sourceOf } from '../support/bundle-parts.ts';
 import { TestAgent } from '../support/test-agent.ts';

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { calibrationRecord } from '#models/evaluation/calibration-map.ts';
+import { segmentRecord } from '#models/evaluation/segments.ts';
 import { link } from '#models/fedavg/losses/loss.ts';
 import { networkWeights } from '#models/fedavg/network-weights.ts';
 import { ACTIVATIONS, parameterCount } from '#models/fedavg/network.ts';
@@ -137,6 +138,8 @@ const common = {
   }),
   /** Figures on rows kept back. */
   metrics: z.record(z.string(), z.number()),
+  /** The same by category, where the plan asked for it. */
+  segments: z.array(segmentRecord).optional(),
 };
 
 const modelArtefact = z.discriminatedUnion('kind', [
@@ -168,10 +171,11 @@ type OfKind<Kind extends ModelKind> = Extract<ModelArtefact, { kind: Kind }>;
 export type ModelParts<Kind extends ModelKind> = Omit<OfKind<Kind>, 'v' | 'transformHash'>;
 
 export function createArtefact<Kind extends ModelKind>(parts: ModelParts<Kind>): Json {
-  const { cutoffs: limits, ...rest } = parts;
+  const { cutoffs: limits, segments, ...rest } = parts;
   return {
     ...rest,
     ...(limits === undefined ? {} : { cutoffs: limits }),
+    ...(segments === undefined || segments.length === 0 ? {} : { segments }),
     v: 2,
     transformHash: messageHash('transform', parts.transform),
   } as unknown as Json;

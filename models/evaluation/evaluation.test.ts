@@ -38,12 +38,14 @@ function part({ logits, bad, keys }: Scored, rows: Uint32Array): Scored {
   };
 }
 
-const fields = evaluationFields('holdout');
+const fields = evaluationFields('holdout', []);
 
 function summed(banks: readonly Scored[]): RingSum {
   const sum = createWords('u64', vectorLength(fields));
   for (const { logits, bad, keys } of banks) {
-    addInto(sum, encodeFields(answerEvaluation('holdout', logits, bad, keys, 'seed'), fields, 'u64', 's'));
+    const table = { rowCount: bad.length, columns: [], bad };
+    const answer = answerEvaluation('holdout', [], logits, { table, keys }, 'seed');
+    addInto(sum, encodeFields(answer, fields, 'u64', 's'));
   }
   return new RingSum(sum, fields, banks.length);
 }
@@ -51,7 +53,7 @@ function summed(banks: readonly Scored[]): RingSum {
 describe('evaluation', () => {
   const scored = scoredRows(20_000);
   const settings = { method: 'platt', kMin: 20 } as const;
-  const { metrics, calibration } = readEvaluation('holdout', summed([scored]), settings);
+  const { metrics, calibration } = readEvaluation('holdout', [], summed([scored]), settings);
 
   test('agrees with the metrics of all scores in one place', () => {
     const exact = exactMetrics(scored.logits, scored.bad);
@@ -62,6 +64,13 @@ describe('evaluation', () => {
     expect(metrics['gini']).toBeCloseTo(2 * exact.auc - 1, 4);
     expect(exact.ks).toBeGreaterThanOrEqual(metrics['ks']!);
     expect(exact.ks).toBeLessThanOrEqual(metrics['ksUpper']!);
+  });
+
+  test('says what share of the loss it saves against a model that knows the bad rate only', () => {
+    const rate = scored.bad.reduce((n, y) => n + y, 0) / scored.bad.length;
+    const base = exactMetrics(new Float64Array(20_000).fill(Math.log(rate / (1 - rate))), scored.bad);
+    expect(metrics['logLossSkill']).toBeCloseTo(1 - metrics['logLoss']! / base.logLoss, 9);
+    expect(metrics['brierSkill']).toBeCloseTo(1 - metrics['brier']! / base.brier, 9);
   });
 
   test('calibrates on one half and finds the truth there; the other half agrees', () => {
@@ -76,14 +85,14 @@ describe('evaluation', () => {
   });
 
   test('an uncalibrated model is shown to be one', () => {
-    const raw = readEvaluation('holdout', summed([scored]), { ...settings, method: 'identity' });
+    const raw = readEvaluation('holdout', [], summed([scored]), { ...settings, method: 'identity' });
     expect(raw.calibration.map).toEqual({ method: 'identity' });
     expect(raw.calibration.hosmerLemeshow.p).toBeLessThan(1e-6);
     expect(Math.abs(raw.metrics['calibrationSlope']! - 0.5)).toBeLessThan(0.05);
   });
 
   test('the isotonic map and its record fit the schema and calibrate as well', () => {
-    const { calibration, metrics } = readEvaluation('holdout', summed([scored]), {
+    const { calibration, metrics } = readEvaluation('holdout', [], summed([scored]), {
       ...settings,
       method: 'isotonic',
     });
@@ -101,7 +110,11 @@ describe('evaluation', () => {
           order.filter((i) => i % banks === b),
         ),
       );
-      expect(readEvaluation('holdout', summed(parts), settings)).toEqual({ metrics, calibration });
+      expect(readEvaluation('holdout', [], summed(parts), settings)).toEqual({
+        metrics,
+        calibration,
+        segments: [],
+      });
     }
   });
 
@@ -128,19 +141,19 @@ describe('evaluation', () => {
     const bad = Uint8Array.from(scored.logits, (z) =>
       generator.nextUnit() < 1 / (1 + Math.exp(-z)) ? 1 : 0,
     );
-    const { calibration } = readEvaluation('holdout', summed([{ ...scored, bad }]), settings);
+    const { calibration } = readEvaluation('holdout', [], summed([{ ...scored, bad }]), settings);
     expect(calibration.map).toEqual({ method: 'identity' });
   });
 
   test('a line is not drawn through fewer than kMin rows', () => {
     const many = part(scored, range(1000)); // about 500 to fit to
     const methodFor = (kMin: number) =>
-      readEvaluation('holdout', summed([many]), { ...settings, kMin }).calibration.map.method;
+      readEvaluation('holdout', [], summed([many]), { ...settings, kMin }).calibration.map.method;
     expect([methodFor(400), methodFor(600)]).toEqual(['platt', 'identity']);
   });
 
   test('too few rows are not published', () => {
-    const few = readEvaluation('holdout', summed([part(scored, range(15))]), settings);
+    const few = readEvaluation('holdout', [], summed([part(scored, range(15))]), settings);
     expect(few.metrics).toEqual({ holdoutRows: 15 });
     expect(few.calibration).toEqual({
       map: { method: 'identity' },
@@ -156,7 +169,7 @@ describe('evaluation', () => {
       ...part(scored, range(rows)),
       logits: Float64Array.from({ length: rows }, (_, i) => (i % 2 === 0 ? 1e9 : -1e9)),
     };
-    const { metrics } = readEvaluation('holdout', summed([wild]), { ...settings, method: 'identity' });
+    const { metrics } = readEvaluation('holdout', [], summed([wild]), { ...settings, method: 'identity' });
     for (const value of Object.values(metrics)) expect(Number.isFinite(value)).toBe(true);
   });
 });

@@ -6,7 +6,7 @@
  * All fields are u64 with scale 1; log-odds and losses are whole quanta of 2^-20, so that sums do not depend
  * on how rows are spread. 128 banks of 2^20 rows fit.
  */
-import { logLossOf, sigmoid } from '#models/arithmetic/exp-log.ts';
+import { log, logLossOf, sigmoid } from '#models/arithmetic/exp-log.ts';
 import {
   calibratedLogit,
   fitIsotonic,
@@ -17,11 +17,18 @@ import {
   type Group,
   type ScoreBins,
 } from '#models/evaluation/calibration-map.ts';
+import {
+  answerSegments,
+  readSegments,
+  segmentFields,
+  type Segment,
+  type SegmentRecord,
+} from '#models/evaluation/segments.ts';
 import { expectedCalibrationError, hosmerLemeshow } from '#models/metrics/calibration-tests.ts';
 import { discriminationOf, SCORE_BINS, scoreBin, scoreBinEnd } from '#models/metrics/score-histogram.ts';
 import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Answer } from '#models/program.ts';
-import { rowsKept, type RecordKeys } from '#models/rows/record-keys.ts';
+import { rowsKept, type KeyedTable } from '#models/rows/record-keys.ts';
 import type { Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
@@ -43,9 +50,10 @@ const LOSS_SUMS = ['LogLoss', 'Brier', 'Pd'] as const;
 
 /**
  * @param prefix begins the name of each field: letters and digits, at most 20
+ * @param segments to look at apart (segments.ts)
  * @param rowsMax rows of the largest loss, or log-odds, that one bank's sums have room for
  */
-export function evaluationFields(prefix: string, rowsMax = ROWS_MAX): Field[] {
+export function evaluationFields(prefix: string, segments: readonly Segment[], rowsMax = ROWS_MAX): Field[] {
   const field = (name: string, length: number, clip: number): Field => ({
     name: `${prefix}${name}`,
     length,
@@ -57,6 +65,7 @@ export function evaluationFields(prefix: string, rowsMax = ROWS_MAX): Field[] {
     ...HISTOGRAMS.map((name) => field(name, SCORE_BINS, ROWS_MAX)),
     ...LOGIT_SUMS.map((name) => field(name, SCORE_BINS, rowsMax * LOGIT_LIMIT * QUANTA)),
     ...LOSS_SUMS.map((name) => field(name, 1, rowsMax * LOSS_LIMIT * QUANTA)),
+    ...segmentFields(prefix, segments),
   ];
 }
 
@@ -64,20 +73,21 @@ export function evaluationFields(prefix: string, rowsMax = ROWS_MAX): Field[] {
  * Inside a bank.
  * @param logits the model's log-odds of bad, before calibration, one for each hold-out row; the same bits on
  *   every machine
- * @param keys of the same rows
+ * @param holdout the same rows
  * @param seed the plan's: decides the halves
  */
 export function answerEvaluation(
   prefix: string,
+  segments: readonly Segment[],
   logits: Float64Array,
-  bad: Uint8Array,
-  keys: RecordKeys,
+  { table, keys }: KeyedTable,
   seed: string,
 ): Answer {
+  const { bad } = table;
   const fit = new Uint8Array(bad.length);
   for (const row of rowsKept(keys, 'calibration', seed, 0.5)) fit[row] = 1;
   const answer: Record<string, Float64Array> = {};
-  for (const { name, length } of evaluationFields(prefix)) answer[name] = new Float64Array(length);
+  for (const { name, length } of evaluationFields(prefix, [])) answer[name] = new Float64Array(length);
   const sums = (name: string) => answer[`${prefix}${name}`]!;
   const [logLoss, brier, pd] = LOSS_SUMS.map(sums) as [Float64Array, Float64Array, Float64Array];
   const halves = ['Judge', 'Fit'].map((half) => ({
@@ -97,7 +107,7 @@ export function answerEvaluation(
     brier[0]! += quanta((p - y) * (p - y));
     pd[0]! += quanta(p);
   }
-  return answer;
+  return { ...answer, ...answerSegments(prefix, segments, table, logits) };
 }
 
 function limited(logit: number): number {
@@ -117,22 +127,24 @@ export interface EvaluationSettings {
 export interface Evaluation {
   readonly metrics: Readonly<Record<string, number>>;
   readonly calibration: CalibrationRecord;
+  readonly segments: readonly SegmentRecord[];
 }
 
 /**
  * Metrics over all hold-out rows: `holdoutRows`, `badRate`, `logLoss`, `brier`, `meanPd`, and with both
- * outcomes `auc`, `aucError`, `gini`, `ks`, `ksUpper`. Over the judging half and after calibration:
+ * outcomes `auc`, `aucError`, `gini`, `ks`, `ksUpper`; `logLossSkill` and `brierSkill` are the shares of the loss
+ * that the model saves against a baseline which gives everybody the bad rate. Over the judging half and after calibration:
  * `calibratedLogLoss`, `calibratedBrier`, `calibratedMeanPd`, `calibrationError` (mean gap between PD and bad
  * rate over the table's groups, by rows) and, where they exist, `calibrationSlope` and `calibrationIntercept`
  * (1 and 0 when calibration is perfect). With fewer than kMin hold-out rows there is only their number.
  *
  * A method for which the rows do not suffice gives way: isotonic to platt, platt to identity, which is all there is
- * below kMin rows to fit to. Platt's line also
- * gives way when the rows cannot tell it from identity (likelihood ratio, 5 %): a line fitted to little then
- * adds more error than it removes.
+ * below kMin rows to fit to. Platt's line also gives way when the rows cannot tell it from identity (likelihood
+ * ratio, 5 %): a line fitted to little then adds more error than it removes.
  */
 export function readEvaluation(
   prefix: string,
+  segments: readonly Segment[],
   sum: RingSum,
   { method, kMin }: EvaluationSettings,
 ): Evaluation {
@@ -153,7 +165,8 @@ export function readEvaluation(
     ...(i < length - 1 ? { logitBelow: scoreBinEnd(group.to - 1, SCORE_BINS) } : {}),
   }));
   const calibration = { map, table, hosmerLemeshow: hosmerLemeshow(table) };
-  if (rows < kMin) return { metrics: { holdoutRows: rows }, calibration };
+  if (rows < kMin) return { metrics: { holdoutRows: rows }, calibration, segments: [] };
+  const pds = pdOfBins(fit, judging, map);
   const mean = (name: string) => numbers(name)[0]! / QUANTA / rows;
   const discrimination = discriminationOf(bad, good);
   return {
@@ -163,11 +176,31 @@ export function readEvaluation(
       logLoss: mean('LogLoss'),
       brier: mean('Brier'),
       meanPd: mean('Pd'),
-      ...(discrimination === undefined ? {} : { ...discrimination, gini: 2 * discrimination.auc - 1 }),
+      ...(discrimination === undefined
+        ? {}
+        : {
+            ...{ ...discrimination, gini: 2 * discrimination.auc - 1 },
+            ...skill(mean('LogLoss'), mean('Brier'), bads / rows),
+          }),
       ...calibratedMetrics(judging, map, table),
     },
     calibration,
+    segments: readSegments(prefix, sum, segments, pds, kMin),
   };
+}
+
+/** Against a baseline that knows the bad rate and nothing of the applicant. @param rate strictly between 0 and 1 */
+function skill(logLoss: number, brier: number, rate: number): Record<string, number> {
+  const entropy = -(rate * log(rate) + (1 - rate) * log(1 - rate));
+  return { logLossSkill: 1 - logLoss / entropy, brierSkill: 1 - brier / (rate * (1 - rate)) };
+}
+
+/** Mean calibrated PD of the rows in each score bin; 0 where there are none. */
+function pdOfBins(a: ScoreBins, b: ScoreBins, map: CalibrationMap): Float64Array {
+  return Float64Array.from(a.bad, (_, bin) => {
+    const rows = a.bad[bin]! + a.good[bin]! + b.bad[bin]! + b.good[bin]!;
+    return rows === 0 ? 0 : sigmoid(judgedLogit(map, (a.logits[bin]! + b.logits[bin]!) / rows));
+  });
 }
 
 function fitMap(method: EvaluationSettings['method'], fit: ScoreBins, kMin: number): CalibrationMap {

@@ -183,7 +183,7 @@ describe("a bank's answer", () => {
     const { question, answerer } = await trainQuestion(table, settings);
     const weights = question.tensors['weights'] as Float32Array;
     const tensors = { best: weights, last: weights.map((w) => -w) };
-    const fields = ['best', 'last'].flatMap((name) => evaluationFields(name));
+    const fields = ['best', 'last'].flatMap((name) => evaluationFields(name, []));
     const evaluate: Question = { ...question, kind: 'evaluate', ring: 'u64', fields, tensors };
     const answer = await answerer.answer(evaluate, () => {});
     const { holdout } = splitHoldout(table, 0.25, 'seed');

@@ -5,6 +5,7 @@ import { fedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts'
 import { rateFactor } from '#models/fedavg/learning-rate.ts';
 import { linkOf, trueLogit, type Link } from '#models/fedavg/losses/loss.ts';
 import type { NetworkShape } from '#models/fedavg/network.ts';
+import { segmentsOf, type Segment } from '#models/evaluation/segments.ts';
 import { answerEvaluation } from '#models/evaluation/evaluation.ts';
 import { lossSums } from '#models/metrics/exact-metrics.ts';
 import { scoreBin } from '#models/metrics/score-histogram.ts';
@@ -12,7 +13,7 @@ import { answerMeans, answerSpreads } from '#models/preprocessing/moments.ts';
 import { transformTable, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
-import { recordKeys, type RecordKeys } from '#models/rows/record-keys.ts';
+import { recordKeys, type KeyedTable } from '#models/rows/record-keys.ts';
 import { selectRows, type Table } from '#shared/contract/table.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
 
@@ -26,13 +27,19 @@ interface TrainSettings {
 interface Prepared {
   readonly trainer: NetworkTrainer;
   readonly trainingRows: number;
-  readonly holdout: { readonly features: Float32Array; readonly bad: Uint8Array; readonly rows: number };
+  readonly holdout: {
+    readonly features: Float32Array;
+    readonly bad: Uint8Array;
+    readonly rows: number;
+    readonly keyed: KeyedTable;
+  };
 }
 
 /** Splits off the hold-out rows at once; loads TensorFlow.js at the first train question. */
 export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
   const settings = parseSettings(fedavgSettings, setup.settings);
   const { holdout, training } = splitHoldout(table, settings.holdoutFraction, setup.seed);
+  const segments = segmentsOf(setup.contract, settings.segments);
   let prepared: Prepared | undefined;
 
   async function prepare({ fit, shape }: TrainSettings): Promise<Prepared> {
@@ -44,6 +51,7 @@ export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): P
         features: transformTable(setup.contract, fit, holdout),
         bad: holdout.bad,
         rows: holdout.rowCount,
+        keyed: { table: holdout, keys: recordKeys(holdout) },
       },
     };
   }
@@ -56,7 +64,7 @@ export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): P
       prepared ??= await prepare(asked);
       const link = linkOf(settings.local.loss);
       if (question.kind === 'evaluate')
-        return evaluate(question, asked.shape, link, prepared, recordKeys(holdout), setup.seed);
+        return evaluate(question, asked.shape, link, prepared, segments, setup.seed);
       const judged = judge(question, asked.shape, link, prepared);
       return { ...judged, ...(await train(question, asked, prepared, settings, setup.seed, progress)) };
     },
@@ -108,12 +116,12 @@ function evaluate(
   shape: NetworkShape,
   link: Link | undefined,
   { holdout }: Prepared,
-  keys: RecordKeys,
+  segments: readonly Segment[],
   seed: string,
 ): Answer {
   const answers = Object.entries(question.tensors).map(([name, weights]) => {
     const logits = logitsOf(shape, weights as Float32Array, link, holdout);
-    return answerEvaluation(name, logits, holdout.bad, keys, seed);
+    return answerEvaluation(name, segments, logits, holdout.keyed, seed);
   });
   return Object.assign({}, ...answers) as Answer;
 }

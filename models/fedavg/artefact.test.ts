@@ -33,6 +33,7 @@ const trained: TrainedNetwork = {
     hosmerLemeshow: { chiSquare: 0.25, degrees: 1, p: 0.6170750774519738 },
   },
   metrics: { auc: 0.75, logLoss: 0.1 },
+  segments: [],
   scaling: scaling.parse({}),
   cutoffs: undefined,
 };

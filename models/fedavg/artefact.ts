@@ -1,5 +1,6 @@
 /** The artefact of a network, made of what the federation knows when training ends. */
 import { createArtefact } from '#models/artefact.ts';
+import type { SegmentRecord } from '#models/evaluation/segments.ts';
 import type { CalibrationRecord } from '#models/evaluation/calibration-map.ts';
 import type { Link } from '#models/fedavg/losses/loss.ts';
 import type { NetworkShape } from '#models/fedavg/network.ts';
@@ -24,13 +25,15 @@ export interface TrainedNetwork {
   readonly link: Link | undefined;
   readonly calibration: CalibrationRecord;
   readonly metrics: Metrics;
+  readonly segments: readonly SegmentRecord[];
   readonly scaling: Scaling;
   readonly cutoffs: Cutoffs | undefined;
 }
 
 /** The baseline is the mean of each number, which for a log scale is the mean on that scale, and the modes. */
 export function networkArtefact(trained: TrainedNetwork): Json {
-  const { contract, fit, modes, shape, weights, link, calibration, metrics, scaling, cutoffs } = trained;
+  const { contract, fit, modes, shape, weights, link, calibration, metrics, segments, scaling, cutoffs } =
+    trained;
   let numberIndex = 0;
   let categoryIndex = 0;
   const row = contract.features.map((feature) =>
@@ -56,5 +59,6 @@ export function networkArtefact(trained: TrainedNetwork): Json {
     cutoffs,
     baseline: { kind: 'mean-mode', row },
     metrics: { ...metrics },
+    segments: [...segments],
   });
 }

@@ -482,8 +482,16 @@ describe('stopping', () => {
     expect(artefactOf(machine).metrics).toMatchObject({ trainingRound: 8 });
   });
 
+  test('chosen by AUC keeps the model that ranks best, though its log-loss is the highest', () => {
+    const machine = atTraining({ stop: { rounds: 50, patience: 2, chosenBy: 'auc' } });
+    expect(play(machine, [0.1, 0.9, 0.2, 0.2, 0.2], [3, 1, 2, 2, 2])).toBe(5);
+    expect(machine.finished!.reason).toBe('hold-out AUC did not improve for 2 rounds');
+    expect(artefactOf(machine).metrics).toMatchObject({ trainingRound: 1 });
+    expectClose(artefactOf(machine).weights, weightsAfter(1));
+  });
+
   test('at the target takes the model that reached it, though an earlier one has the lower log-loss', () => {
-    const machine = atTraining({ stop: { rounds: 50, targetAuc: 0.9 } });
+    const machine = atTraining({ stop: { rounds: 50, target: { metric: 'auc', value: 0.9 } } });
     // of ten bads and goods 3, 3, 2 and at last none lie on the wrong side
     expect(play(machine, [0.5, 0.6, 0.7, 0.8, 0.1], [3, 3, 2, 0])).toBe(5);
     expect(machine.finished!.reason).toMatch(/reached the target of 0\.9/);
@@ -493,14 +501,14 @@ describe('stopping', () => {
 
   test('at the target needs the target itself, not more', () => {
     const auc = (9 * 9 + 9) / 100; // one of ten on the wrong side
-    const reached = atTraining({ stop: { rounds: 2, targetAuc: auc } });
+    const reached = atTraining({ stop: { rounds: 2, target: { metric: 'auc', value: auc } } });
     expect(play(reached, [0.5, 0.5, 0.5], [1, 1, 1])).toBe(2);
-    const missed = atTraining({ stop: { rounds: 2, targetAuc: auc + 0.001 } });
+    const missed = atTraining({ stop: { rounds: 2, target: { metric: 'auc', value: auc + 0.001 } } });
     expect(play(missed, [0.5, 0.5, 0.5], [1, 1, 1])).toBe(3);
   });
 
   test('at the target waits where hold-out rows show one class only', () => {
-    const machine = atTraining({ stop: { rounds: 1, targetAuc: 0.5 } });
+    const machine = atTraining({ stop: { rounds: 1, target: { metric: 'auc', value: 0.5 } } });
     const oneClass = { ...judged(0.5), holdoutBad: Array<number>(BINS).fill(0) };
     give(machine, answer({ ...oneClass, ...trained(64, [0, 0, 0]) }));
     expect(kindOf(machine)).toBe('evaluate');

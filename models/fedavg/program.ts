@@ -22,6 +22,8 @@ import { serverStep, type ServerState } from '#models/fedavg/server/server-step.
 import { linkOf } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
 import { networkArtefact } from '#models/fedavg/artefact.ts';
+import { segmentsOf } from '#models/evaluation/segments.ts';
+import { isBetter, isReached, METRIC_NAMES } from '#models/evaluation/stopping.ts';
 import { evaluationFields, lossRowsMax, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { discriminationOf, SCORE_BINS } from '#models/metrics/score-histogram.ts';
 import {
@@ -56,7 +58,8 @@ interface Candidate {
 }
 
 interface Judged extends Candidate {
-  readonly logLoss: number;
+  /** The one it is chosen by, where it exists. */
+  readonly figure: number | undefined;
 }
 
 export type FedavgState = Common &
@@ -101,7 +104,7 @@ export const fedavg: Program<FedavgState> = {
     const shape = shapeFor(setup, settings);
     // or it would come up in mid-run
     assertNoOverflow(trainFields({ setup, settings, shape }, ROWS_MAX), 'u32', setup.participants);
-    assertNoOverflow(evaluateFields('', setup), 'u64', setup.participants);
+    assertNoOverflow(evaluateFields('', setup, settings), 'u64', setup.participants);
     return {
       kind: 'ask',
       state: { setup, settings, shape, phase: 'means' },
@@ -179,13 +182,12 @@ function startTraining(
 function afterTraining(state: InPhase<'train'>, sum: RingSum): Step<FedavgState> {
   const { current, best, metrics } = judge(state, sum);
   const { stop } = state.settings;
-  const auc = metrics['auc'];
-  if (stop.targetAuc !== undefined && auc !== undefined && auc >= stop.targetAuc) {
-    const reason = `hold-out AUC reached the target of ${stop.targetAuc}`;
+  if (stop.target !== undefined && isReached(stop.target, metrics)) {
+    const reason = `hold-out ${METRIC_NAMES[stop.target.metric]} reached the target of ${stop.target.value}`;
     return askEvaluation(state, { best: current }, reason, metrics);
   }
   if (stop.patience !== undefined && state.round - best.round >= stop.patience) {
-    const reason = `hold-out log-loss did not improve for ${stop.patience} rounds`;
+    const reason = `hold-out ${METRIC_NAMES[stop.chosenBy]} did not improve for ${stop.patience} rounds`;
     return askEvaluation(state, { best }, reason, metrics);
   }
   const round = state.round + 1;
@@ -225,9 +227,10 @@ function judge(state: InPhase<'train'>, sum: RingSum): { current: Judged; best: 
     metrics['badRate'] = bads / rows;
   }
   Object.assign(metrics, discriminationOf(bad, good) ?? {});
-  const logLoss = metrics['logLoss'] ?? Infinity;
-  const current = { weights: state.weights, logLoss, round: state.round };
-  const best = state.best === undefined || logLoss < state.best.logLoss ? current : state.best;
+  const { chosenBy: by } = state.settings.stop;
+  const current = { weights: state.weights, round: state.round, figure: metrics[by] };
+  const best =
+    state.best === undefined || isBetter(by, current.figure, state.best.figure) ? current : state.best;
   return { current, best, metrics };
 }
 
@@ -254,7 +257,7 @@ function askEvaluation(
   const question: Question = {
     kind: 'evaluate',
     ring: 'u64',
-    fields: named.flatMap(([name]) => evaluateFields(name, setup)),
+    fields: named.flatMap(([name]) => evaluateFields(name, setup, settings)),
     settings: {
       rounds: Object.fromEntries(named.map(([name, { round }]) => [name, round])),
       fit,
@@ -290,8 +293,12 @@ function trainFields({ setup, settings, shape }: Common, holdoutRows: number): F
   ];
 }
 
-function evaluateFields(name: string, { participants }: ProgramSetup): Field[] {
-  return evaluationFields(name, lossRowsMax(participants));
+function evaluateFields(
+  name: string,
+  { contract, participants }: ProgramSetup,
+  { segments }: FedavgSettings,
+): Field[] {
+  return evaluationFields(name, segmentsOf(contract, segments), lossRowsMax(participants));
 }
 
 /** @throws FederationError DATA_SOURCE when a network whose loss bends PDs has no record of its calibration */
@@ -300,11 +307,15 @@ function finish(
   sum: RingSum,
 ): Step<FedavgState> {
   const { kMin, calibration: method, scaling, cutoffs } = settings;
-  const judged = Object.entries(candidates).map(([name, candidate]) => {
-    const evaluation = readEvaluation(name, sum, { method, kMin });
-    return { ...candidate, ...evaluation, logLoss: evaluation.metrics['logLoss'] ?? Infinity };
-  });
-  const { weights, round, calibration, ...chosen } = judged.reduce((a, b) => (b.logLoss < a.logLoss ? b : a));
+  const { chosenBy: by } = settings.stop;
+  const asked = segmentsOf(setup.contract, settings.segments);
+  const judged = Object.entries(candidates).map(([name, candidate]) => ({
+    ...candidate,
+    ...readEvaluation(name, asked, sum, { method, kMin }),
+  }));
+  const { weights, round, calibration, segments, ...chosen } = judged.reduce((a, b) =>
+    isBetter(by, b.metrics[by], a.metrics[by]) ? b : a,
+  );
   const link = linkOf(settings.local.loss);
   if (link !== undefined && calibration.table.length === 0) {
     throw new FederationError(
@@ -316,7 +327,7 @@ function finish(
   const metrics = { trainingRound: round, ...chosen.metrics };
   const artefact = networkArtefact({
     ...{ contract: setup.contract, fit, modes, shape, weights, link },
-    ...{ calibration, metrics, scaling, cutoffs },
+    ...{ calibration, metrics, segments, scaling, cutoffs },
   });
   return { kind: 'done', result: { artefact, reason }, metrics };
 }

@@ -42,7 +42,8 @@ describe('the settings of fedavg', () => {
       calibration: 'platt',
       kMin: 20,
       scaling: { score: 600, odds: 30, pdo: 60, min: 300, max: 850 },
-      stop: { rounds: 1 },
+      segments: [],
+      stop: { rounds: 1, chosenBy: 'logLoss' },
     });
   });
 
@@ -121,8 +122,9 @@ describe('the settings of fedavg', () => {
     [{ stop: {} }, 'stop.rounds'],
     [{ stop: { rounds: 0 } }, 'stop.rounds'],
     [{ stop: { rounds: 5, patience: 0 } }, 'stop.patience'],
-    [{ stop: { rounds: 5, targetAuc: 0.4 } }, 'stop.targetAuc'],
-    [{ stop: { rounds: 5, targetAuc: 1.1 } }, 'stop.targetAuc'],
+    [{ stop: { rounds: 5, chosenBy: 'gini' } }, 'stop.chosenBy'],
+    [{ stop: { rounds: 5, target: { metric: 'auc', value: -1 } } }, 'stop.target.value'],
+    [{ segments: [3] }, 'segments.0'],
     [{ secret: 1 }, ''],
   ])('are refused with %j, and the error names the setting', (changes, path) => {
     expect(outcomeOf(SETTINGS)).toBe('accepted');

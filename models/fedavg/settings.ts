@@ -1,5 +1,7 @@
 /** What a plan says to the `fedavg` program. */
 import { z } from 'zod';
+import { chosenBy, target } from '#models/evaluation/stopping.ts';
+import { segmentNames } from '#models/evaluation/segments.ts';
 import { schedule } from '#models/fedavg/learning-rate.ts';
 import { dropoutRate, hiddenWidths, readLayersModel, type LayersShape } from '#models/fedavg/layers-model.ts';
 import { loss } from '#models/fedavg/losses/loss.ts';
@@ -79,16 +81,19 @@ export const fedavgSettings = z.strictObject({
   /** From PD to score, and what is done at which PD; both go into the artefact as they are. */
   scaling: scaling.prefault({}),
   cutoffs: cutoffs.optional(),
+  /** Category features by whose categories the model is judged as well (evaluation/segments.ts). */
+  segments: segmentNames,
   stop: z.strictObject({
     /** Of training; means, spreads and the evaluation are three more. */
     rounds: z
       .int()
       .min(1)
       .max(LIMITS.roundsMax - 3),
-    /** Stop after this many rounds without a better hold-out log-loss. */
+    /** By this the result is chosen among the models of all rounds. */
+    chosenBy,
+    /** Stop after this many rounds without a better one. */
     patience: z.int().min(1).max(1000).optional(),
-    /** Stop as soon as the hold-out AUC reaches this. */
-    targetAuc: z.number().min(0.5).max(1).optional(),
+    target: target.optional(),
   }),
 });
 export type FedavgSettings = z.infer<typeof fedavgSettings>;

@@ -10,9 +10,10 @@ import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.
 import { decodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
 import { computeGradients, layoutOf } from '#models/gbdt/histogram.ts';
 import { LocalTree } from '#models/gbdt/local-tree.ts';
-import { gbdtSettings } from '#models/gbdt/settings.ts';
+import { gbdtSettings, type GbdtSettings } from '#models/gbdt/settings.ts';
 import { answerRowCounts } from '#models/preprocessing/row-counts.ts';
 import { decodeForest, decodeTree } from '#models/gbdt/tree.ts';
+import { segmentsOf, type Segment } from '#models/evaluation/segments.ts';
 import { answerEvaluation } from '#models/evaluation/evaluation.ts';
 import { binColumn } from '#models/preprocessing/bins.ts';
 import { assertRows } from '#models/rows/rows-max.ts';
@@ -34,7 +35,7 @@ export async function createGbdtAnswerer(setup: ProgramSetup, table: Table): Pro
     async answer(question, progress) {
       if (question.kind === 'totals') return answerRowCounts(training.table);
       if (question.kind === 'quantiles') return answerQuantiles(question, training.table);
-      ensemble ??= new LocalEnsemble(setup, settings.rowShare, training, holdout, question.tensors['edges']!);
+      ensemble ??= new LocalEnsemble(setup, settings, training, holdout, question.tensors['edges']!);
       return ensemble.answer(question, progress);
     },
     dispose() {
@@ -53,6 +54,7 @@ interface BinnedRows extends KeyedTable {
 class LocalEnsemble {
   private readonly setup: ProgramSetup;
   private readonly rowShare: number;
+  private readonly segments: readonly Segment[];
   private readonly features: readonly BinnedFeature[];
   private readonly training: BinnedRows;
   private readonly holdout: BinnedRows;
@@ -66,7 +68,7 @@ class LocalEnsemble {
 
   constructor(
     setup: ProgramSetup,
-    rowShare: number,
+    { rowShare, segments }: GbdtSettings,
     training: KeyedTable,
     holdout: KeyedTable,
     edges: Float32Array | Float64Array,
@@ -79,6 +81,7 @@ class LocalEnsemble {
     });
     this.setup = setup;
     this.rowShare = rowShare;
+    this.segments = segmentsOf(setup.contract, segments);
     this.features = binnedFeatures(setup.contract, bins);
     this.training = binned(training);
     this.holdout = binned(holdout);
@@ -114,8 +117,7 @@ class LocalEnsemble {
   }
 
   private evaluate(): Answer {
-    const { logits, table, keys } = this.holdout;
-    return answerEvaluation('', logits, table.bad, keys, this.setup.seed);
+    return answerEvaluation('', this.segments, this.holdout.logits, this.holdout, this.setup.seed);
   }
 
   private histograms(

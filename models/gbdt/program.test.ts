@@ -319,6 +319,20 @@ describe('rounds', () => {
     expect(artefactOf(shorter).parameters).toEqual(parameters);
   });
 
+  test('chosen by AUC it keeps the trees that rank best, and at the target those that reached it', async () => {
+    const settings = { ...SETTINGS, trees: 60, learningRate: 1, minGain: 0 };
+    const chosen = await trainOver([pooled], { ...settings, patience: 5, chosenBy: 'auc' });
+    const judged = chosen.metrics.filter((m) => 'auc' in m && 'level' in m);
+    const best = judged.reduce((a, b) => (b['auc']! > a['auc']! ? b : a));
+    expect(chosen.model.reason).toBe('hold-out AUC did not improve for 5 trees');
+    expect(artefactOf(chosen).parameters.trees.length).toBe(best['trees']);
+    const value = judged[2]!['auc']!;
+    const first = judged.find((m) => m['auc']! >= value)!['trees'];
+    const reached = await trainOver([pooled], { ...settings, target: { metric: 'auc', value } });
+    expect(reached.model.reason).toBe(`hold-out AUC reached the target of ${value}`);
+    expect(artefactOf(reached).parameters.trees.length).toBe(first);
+  });
+
   test('with patience but too few hold-out rows to tell, every tree is kept', async () => {
     const few = selectRows(pooled, range(350));
     const settings = { ...SETTINGS, trees: 8, patience: 2, holdoutFraction: 0.05 };

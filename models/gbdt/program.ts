@@ -19,6 +19,8 @@
  * looked into; but a bin may hold few rows, and where one bank alone has rows its histogram is the sum.
  */
 import { createArtefact } from '#models/artefact.ts';
+import { segmentsOf } from '#models/evaluation/segments.ts';
+import { isBetter, isReached, METRIC_NAMES } from '#models/evaluation/stopping.ts';
 import { evaluationFields, readEvaluation, type Evaluation } from '#models/evaluation/evaluation.ts';
 import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.ts';
 import { encodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
@@ -47,7 +49,7 @@ import { parseSettings } from '#models/program-settings.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
-import { assertNoOverflow } from '#shared/ring/field.ts';
+import { assertNoOverflow, type Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
 /**
@@ -74,8 +76,6 @@ interface Common {
 /** What the ensemble was worth with its first `trees` trees. */
 interface Judged {
   readonly trees: number;
-  /** Undefined where there are too few hold-out rows to tell. */
-  readonly logLoss: number | undefined;
   readonly evaluation: Evaluation;
 }
 
@@ -110,7 +110,7 @@ export const gbdt: Program<GbdtState> = {
   begin(setup) {
     const settings = parseSettings(gbdtSettings, setup.settings);
     assertQuestionFits(setup.contract, settings);
-    assertNoOverflow(evaluationFields(''), 'u64', setup.participants); // or it would come up in mid-run
+    assertNoOverflow(evaluateFields(setup, settings), 'u64', setup.participants); // or it would come up in mid-run
     const state = { setup, settings, phase: 'totals' } as const;
     const fields = rowCountFields(setup.contract);
     const question: Question = { kind: 'totals', ring: 'u64', fields, settings: {}, tensors: {} };
@@ -138,6 +138,10 @@ export const gbdt: Program<GbdtState> = {
     }
   },
 };
+
+function evaluateFields({ contract }: ProgramSetup, { segments }: GbdtSettings): Field[] {
+  return evaluationFields('', segmentsOf(contract, segments));
+}
 
 function askQuantiles(
   { setup, settings, totals }: Common & { readonly totals: Totals },
@@ -218,9 +222,13 @@ function drawColumns(features: number, share: number, seed: string, tree: number
 function afterLevel(state: Growing, sum: RingSum): Step<GbdtState> {
   if (!isJudging(state)) return afterSplits(state, sum, { trees: treesOf(state) });
   const judged = judge(state, sum);
-  const { patience } = state.settings;
+  const { patience, chosenBy: by, target } = state.settings;
+  if (target !== undefined && isReached(target, judged.metrics)) {
+    const reason = `hold-out ${METRIC_NAMES[target.metric]} reached the target of ${target.value}`;
+    return finish({ ...judged, best: judged.present }, reason);
+  }
   if (patience !== undefined && treesOf(state) - judged.best.trees >= patience) {
-    return finish(judged, `hold-out log-loss did not improve for ${patience} trees`);
+    return finish(judged, `hold-out ${METRIC_NAMES[by]} did not improve for ${patience} trees`);
   }
   return afterSplits(judged, sum, judged.metrics);
 }
@@ -250,12 +258,15 @@ function afterSplits(state: Growing, sum: RingSum, figures: Metrics): Step<GbdtS
   return ask({ ...grown, phase: 'evaluate', reason: `all ${settings.trees} trees grown` }, metrics);
 }
 
+/** Whether every tree is looked at to decide about the next. */
+function isWatched({ patience, target }: GbdtSettings): boolean {
+  return patience !== undefined || target !== undefined;
+}
+
 /** Whether the question carries an evaluation of the finished trees. */
 function isJudging(state: Growing): boolean {
   if (state.phase === 'evaluate') return true;
-  return (
-    state.growth.level === 0 && (state.settings.patience !== undefined || treesOf(state) % SHOWN_EVERY === 0)
-  );
+  return state.growth.level === 0 && (isWatched(state.settings) || treesOf(state) % SHOWN_EVERY === 0);
 }
 
 function treesOf({ sizes }: Growing): number {
@@ -263,18 +274,21 @@ function treesOf({ sizes }: Growing): number {
 }
 
 /** Reads how the ensemble that was sent out did on the banks' hold-out rows. */
-function judge(state: Growing, sum: RingSum): Growing & { readonly best: Judged; readonly metrics: Metrics } {
+function judge(
+  state: Growing,
+  sum: RingSum,
+): Growing & { readonly best: Judged; readonly present: Judged; readonly metrics: Metrics } {
   const { settings, best } = state;
-  const evaluation = readEvaluation('', sum, { method: settings.calibration, kMin: settings.minCount });
-  const judged = { trees: treesOf(state), logLoss: evaluation.metrics['logLoss'], evaluation };
-  const keep = settings.patience !== undefined && best !== undefined && !isBetter(judged, best);
-  const metrics = { trees: judged.trees, ...evaluation.metrics };
-  return { ...state, best: keep ? best : judged, metrics };
-}
-
-/** With nothing to tell by, more trees are better. */
-function isBetter({ logLoss }: Judged, best: Judged): boolean {
-  return logLoss === undefined || best.logLoss === undefined || logLoss < best.logLoss;
+  const segments = segmentsOf(state.setup.contract, settings.segments);
+  const { calibration: method, minCount: kMin } = settings;
+  const evaluation = readEvaluation('', segments, sum, { method, kMin });
+  const present = { trees: treesOf(state), evaluation };
+  const metrics = { trees: present.trees, ...evaluation.metrics };
+  const [now, before] = [evaluation, best?.evaluation].map((e) => e?.metrics[settings.chosenBy]);
+  // with nothing to tell by, more trees are better
+  const isWorse = now !== undefined && before !== undefined && !isBetter(settings.chosenBy, now, before);
+  const keep = settings.patience !== undefined && best !== undefined && isWorse;
+  return { ...state, best: keep ? best : present, present, metrics };
 }
 
 function ask(state: Growing, metrics: Metrics): Step<GbdtState> {
@@ -286,7 +300,7 @@ function ask(state: Growing, metrics: Metrics): Step<GbdtState> {
     nodes,
     features: growth.layout.features.map((f) => f.index),
   };
-  const evaluation = isJudging(state) ? evaluationFields('') : [];
+  const evaluation = isJudging(state) ? evaluateFields(state.setup, state.settings) : [];
   const histograms = nodes.length > 0 ? histogramFields(growth.layout, nodes.length) : [];
   const question: Question = {
     kind: phase,
@@ -315,6 +329,7 @@ function finish(state: Growing & { readonly best: Judged }, reason: string): Ste
     cutoffs: settings.cutoffs,
     baseline: { kind: 'median-mode', row: [...baseline] },
     metrics,
+    segments: [...evaluation.segments],
   });
   return { kind: 'done', result: { artefact, reason }, metrics };
 }

@@ -1,5 +1,7 @@
 /** What a plan says to the `gbdt` program. */
 import { z } from 'zod';
+import { chosenBy, target } from '#models/evaluation/stopping.ts';
+import { segmentNames } from '#models/evaluation/segments.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { QUANTILE_ROUNDS } from '#models/preprocessing/quantiles.ts';
 import { scaling } from '#models/scoring/scaling.ts';
@@ -36,13 +38,17 @@ export const gbdtSettings = z
     /** Share of its rows a bank keeps back to judge the ensemble. */
     holdoutFraction: z.number().min(0.05).max(0.5).default(0.2),
     /**
-     * Stop after this many trees without a better hold-out log-loss, and keep the trees up to the best. Without
-     * it all trees are grown and kept.
+     * Stop after this many trees without a better `chosenBy` on rows kept back, and keep the trees up to the best.
+     * Without it all trees are grown and kept.
      */
     patience: z.int().min(1).max(1000).optional(),
+    chosenBy,
+    target: target.optional(),
     calibration: z.enum(['identity', 'platt', 'isotonic']).default('platt'),
     scaling: scaling.prefault({}),
     cutoffs: cutoffs.optional(),
+    /** Category features by whose categories the model is judged as well (evaluation/segments.ts). */
+    segments: segmentNames,
   })
   .refine((s) => roundsOf(s) <= LIMITS.roundsMax, {
     path: ['trees'],

@@ -1,4 +1,5 @@
 /** The half of `logistic` that runs inside a bank. */
+import { segmentsOf } from '#models/evaluation/segments.ts';
 import { answerEvaluation } from '#models/evaluation/evaluation.ts';
 import { createNetworkScorer } from '#models/fedavg/score-network.ts';
 import { answerSquares, answerTotals } from '#models/logistic/exact-moments.ts';
@@ -23,11 +24,9 @@ interface NewtonSettings {
 export async function createLogisticAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
   assertRows(table);
   const { contract, seed } = setup;
-  const { training, holdout } = splitByKey(
-    table,
-    parseSettings(logisticSettings, setup.settings).holdoutFraction,
-    seed,
-  );
+  const settings = parseSettings(logisticSettings, setup.settings);
+  const { training, holdout } = splitByKey(table, settings.holdoutFraction, seed);
+  const segments = segmentsOf(contract, settings.segments);
   let matrix: Float32Array | undefined; // the standardisation is the same in all rounds of a run
   return {
     async answer(question) {
@@ -43,7 +42,7 @@ export async function createLogisticAnswerer(setup: ProgramSetup, table: Table):
         }
         default: {
           const logits = judge(question, setup, holdout.table);
-          return answerEvaluation('holdout', logits, holdout.table.bad, holdout.keys, seed);
+          return answerEvaluation('holdout', segments, logits, holdout, seed);
         }
       }
     },

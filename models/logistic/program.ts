@@ -12,6 +12,7 @@
  */
 import { createArtefact } from '#models/artefact.ts';
 import { log } from '#models/arithmetic/exp-log.ts';
+import { segmentsOf } from '#models/evaluation/segments.ts';
 import { evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
 import {
   readExactStandardisation,
@@ -31,7 +32,7 @@ import { parseSettings } from '#models/program-settings.ts';
 import { toBase64 } from '#shared/crypto/base64.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { assertNoOverflow } from '#shared/ring/field.ts';
+import { assertNoOverflow, type Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 import { bytesOf } from '#shared/ring/vector-root.ts';
 
@@ -81,7 +82,8 @@ export const logistic: Program<LogisticState> = {
       );
     }
     // the widest ones, or it would come up in mid-run
-    assertNoOverflow([...likelihoodFields(1), ...evaluationFields('holdout')], 'u64', setup.participants);
+    const widest = [...likelihoodFields(1), ...evaluateFields(setup, settings)];
+    assertNoOverflow(widest, 'u64', setup.participants);
     const question = plainQuestion('totals', totalsFields(setup.contract), {});
     return { kind: 'ask', state: { setup, settings, phase: 'totals' }, question, metrics: {} };
   },
@@ -99,6 +101,10 @@ export const logistic: Program<LogisticState> = {
     }
   },
 };
+
+function evaluateFields({ contract }: ProgramSetup, { segments }: LogisticSettings): Field[] {
+  return evaluationFields('holdout', segmentsOf(contract, segments));
+}
 
 function plainQuestion(kind: string, fields: Question['fields'], settings: Json): Question {
   return { kind, ring: 'u64', fields, settings, tensors: {} };
@@ -165,7 +171,9 @@ function weightsOf({ setup, inputs, fit }: Fitting): Float32Array {
 function askEvaluation(fitting: Fitting, trainingLogLoss: number, metrics: Metrics): Step<LogisticState> {
   const weights = weightsOf(fitting);
   const question: Question = {
-    ...plainQuestion('evaluate', evaluationFields('holdout'), { standardisation: fitting.standardisation }),
+    ...plainQuestion('evaluate', evaluateFields(fitting.setup, fitting.settings), {
+      standardisation: fitting.standardisation,
+    }),
     tensors: { weights },
   };
   return {
@@ -178,10 +186,12 @@ function askEvaluation(fitting: Fitting, trainingLogLoss: number, metrics: Metri
 
 function finish(state: Extract<LogisticState, { phase: 'evaluate' }>, sum: RingSum): Step<LogisticState> {
   const { setup, settings, totals, standardisation, inputs, fit, weights, trainingLogLoss } = state;
-  const { calibration, metrics: judged } = readEvaluation('holdout', sum, {
-    method: settings.calibration,
-    kMin: settings.kMin,
-  });
+  const asked = segmentsOf(setup.contract, settings.segments);
+  const {
+    calibration,
+    segments,
+    metrics: judged,
+  } = readEvaluation('holdout', asked, sum, { method: settings.calibration, kMin: settings.kMin });
   const newtonRounds = state.roundsBefore + fit.rounds;
   const metrics = {
     ...judged,
@@ -203,6 +213,7 @@ function finish(state: Extract<LogisticState, { phase: 'evaluate' }>, sum: RingS
     cutoffs: settings.cutoffs,
     baseline: { kind: 'mean-mode', row: baselineOf(state) },
     metrics,
+    segments: [...segments],
   });
   const reason = `${inputs.length} inputs, converged after ${newtonRounds} Newton rounds`;
   return { kind: 'done', result: { artefact, reason }, metrics };

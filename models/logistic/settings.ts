@@ -1,5 +1,6 @@
 /** What a plan says to the `logistic` program. */
 import { z } from 'zod';
+import { segmentNames } from '#models/evaluation/segments.ts';
 import { FIT_ROUNDS } from '#models/newton/fit.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
@@ -21,6 +22,8 @@ export const logisticSettings = z.strictObject({
   calibration: z.enum(['identity', 'platt', 'isotonic']).default('platt'),
   scaling: scaling.prefault({}),
   cutoffs: cutoffs.optional(),
+  /** Category features by whose categories the model is judged as well (evaluation/segments.ts). */
+  segments: segmentNames,
   /** Fewest rows of anything that is published. */
   kMin: z.int().min(5).max(1_000_000).default(20),
 });

@@ -1,4 +1,5 @@
 /** The half of `scorecard` that runs inside a bank: the only place where weights meet rows. */
+import { segmentsOf } from '#models/evaluation/segments.ts';
 import { answerEvaluation } from '#models/evaluation/evaluation.ts';
 import { LikelihoodAccumulator } from '#models/newton/likelihood-sums.ts';
 import { answerBinCounts } from '#models/preprocessing/bin-counts.ts';
@@ -24,8 +25,9 @@ interface AskedModel {
 /** @throws FederationError TOO_LARGE */
 export async function createScorecardAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
   assertRows(table);
-  const { holdoutFraction } = parseSettings(scorecardSettings, setup.settings);
-  const { training, holdout } = splitByKey(table, holdoutFraction, setup.seed);
+  const settings = parseSettings(scorecardSettings, setup.settings);
+  const { training, holdout } = splitByKey(table, settings.holdoutFraction, setup.seed);
+  const segments = segmentsOf(setup.contract, settings.segments);
   const binned = createBinCache(training.table);
   return {
     async answer(question) {
@@ -44,7 +46,7 @@ export async function createScorecardAnswerer(setup: ProgramSetup, table: Table)
           const { columns, bad } = holdout.table;
           const codes = model.features.map((feature, j) => binColumn(columns[feature]!, model.bins[j]!));
           const logits = Float64Array.from(bad, (_, row) => logitOf(model, inputsOfRow(model, codes, row)));
-          return answerEvaluation('holdout', logits, bad, holdout.keys, setup.seed);
+          return answerEvaluation('holdout', segments, logits, holdout, setup.seed);
         }
       }
     },

@@ -11,6 +11,7 @@
  * gradient and Hessian of every Newton round. Where one bank alone has rows in a bin, the sum is its count.
  */
 import { createArtefact } from '#models/artefact.ts';
+import { segmentsOf } from '#models/evaluation/segments.ts';
 import { evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { binCountFields, readBinCounts, type BinCounts } from '#models/preprocessing/bin-counts.ts';
 import { binsOf, type FeatureBins } from '#models/preprocessing/bins.ts';
@@ -40,7 +41,7 @@ import { scorecardSettings, scorecardRounds, type ScorecardSettings } from '#mod
 import { log } from '#models/arithmetic/exp-log.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { assertNoOverflow } from '#shared/ring/field.ts';
+import { assertNoOverflow, type Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
 /** Fewest bads of a group whose counts the artefact says, even where the plan makes groups of fewer. */
@@ -92,7 +93,8 @@ export const scorecard: Program<ScorecardState> = {
     const settings = parseSettings(scorecardSettings, setup.settings);
     assertFeatures(setup, settings);
     // the widest ones, or it would come up in mid-run
-    assertNoOverflow([...likelihoodFields(1), ...evaluationFields('holdout')], 'u64', setup.participants);
+    const widest = [...likelihoodFields(1), ...evaluateFields(setup, settings)];
+    assertNoOverflow(widest, 'u64', setup.participants);
     const fractions = searchedFractions(settings);
     return afterQuantiles({ setup, settings }, startQuantiles(setup.contract, fractions, settings.kMin));
   },
@@ -314,11 +316,15 @@ function without(
   return askNewton(next, { newtonRound: roundsBefore, characteristics: selected.length });
 }
 
+function evaluateFields({ contract }: ProgramSetup, { segments }: ScorecardSettings): Field[] {
+  return evaluationFields('holdout', segmentsOf(contract, segments));
+}
+
 function askEvaluation(fitted: Fitted, metrics: Metrics): Step<ScorecardState> {
   const question: Question = {
     kind: 'evaluate',
     ring: 'u64',
-    fields: evaluationFields('holdout'),
+    fields: evaluateFields(fitted.setup, fitted.settings),
     settings: modelSettings(fitted),
     tensors: {},
   };
@@ -327,10 +333,12 @@ function askEvaluation(fitted: Fitted, metrics: Metrics): Step<ScorecardState> {
 
 function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
   const { setup, settings, bins, baseline, selected, rejected, fit, inferred } = state;
-  const { calibration, metrics: judged } = readEvaluation('holdout', sum, {
-    method: settings.calibration,
-    kMin: settings.kMin,
-  });
+  const asked = segmentsOf(setup.contract, settings.segments);
+  const {
+    calibration,
+    segments,
+    metrics: judged,
+  } = readEvaluation('holdout', asked, sum, { method: settings.calibration, kMin: settings.kMin });
   const [intercept, ...slopes] = fit.coefficients as [number, ...number[]];
   const inputs = selected.map(({ woe }, i) => ({ coefficient: slopes[i]!, woe }));
   const points = pointsOfGroups(intercept, inputs, calibration.map, settings.scaling);
@@ -367,6 +375,7 @@ function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
     cutoffs: settings.cutoffs,
     baseline: { kind: 'median-mode', row: [...baseline] },
     metrics,
+    segments: [...segments],
   });
   return { kind: 'done', result: { artefact, reason: state.reason }, metrics };
 }

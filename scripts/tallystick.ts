@@ -286,6 +286,14 @@ model
   .option('--row <json>', 'the applicant: an object with a value for each feature, null where not known')
   .option('--data <file>', 'CSV (also .gz) or Parquet with the applicant')
   .option('--line <n>', 'line of the CSV (the header is line 1), or row of the Parquet file')
+  .addOption(
+    new Option(
+      '--against <what>',
+      'points count from the baseline applicant, or (trees) the mean of training rows',
+    )
+      .choices(['baseline', 'training'])
+      .default('baseline'),
+  )
   .addOption(language())
   .addOption(json())
   .action(run(async () => (await import('#scripts/commands/model.ts')).explainRow));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { applyTree } from '#models/gbdt/apply-tree.ts';
 import { binnedFeatures } from '#models/gbdt/binned-feature.ts';
-import { createGbdtScorer } from '#models/gbdt/score.ts';
+import { createCoverAttribution, createGbdtScorer } from '#models/gbdt/score.ts';
 import type { Tree } from '#models/gbdt/tree.ts';
 import { binOf, type FeatureBins } from '#models/preprocessing/bins.ts';
 import { dataContract } from '#shared/contract/contract.ts';
@@ -100,4 +100,26 @@ test('bins and baseline of another contract are refused', () => {
     expect.objectContaining({ code: 'SHAPE' }),
   );
   expect(() => make(bins, Float64Array.of(1))).toThrow(expect.objectContaining({ code: 'SHAPE' }));
+});
+
+describe('against the mean of the training rows', () => {
+  const transform = { features: bins };
+
+  test('contributions start from the mean that the covers tell and add up to the score', () => {
+    const uneven = { ...leafAfter(0, 1, false), cover: [10, 8, 2] };
+    const parameters = { baseLogit: -2, trees: [uneven, leafAfter(1, [0, 2], false)] };
+    const { from, contributions } = createCoverAttribution(parameters, transform, contract);
+    expect(from).toBeCloseTo(-2 + (0.8 - 0.2) + 0, 12);
+    // turnover 50 is in the right leaf, −1, sector 1 in the left one, 1
+    const [turnover, sector] = contributions(Float64Array.of(50, 1));
+    expect(turnover).toBeCloseTo(-1 - 0.6, 12);
+    expect(sector).toBeCloseTo(1, 12);
+  });
+
+  test('need rows that came through every node', () => {
+    const empty = { ...leafAfter(0, 1, false), cover: [5, 5, 0] };
+    expect(() => createCoverAttribution({ baseLogit: 0, trees: [empty] }, transform, contract)).toThrow(
+      expect.objectContaining({ code: 'USAGE' }),
+    );
+  });
 });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CompiledForest } from '#models/gbdt/compiled-forest.ts';
 import { interventionalShap } from '#models/gbdt/interventional-shap.ts';
-import { expectedOutput, treeShap } from '#models/testing/path-dependent-shap.ts';
+import { expectedOutput, treeShap } from '#models/gbdt/tree-shap.ts';
 import type { Tree } from '#models/gbdt/tree.ts';
 import type { FeatureBins } from '#models/preprocessing/bins.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';

@@ -1,21 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { pointsOfGroups } from '#models/scorecard/points.ts';
 import { scaling, scoreOfLogit } from '#models/scoring/scaling.ts';
+import { KNOWN_SCORES } from '#models/testing/known-scores.ts';
 
 const wide = { ...scaling.parse({}), min: -1e6, max: 1e6 };
 
 describe('points', () => {
   // one characteristic whose groups have these PDs: β₀ = 0, β = 1, weight = log-odds
-  test.each([
-    [1 / 31, 600],
-    [1 / 61, 660],
-    [1 / 16, 540],
-    [0.5, 305.586564],
-    [0.2, 425.586564],
-    [0.05, 560.462215],
-    [0.01, 703.347961],
-    [0.001, 903.447016],
-  ])('and residual of a group of PD %d are the score %d', (pd, score) => {
+  test.each(KNOWN_SCORES)('and residual of a group of PD %d are the score %d', (pd, score) => {
     const [{ points, residual }] = pointsOfGroups(
       0,
       [{ coefficient: 1, woe: [Math.log(pd / (1 - pd))] }],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { pointsOf, pointsPerLogOdds, scaling, scoreAtEvenOdds, scoreOfPd } from '#models/scoring/scaling.ts';
+import { KNOWN_SCORES } from '#models/testing/known-scores.ts';
 
 const S = scaling.parse({});
 const UNCUT = { ...S, min: -10_000, max: 10_000 };
@@ -11,16 +12,7 @@ describe('the default scaling', () => {
     expect(S).toEqual({ score: 600, odds: 30, pdo: 60, min: 300, max: 850 });
   });
 
-  test.each([
-    [1 / 31, 600],
-    [1 / 61, 660],
-    [1 / 16, 540],
-    [0.5, 305.586564],
-    [0.2, 425.586564],
-    [0.05, 560.462215],
-    [0.01, 703.347961],
-    [0.001, 903.447016],
-  ])('gives PD %d the score %d', (pd, score) => {
+  test.each(KNOWN_SCORES)('gives PD %d the score %d', (pd, score) => {
     expect(scoreOfPd(pd, UNCUT).score).toBeCloseTo(score, 6);
   });
 

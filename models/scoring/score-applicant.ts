@@ -7,7 +7,7 @@ import type { ModelArtefact } from '#models/artefact.ts';
 import { calibratedLogit } from '#models/evaluation/calibration-map.ts';
 import { scorerOf } from '#models/scorer.ts';
 import { decide, type Decision } from '#models/scoring/cutoffs.ts';
-import { rowOfBaseline } from '#models/scoring/row.ts';
+import { attributionOf, type Against } from '#models/scoring/attribution.ts';
 import { pointsOf, scoreOfLogit } from '#models/scoring/scaling.ts';
 import type { Feature } from '#shared/contract/contract.ts';
 
@@ -29,7 +29,7 @@ export interface ApplicantScore {
   readonly decision: Decision | undefined;
 }
 
-/** Something that counted against the applicant, compared with the baseline. */
+/** Something that counted against the applicant, compared with the baseline or the mean training row. */
 export interface Reason {
   /** Index into `contract.features`. */
   readonly feature: number;
@@ -40,7 +40,7 @@ export interface Reason {
 }
 
 export interface Explanation {
-  /** Score of the baseline, before it is cut to the range. */
+  /** Score of the baseline, or of the mean training row, before it is cut to the range. */
   readonly baselineScore: number;
   /** Points gained or lost by each contract feature. */
   readonly points: Float64Array;
@@ -55,13 +55,19 @@ export interface ApplicantScorer {
   explain(row: Float64Array): Explanation;
 }
 
-/** @throws FederationError SCHEMA | SHAPE when this version cannot score the model */
-export function createApplicantScorer(artefact: ModelArtefact): ApplicantScorer {
-  const { contract, calibration, scaling, cutoffs, baseline } = artefact;
+/**
+ * @param against what points and reasons are counted from
+ * @throws FederationError SCHEMA | SHAPE when this version cannot score the model; USAGE when it cannot be explained so
+ */
+export function createApplicantScorer(
+  artefact: ModelArtefact,
+  against: Against = 'baseline',
+): ApplicantScorer {
+  const { contract, calibration, scaling, cutoffs } = artefact;
   const scorer = scorerOf(artefact);
   const { map } = calibration;
-  const baselineLogit = scorer.logit(rowOfBaseline(contract, baseline.row));
-  const baselineCalibrated = calibratedLogit(map, baselineLogit);
+  const attribution = attributionOf(artefact, scorer, against);
+  const baselineCalibrated = calibratedLogit(map, attribution.from);
   const uncut = { ...scaling, min: -Infinity, max: Infinity };
   const texts = {
     en: contract.features.map((f) => reasonText(f, 'en')),
@@ -74,9 +80,9 @@ export function createApplicantScorer(artefact: ModelArtefact): ApplicantScorer 
    */
   function pointsByFeature(row: Float64Array): Float64Array {
     const logit = scorer.logit(row);
-    const way = logit - baselineLogit;
+    const way = logit - attribution.from;
     const stretch = way === 0 ? 1 : (calibratedLogit(map, logit) - baselineCalibrated) / way;
-    return scorer.contributions(row).map((contribution) => pointsOf(stretch * contribution, scaling));
+    return attribution.contributions(row).map((contribution) => pointsOf(stretch * contribution, scaling));
   }
 
   return {

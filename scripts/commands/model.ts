@@ -6,6 +6,7 @@ import { parseArtefact, type ModelArtefact } from '#models/artefact.ts';
 import { exportOnnx } from '#models/export/onnx.ts';
 import { exportPmml } from '#models/export/pmml.ts';
 import { exportTfjs, TFJS_WEIGHTS_FILE } from '#models/export/tfjs.ts';
+import type { Against } from '#models/scoring/attribution.ts';
 import { createRowReader, rowOf } from '#models/scoring/row.ts';
 import { createApplicantScorer, type Language } from '#models/scoring/score-applicant.ts';
 import { bytes, EXIT, print, printJson, table } from '#scripts/commands/output.ts';
@@ -46,14 +47,16 @@ export interface ExplainOptions {
   readonly data?: string;
   readonly line?: string;
   readonly language: Language;
+  readonly against: Against;
   readonly json?: boolean;
 }
 
 export async function explainRow(file: string, options: ExplainOptions): Promise<number> {
   const { artefact, root } = await readModelFile(file);
   const { contract, baseline } = artefact;
+  const isAgainstBaseline = options.against === 'baseline';
   const row = await chosenRow(contract, options);
-  const scorer = createApplicantScorer(artefact);
+  const scorer = createApplicantScorer(artefact, options.against);
   const score = scorer.score(row);
   const { baselineScore, points, gap } = scorer.explain(row);
   const reasons = scorer.reasons(row, options.language);
@@ -61,7 +64,7 @@ export async function explainRow(file: string, options: ExplainOptions): Promise
     .map((feature, j) => ({
       name: feature.name,
       value: cellText(contract, row, j),
-      baseline: baseline.row[j] ?? null,
+      ...(isAgainstBaseline ? { baseline: baseline.row[j] ?? null } : {}),
       points: points[j]!,
     }))
     .sort((a, b) => a.points - b.points);
@@ -72,13 +75,19 @@ export async function explainRow(file: string, options: ExplainOptions): Promise
   print(
     `PD ${percent(score.pd)}   score ${score.score.toFixed(1)}${score.scoreClipped ? ' (cut to its range)' : ''}   ${score.decision ?? 'no cut-offs, so no decision'}`,
   );
-  print(`The baseline applicant scores ${baselineScore.toFixed(1)}. Points against it, most costly first:\n`);
+  const start = isAgainstBaseline ? 'The baseline applicant scores' : 'The mean of the training rows scores';
+  print(`${start} ${baselineScore.toFixed(1)}. Points against it, most costly first:\n`);
   print(
     table(
-      ['feature', 'value', 'baseline', 'points'],
+      ['feature', 'value', isAgainstBaseline ? 'baseline' : '', 'points'],
       features
         .filter((f) => f.points !== 0)
-        .map((f) => [f.name, f.value ?? 'missing', String(f.baseline ?? 'missing'), signed(f.points)]),
+        .map((f) => [
+          f.name,
+          f.value ?? 'missing',
+          isAgainstBaseline ? String(f.baseline ?? 'missing') : '',
+          signed(f.points),
+        ]),
       [3],
     ),
   );

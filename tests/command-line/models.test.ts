@@ -100,6 +100,25 @@ describe('model explain', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
   });
 
+  test('counts the points of trees from the mean of their training rows, and refuses where nobody knows it', async () => {
+    const explain = (model: string) =>
+      command([
+        ...['model', 'explain', pathOf(model), '--row', JSON.stringify(APPLICANT)],
+        ...['--against', 'training', '--json'],
+      ]);
+    const json = onlyJson(await explain('forest.json')) as {
+      score: number;
+      baselineScore: number;
+      features: { points: number }[];
+      gap: number;
+    };
+    const points = json.features.reduce((sum, f) => sum + f.points, 0);
+    expect(Math.abs(json.baselineScore + points - json.score)).toBeLessThan(1e-6);
+    expect(Math.abs(json.gap)).toBeLessThan(1e-6);
+    const refused = await explain('scorecard.json');
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/only trees/)]);
+  });
+
   test('gives reasons in Chinese where the contract has them', async () => {
     const model = structuredClone(MODELS['scorecard']!);
     const feature = model.contract.features[3]!;

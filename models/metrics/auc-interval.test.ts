@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { aucHalfWidth, delongInterval } from '#models/metrics/auc-interval.ts';
+import { aucHalfWidth, delongDifference, delongInterval } from '#models/metrics/auc-interval.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
 
 /** Straight from the definition: every bad against every good. */
@@ -42,6 +42,52 @@ describe('delongInterval', () => {
     expect(() => delongInterval(Float64Array.of(1, 2, 3), Uint8Array.of(1, 0, 0))).toThrow(
       expect.objectContaining({ code: 'DATA_SOURCE' }),
     );
+  });
+});
+
+describe('delongDifference', () => {
+  /** The variance from the covariance matrix of the two AUCs, as the paper has it. */
+  function byMatrix(
+    a: Float64Array,
+    b: Float64Array,
+    bad: Uint8Array,
+  ): { difference: number; variance: number } {
+    const rows = [...bad.keys()];
+    const [bads, goods] = [1, 0].map((y) => rows.filter((i) => bad[i] === y)) as [number[], number[]];
+    const wins = (x: number, y: number) => (x > y ? 1 : x === y ? 0.5 : 0);
+    const mean = (xs: number[]) => xs.reduce((s, x) => s + x, 0) / xs.length;
+    const covariance = (x: number[], y: number[]) =>
+      x.reduce((s, v, i) => s + (v - mean(x)) * (y[i]! - mean(y)), 0) / (x.length - 1) / x.length;
+    const parts = [a, b].map((s) => ({
+      won: bads.map((i) => mean(goods.map((j) => wins(s[i]!, s[j]!)))),
+      lost: goods.map((j) => mean(bads.map((i) => wins(s[i]!, s[j]!)))),
+    }));
+    const s = (i: number, j: number) =>
+      covariance(parts[i]!.won, parts[j]!.won) + covariance(parts[i]!.lost, parts[j]!.lost);
+    return {
+      difference: mean(parts[0]!.won) - mean(parts[1]!.won),
+      variance: s(0, 0) + s(1, 1) - 2 * s(0, 1),
+    };
+  }
+
+  test('has the variance of two AUCs that go together', () => {
+    const generator = new SeededGenerator('two models');
+    const bad = Uint8Array.from({ length: 120 }, (_, i) => (i % 5 === 0 ? 1 : 0));
+    const a = Float64Array.from(bad, (y) => Math.floor(10 * generator.nextUnit()) + 2 * y);
+    const b = a.map((x) => x + Math.floor(6 * generator.nextUnit()));
+    const { difference, low, high, p } = delongDifference(a, b, bad);
+    const expected = byMatrix(a, b, bad);
+    expect(difference).toBeCloseTo(expected.difference, 12);
+    expect((high - low) / 2 / 1.959963984540054).toBeCloseTo(Math.sqrt(expected.variance), 12);
+    const z = expected.difference / Math.sqrt(expected.variance);
+    expect(p > 0.05).toBe(Math.abs(z) < 1.959963984540054);
+    expect(delongDifference(b, a, bad)).toMatchObject({ difference: -difference, low: -high, high: -low, p });
+  });
+
+  test('is none between a model and itself', () => {
+    const scores = Float64Array.of(1, 2, 3, 4, 5);
+    const bad = Uint8Array.of(0, 1, 0, 1, 0);
+    expect(delongDifference(scores, scores, bad)).toEqual({ difference: 0, low: 0, high: 0, p: 1 });
   });
 });
 

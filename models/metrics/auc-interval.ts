@@ -1,4 +1,5 @@
 /** How sure an AUC is: from the scores themselves, or from the numbers of bads and goods alone. */
+import { twoSidedNormalTail } from '#models/metrics/special-functions.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** Two-sided 95 % of a normal. */
@@ -23,6 +24,44 @@ export interface AucInterval {
  * @throws FederationError DATA_SOURCE with fewer than two bads or two goods: then there is no variance
  */
 export function delongInterval(scores: Float64Array, bad: Uint8Array): AucInterval {
+  const { wonByBads, lostByGoods } = placements(scores, bad);
+  const auc = mean(wonByBads);
+  const variance = varianceOfMean(wonByBads) + varianceOfMean(lostByGoods);
+  const half = Z_95 * Math.sqrt(variance);
+  return { auc, variance, low: Math.max(0, auc - half), high: Math.min(1, auc + half) };
+}
+
+export interface AucDifference {
+  /** AUC of the first less that of the second. */
+  readonly difference: number;
+  /** Two-sided 95 % normal interval. */
+  readonly low: number;
+  readonly high: number;
+  /** Chance of a larger difference, either way, if they rank equally well. */
+  readonly p: number;
+}
+
+/**
+ * Two models on the same rows, whose scores go together: DeLong, DeLong & Clarke-Pearson (1988), section 3.
+ * @param a,b scores, one a row, in the same order
+ * @throws FederationError DATA_SOURCE as `delongInterval`
+ */
+export function delongDifference(a: Float64Array, b: Float64Array, bad: Uint8Array): AucDifference {
+  const [first, second] = [placements(a, bad), placements(b, bad)];
+  const difference = mean(first.wonByBads) - mean(second.wonByBads);
+  const minus = (x: Float64Array, y: Float64Array): Float64Array => x.map((v, i) => v - y[i]!);
+  const won = minus(first.wonByBads, second.wonByBads);
+  const lost = minus(first.lostByGoods, second.lostByGoods);
+  const deviation = Math.sqrt(varianceOfMean(won) + varianceOfMean(lost));
+  const p = difference === 0 ? 1 : twoSidedNormalTail(difference / deviation);
+  return { difference, low: difference - Z_95 * deviation, high: difference + Z_95 * deviation, p };
+}
+
+/** The share of goods that each bad outranks, and of bads that outrank each good. */
+function placements(
+  scores: Float64Array,
+  bad: Uint8Array,
+): { wonByBads: Float64Array; lostByGoods: Float64Array } {
   const bads = scores.filter((_, i) => bad[i] === 1);
   const goods = scores.filter((_, i) => bad[i] !== 1);
   if (bads.length < 2 || goods.length < 2) {
@@ -34,13 +73,9 @@ export function delongInterval(scores: Float64Array, bad: Uint8Array): AucInterv
   const joint = midranks(bads, goods);
   const ownBad = midranks(bads);
   const ownGood = midranks(goods);
-  // share of goods that each bad outranks, and of bads that outrank each good
   const wonByBads = bads.map((_, i) => (joint[i]! - ownBad[i]!) / goods.length);
   const lostByGoods = goods.map((_, j) => 1 - (joint[bads.length + j]! - ownGood[j]!) / bads.length);
-  const auc = mean(wonByBads);
-  const variance = sampleVariance(wonByBads) / bads.length + sampleVariance(lostByGoods) / goods.length;
-  const half = Z_95 * Math.sqrt(variance);
-  return { auc, variance, low: Math.max(0, auc - half), high: Math.min(1, auc + half) };
+  return { wonByBads, lostByGoods };
 }
 
 /** Ranks from 1 of all values together, in the order given; equal values share the mean of their ranks. */
@@ -66,9 +101,11 @@ function mean(values: Float64Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-function sampleVariance(values: Float64Array): number {
+/** Of the mean of values. */
+function varianceOfMean(values: Float64Array): number {
   const middle = mean(values);
-  return values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1);
+  const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0);
+  return squares / (values.length - 1) / values.length;
 }
 
 /**

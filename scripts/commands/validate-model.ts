@@ -4,7 +4,7 @@ import { renderDataReport } from '#participant-agent/data/data-report.ts';
 import { calibratedLogit } from '#models/evaluation/calibration.ts';
 import { validationOf, type Validation } from '#models/metrics/validation.ts';
 import { scorerOf } from '#models/scorer.ts';
-import { readModelFile } from '#scripts/commands/model.ts';
+import { readModelFile } from '#scripts/commands/model-file.ts';
 import { EXIT, print, printJson, say, table } from '#scripts/commands/output.ts';
 import { rowAt } from '#shared/contract/table.ts';
 

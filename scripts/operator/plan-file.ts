@@ -1,7 +1,7 @@
 /** From what an operator says on the command line, or in a plan file, to a plan. */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import type { ProposalName } from '#scripts/operator/models.ts';
+import { assertOptionsFit, DEFAULT_ROUNDS, type ProposalName } from '#scripts/operator/models.ts';
 import { NETWORKS, type FedavgSettingsInput } from '#models/fedavg/settings.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
@@ -28,6 +28,7 @@ export type ProposedPlan = Omit<PlanInput, 'contract'>;
 
 /** @throws FederationError USAGE */
 export function planFor(options: PlanOptions): ProposedPlan {
+  assertOptionsFit(options.model, options);
   return {
     v: 1,
     name: options.name,
@@ -43,7 +44,7 @@ export function planFor(options: PlanOptions): ProposedPlan {
 type Settings = Extract<PlanInput['program']['settings'], Record<string, unknown>>;
 
 function programFor(options: PlanOptions): PlanInput['program'] {
-  const { model, rounds, patience } = options;
+  const { model, patience } = options;
   const stop = patience === undefined ? {} : { patience };
   const given = settingsFrom(options.settings);
   switch (model) {
@@ -52,7 +53,7 @@ function programFor(options: PlanOptions): PlanInput['program'] {
     case 'gbdt':
       return {
         name: 'gbdt',
-        settings: { ...(rounds === undefined ? {} : { trees: rounds }), ...stop, ...given },
+        settings: { trees: options.rounds ?? DEFAULT_ROUNDS.gbdt, ...stop, ...given },
       };
     case 'logistic':
     case 'profile':
@@ -61,7 +62,7 @@ function programFor(options: PlanOptions): PlanInput['program'] {
   }
 }
 
-function networkSettings({ rounds = 40, patience, targetAuc }: PlanOptions): Settings {
+function networkSettings({ rounds = DEFAULT_ROUNDS.mlp, patience, targetAuc }: PlanOptions): Settings {
   const settings: FedavgSettingsInput = {
     network: { hidden: [...NETWORKS.mlp.hidden], dropout: NETWORKS.mlp.dropout },
     // measured on the demo's banks and on real lenders: small local steps and server momentum lose least
@@ -77,7 +78,8 @@ function networkSettings({ rounds = 40, patience, targetAuc }: PlanOptions): Set
   return settings as Settings;
 }
 
-function settingsFrom(text: string | undefined): Settings {
+/** @throws FederationError USAGE */
+export function settingsFrom(text: string | undefined): Settings {
   if (text === undefined) return {};
   try {
     const value: unknown = JSON.parse(text);

@@ -14,20 +14,23 @@ import type { DataContract } from '#shared/contract/contract.ts';
 import { selectRows, type Column, type Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
-export interface SplitOptions {
-  readonly data: string;
+interface Inferred {
   readonly target: string;
+  /** The value of the target that means bad. */
   readonly positive: string;
-  readonly exclude?: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+export type SplitOptions = {
+  readonly data: string;
   readonly partitionBy?: string | undefined;
   readonly banks: number;
   /** `iid` or `dirichlet:ALPHA`, without `partitionBy`. */
   readonly skew?: string | undefined;
   readonly testFraction: number;
   readonly seed: string;
-  /** A contract file. Without it one is inferred. */
-  readonly contract?: string | undefined;
-}
+  /** A contract file, or what one is inferred from. */
+} & ({ readonly contract: string } | { readonly inferred: Inferred });
 
 export interface SimulatedBank {
   readonly id: string;
@@ -80,15 +83,12 @@ function underContract(table: Table, { features }: DataContract): Column[] {
 }
 
 async function contractFor(options: SplitOptions): Promise<DataContract> {
-  if (options.contract !== undefined) return readContractFile(options.contract);
-  const exclude = [
-    ...(options.exclude ?? []),
-    ...(options.partitionBy === undefined ? [] : [options.partitionBy]),
-  ];
+  if ('contract' in options) return readContractFile(options.contract);
+  const { target, positive, exclude } = options.inferred;
   const { contract, notes } = await inferContract(options.data, {
-    target: options.target,
-    bad: options.positive,
-    exclude,
+    target,
+    bad: positive,
+    exclude: [...exclude, ...(options.partitionBy === undefined ? [] : [options.partitionBy])],
   });
   say('No --contract: inferred one from the file, assuming');
   for (const note of notes) say(`  ${note}`);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { io } from 'socket.io-client';
 import type { RunView } from '#coordinator/http/run-view.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
+import { runBeginning } from '#scripts/operator/run-beginning.ts';
 import { ERROR_CODES, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import { runId, type RunId } from '#shared/protocol/ids.ts';
 import type { CoordinatorToWatch, WatchToCoordinator } from '#shared/protocol/socket-events.ts';
@@ -95,12 +96,7 @@ export class OperatorClient {
     const whole = runId.safeParse(run);
     if (whole.success) return whole.data;
     const { runs } = await this.get<{ runs: { run: RunId }[] }>('/v1/runs');
-    const found = runs.filter((candidate) => candidate.run.startsWith(run));
-    if (found.length === 1) return found[0]!.run;
-    throw new FederationError(
-      'NOT_FOUND',
-      `${found.length === 0 ? 'no run begins' : `${found.length} runs begin`} with "${run}"; see "tallystick run list"`,
-    );
+    return runBeginning(runs, run, 'tallystick run list').run;
   }
 
   run(run: string): Promise<RunView> {

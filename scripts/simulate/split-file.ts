@@ -46,6 +46,7 @@ export interface SplitFile {
 /** @throws FederationError USAGE, and whatever reading the file or the contract throws */
 export async function splitFile(options: SplitOptions): Promise<SplitFile> {
   const count = options.banks;
+  const alpha = alphaOf(options.skew ?? 'iid'); // before a large file is read
   const partitionColumn = options.partitionBy;
   const source = await contractFor(options);
   const { table, report, extra } = await loadTable(
@@ -58,7 +59,7 @@ export async function splitFile(options: SplitOptions): Promise<SplitFile> {
   let parts: Partition[];
   if (partitionColumn !== undefined)
     parts = partitionByColumn(extra[partitionColumn]!, split.training, count);
-  else parts = partitionBySkew(options.skew ?? 'iid', table.bad, split.training, count, options.seed);
+  else parts = partitionBySkew(alpha, table.bad, split.training, count, options.seed);
   const contract = withoutDerivations(source);
   const all = { ...table, columns: underContract(table, contract) };
   const banks = parts.map(({ id, rows }) => ({ id, table: selectRows(all, rows) }));
@@ -96,15 +97,21 @@ async function contractFor(options: SplitOptions): Promise<DataContract> {
 }
 
 function partitionBySkew(
-  skew: string,
+  alpha: number | undefined,
   bad: Uint8Array,
   rows: Uint32Array,
   banks: number,
   seed: string,
 ): Partition[] {
-  if (skew === 'iid') return partitionEvenly(rows, banks, seed);
-  const alpha = /^dirichlet:(\d*\.?\d+)$/.exec(skew)?.[1];
-  if (alpha === undefined || Number(alpha) <= 0)
-    throw new FederationError('USAGE', `expected --skew iid or dirichlet:ALPHA, got "${skew}"`);
-  return partitionByDirichlet(bad, rows, banks, Number(alpha), seed);
+  return alpha === undefined
+    ? partitionEvenly(rows, banks, seed)
+    : partitionByDirichlet(bad, rows, banks, alpha, seed);
+}
+
+/** @returns undefined for equal banks @throws FederationError USAGE */
+function alphaOf(skew: string): number | undefined {
+  if (skew === 'iid') return undefined;
+  const alpha = Number(/^dirichlet:(\d*\.?\d+)$/.exec(skew)?.[1] ?? NaN);
+  if (alpha > 0) return alpha;
+  throw new FederationError('USAGE', `expected --skew iid or dirichlet:ALPHA, got "${skew}"`);
 }

@@ -50,6 +50,7 @@ describe('the command line', () => {
     [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--target', 'y', '--positive', '1']],
     [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--partition-by', 'b', '--skew', 'iid']],
     [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--test-fraction', '0']],
+    [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--skew', 'dirichlet:0']],
     [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--banks', '2.5']],
     [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--model', 'gbdt', '--settings', '{']],
     [['run', 'propose', '--contract', 'c.json', '--masked', '--plain']],

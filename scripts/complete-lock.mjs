@@ -1,7 +1,6 @@
 /**
- * Completes package-lock.json after an `npm install` against a registry mirror that offers only this platform's
- * binaries: names the optional packages of the other platforms too, so that `npm ci` accepts the lock file
- * everywhere. They get their exact version; npm fetches them only where os and cpu fit.
+ * `npm run lock:complete`: completes package-lock.json where npm lists one platform's packages only. Names the optional
+ * packages of the other platforms too, so that `npm ci` accepts the lock file everywhere. They get their exact version; npm fetches them only where os and cpu fit.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 

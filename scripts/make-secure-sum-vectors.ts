@@ -2,7 +2,7 @@
  * Makes tests/vectors/secure-sum.json again, from the definitions of the design and node:crypto alone: none of
  * the project's own code runs here, so that a mistake in it cannot hide in its own vectors.
  *
- *   node --import tsx scripts/make-secure-sum-vectors.ts
+ *   npm run vectors
  *
  * Five banks, one slot, threshold 3, bank 4 drops out after dealing. Everything follows from SHA-256 of labels,
  * but for two inputs: `sessionHash` is the hash of an open-session nobody kept, and `rosterHash` is taken over

@@ -113,7 +113,7 @@ export const NETWORKS = {
  * Measured on five banks, label skew Dirichlet 0.5, partitions 0 to 4 of those that `scripts/bench/bench-skew.ts`
  * draws, against the plan proposed by default on all rows in one place: AUC 0.0036 lower at worst (partition 4, on
  * which this was chosen), elsewhere 0.0012 lower to 0.0025 higher; mean PD 0.212 to 0.222 where 0.221 are bad. Forty
- * rounds of many local steps, as proposed by default, fall short by up to 0.020 and have mean PDs of 0.178 to 0.218; a
+ * rounds of many local steps, as proposed by default but for their number, fall short by up to 0.020 and have mean PDs of 0.178 to 0.218; a
  * hundred of such, with Adam or plain descent, stay 0.006 to 0.027 short in partition 4.
  */
 export const SKEWED_BANKS = {

@@ -16,6 +16,7 @@ import {
 } from '#participant-agent/data/data-report.ts';
 import type { DataContract, Feature, NumberFeature } from '#shared/contract/contract.ts';
 import {
+  countBads,
   type CategoryColumn,
   isNumberColumn,
   type NumberColumn,
@@ -52,7 +53,7 @@ export interface Intake {
 
 /** Pure. `table` follows `contract`, column by column. */
 export function checkTable(table: Table, contract: DataContract, intake: Intake): DataReport {
-  const badCount = table.bad.reduce((sum, bad) => sum + bad, 0);
+  const badCount = countBads(table);
   const features = table.columns.map((column, i) =>
     isNumberColumn(column) ? summariseNumber(column, intake.invalidNumbers[i]!) : summariseCategory(column),
   );

@@ -18,6 +18,7 @@ import { takeSum } from '#participant-agent/rounds/phases/close-round.ts';
 import { answerRound, refuseRound, type Masking } from '#participant-agent/rounds/phases/open-round.ts';
 import { keepModel, lacksModel } from '#participant-agent/rounds/phases/run-finished.ts';
 import { considerRun } from '#participant-agent/rounds/phases/run-proposed.ts';
+import { CONSIDERING } from '#participant-agent/state/agent-state.ts';
 import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import {
@@ -110,7 +111,7 @@ export class FollowedRun {
       case 'run-proposed':
         // a run that is over when the agent hears of it needs no rows, unless its model is still to be had
         if (isFinished(run) && !(await lacksModel(run, context))) return;
-        this.say('considering');
+        this.say(CONSIDERING);
         this.computer = context.createComputer(context.config.data.file);
         this.takesPart = await considerRun(run, this.computer, context);
         this.say(this.takesPart ? 'consented' : 'refused');

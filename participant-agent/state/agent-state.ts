@@ -42,6 +42,9 @@ const WITNESSED = 'state/witness.note';
 const decision = z.strictObject({ decision: z.enum(['granted', 'refused']), reason: z.string().max(500) });
 export type Decision = z.infer<typeof decision>;
 
+/** What a run's `detail` says from its proposal until this bank's consent. */
+export const CONSIDERING = 'considering';
+
 export interface AgentStatus {
   readonly connected: boolean;
   readonly since: string;
@@ -76,7 +79,7 @@ export class AgentState implements WitnessStore {
     const known =
       peers === undefined
         ? {}
-        : z.record(z.string(), key32).parse(JSON.parse(new TextDecoder().decode(peers)));
+        : z.record(z.string(), key32).parse(parseJson(peers, join(folder, 'state/peers.json')));
     const left = (await readdir(join(folder, 'state/outbox')))
       .filter((name) => name.endsWith('.json'))
       .map((name) => name.slice(0, -'.json'.length));
@@ -135,7 +138,6 @@ export class AgentState implements WitnessStore {
     return undefined;
   }
 
-  /** The identity key this bank has seen of another one. */
   /** The key of another bank: the first that was seen, or the one it has since been changed to. */
   peerKey(id: string): string | undefined {
     return this.peerKeys(id).at(-1);
@@ -173,8 +175,9 @@ export class AgentState implements WitnessStore {
 
   /** What a person at the bank has decided about a run. */
   async decisionFor(run: string): Promise<Decision | undefined> {
-    const bytes = await readIfThere(join(this.folder, 'state/decisions', `${run}.json`));
-    return bytes === undefined ? undefined : decision.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    const path = join(this.folder, 'state/decisions', `${run}.json`);
+    const bytes = await readIfThere(path);
+    return bytes === undefined ? undefined : decision.parse(parseJson(bytes, path));
   }
 
   async keepDecision(run: string, value: Decision): Promise<void> {
@@ -234,8 +237,9 @@ export class AgentState implements WitnessStore {
   }
 
   async status(): Promise<AgentStatus | undefined> {
-    const bytes = await readIfThere(join(this.folder, 'state/status.json'));
-    return bytes === undefined ? undefined : (JSON.parse(new TextDecoder().decode(bytes)) as AgentStatus);
+    const path = join(this.folder, 'state/status.json');
+    const bytes = await readIfThere(path);
+    return bytes === undefined ? undefined : (parseJson(bytes, path) as AgentStatus);
   }
 
   private async readMessage(path: string): Promise<BankMessage | undefined> {
@@ -261,6 +265,15 @@ export class AgentState implements WitnessStore {
     } finally {
       await folder.close();
     }
+  }
+}
+
+/** @throws FederationError STORAGE naming the file */
+function parseJson(bytes: Uint8Array, path: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new FederationError('STORAGE', `${path} is damaged; restore it from a backup`, { cause });
   }
 }
 

@@ -1,5 +1,6 @@
 /** A bundle's history in memory, checked as far as entries and heads go, for commands that show parts of it. */
 import { readBundle } from '#scripts/audit/bundle-file.ts';
+import { runBeginning } from '#scripts/operator/run-beginning.ts';
 import type { BundledEntry } from '#shared/ledger/bundle.ts';
 import { parseEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { RunIndex } from '#shared/ledger/run-index.ts';
@@ -46,12 +47,16 @@ export async function readHistory(path: string, charter: string | undefined): Pr
 
 /** One run of a history, by its id or the beginning of it; the only one there is without. @throws FederationError NOT_FOUND */
 export function runIn({ state }: History, id: string | undefined) {
-  const runs = [...state.runs.values()].filter((run) => id === undefined || run.id.startsWith(id));
+  const runs = [...state.runs.values()];
+  if (id !== undefined) {
+    const named = runs.map((run) => ({ run: run.id }));
+    return state.runs.get(runBeginning(named, id, 'tallystick audit show BUNDLE').run)!;
+  }
   if (runs.length === 1) return runs[0]!;
   throw new FederationError(
     'NOT_FOUND',
     runs.length === 0
-      ? `no run ${id === undefined ? '' : `"${id}" `}in this bundle; see "tallystick audit show BUNDLE"`
-      : `${runs.length} runs ${id === undefined ? 'are in this bundle' : `begin with "${id}"`}; name one with --run`,
+      ? 'no run is in this bundle'
+      : `${runs.length} runs are in this bundle; name one with --run`,
   );
 }

@@ -13,6 +13,7 @@ import { createLogger } from '#participant-agent/logger.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { LocalComputer } from '#participant-agent/training/run-computer.ts';
 import type { Answer, CreateAnswerer } from '#models/program.ts';
+import { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { sha256, utf8 } from '#shared/crypto/hash.ts';
@@ -23,8 +24,8 @@ import { SeededGenerator } from '#shared/random/seeded-generator.ts';
 
 export interface BenchAgentsInput {
   readonly folder: string;
-  readonly url: string;
-  readonly operatorToken: string;
+  /** Data folder of the running coordinator. */
+  readonly coordinatorFolder: string;
   readonly dataFile: string;
   readonly banks: readonly string[];
 }
@@ -53,34 +54,25 @@ const answerWithoutTraining: CreateAnswerer = () => {
   });
 };
 
-async function post(input: BenchAgentsInput, path: string, body: unknown): Promise<Record<string, string>> {
-  const response = await fetch(new URL(path, input.url), {
-    method: 'POST',
-    headers: { authorization: `Bearer ${input.operatorToken}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
-  return (await response.json()) as Record<string, string>;
-}
-
 async function startBank(id: string, input: BenchAgentsInput): Promise<() => Promise<void>> {
   const folder = join(input.folder, 'banks', id);
   await mkdir(folder, { recursive: true });
-  const { code } = await post(input, '/v1/invitations', { participant: id, url: input.url });
-  const { invite, token, charter } = readInvitationCode(code!);
+  const client = await OperatorClient.ofFolder(input.coordinatorFolder);
+  const { url } = client;
+  const { code } = await client.post<{ code: string }>('/v1/invitations', { participant: id, url });
+  const { invite, token, charter } = readInvitationCode(code);
   const seed = sha256(utf8(`bench ${id} ${token}`)); // no sealing: 500 scrypts would be most of the bench
   const witness = sha256(utf8(`bench witness ${id} ${token}`));
   const identityKey = toBase64Url(publicKeyOf(seed));
   const witnessKey = toBase64Url(publicKeyOf(witness));
-  await post(
-    input,
+  await client.post(
     '/v1/enrolments',
     signMessage('enrol', { invite, from: id, token, identityKey, witnessKey, agentVersion: 'bench' }, seed),
   );
-  await post(input, `/v1/participants/${id}/admission`, { fingerprint: keyFingerprint(identityKey) });
+  await client.post(`/v1/participants/${id}/admission`, { fingerprint: keyFingerprint(identityKey) });
   await writeFile(
     join(folder, 'agent.yaml'),
-    agentYaml({ url: input.url, charter, participant: id, dataFile: input.dataFile }),
+    agentYaml({ url, charter, participant: id, dataFile: input.dataFile }),
   );
   await writeFile(
     join(folder, 'policy.yaml'),

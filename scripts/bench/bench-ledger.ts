@@ -1,6 +1,8 @@
 /**
  * What the ledger costs: appending with group commit, folding a long history at a start, and verifying a bundle
- * held against merely hashing its bodies.
+ * held against merely hashing its bodies. Appends go to the embedded database, and also to the PostgreSQL database
+ * that TALLYSTICK_BENCH_DATABASE_URL names, which must be empty and keeps what the bench writes: never the variable
+ * of a coordinator.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, open, rm } from 'node:fs/promises';
@@ -19,6 +21,7 @@ import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { bundleParts } from '#shared/ledger/bundle.ts';
 import { noteOf } from '#shared/ledger/checkpoint.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { MessageType } from '#shared/protocol/messages.ts';
 import { plan as planSchema, type Plan } from '#shared/protocol/plan.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
@@ -41,7 +44,8 @@ const APPENDS = 20_000;
 export async function benchLedger(): Promise<LedgerCost> {
   const folder = await mkdtemp(join(tmpdir(), 'tallystick-bench-'));
   try {
-    const { DATABASE_URL: postgres } = process.env;
+    const { TALLYSTICK_BENCH_DATABASE_URL: postgres } = process.env;
+    if (postgres !== undefined) await assertEmpty(folder, postgres);
     say(`appending ${APPENDS} entries …`);
     const appends = [{ database: 'PGlite', entriesPerSecond: await benchAppends(folder, undefined) }];
     if (postgres !== undefined)
@@ -58,7 +62,6 @@ export async function benchLedger(): Promise<LedgerCost> {
 async function benchAppends(folder: string, databaseUrl: string | undefined): Promise<number> {
   const db = await openDatabase(folder, databaseUrl);
   try {
-    if (databaseUrl !== undefined) await db.deleteFrom('entries').execute();
     const keys = { coordinatorSeed: randomBytes(32), logSeed: randomBytes(32) };
     const journal = await Journal.open(new EntryStore(db), keys, { now: () => Date.now() }, () => {});
     const { hash: charter } = await journal.record('charter', {
@@ -73,6 +76,21 @@ async function benchAppends(folder: string, databaseUrl: string | undefined): Pr
   } finally {
     await db.destroy();
   }
+}
+
+/** A bench that finds a ledger has been pointed at somebody's database. @throws FederationError USAGE */
+async function assertEmpty(folder: string, databaseUrl: string): Promise<void> {
+  const db = await openDatabase(folder, databaseUrl);
+  try {
+    const first = await db.selectFrom('entries').select('seq').limit(1).executeTakeFirst();
+    if (first === undefined) return;
+  } finally {
+    await db.destroy();
+  }
+  throw new FederationError(
+    'USAGE',
+    'the database of TALLYSTICK_BENCH_DATABASE_URL holds a ledger: give an empty one, and a new one for each bench',
+  );
 }
 
 /** The fold without a database: pages come from memory. */

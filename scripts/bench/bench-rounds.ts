@@ -1,6 +1,6 @@
 /** Whole rounds over loopback: wall time between rounds, CPU of both sides, memory of the coordinator. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { RunView } from '#coordinator/http/run-view.ts';
 import type { BenchAgentsInput } from '#scripts/bench/bench-agents.ts';
 import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
+import type { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { planFor } from '#scripts/operator/plan-file.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
@@ -65,22 +66,19 @@ export async function benchRounds(one: {
       dataFile,
       `x,bad\n${Array.from({ length: 60 }, (_, i) => `${i / 60},${i % 10 === 0 ? 1 : 0}`).join('\n')}\n`,
     );
-    await mkdir(folder, { recursive: true });
     await consortium.startCoordinator('bench');
     const { client } = consortium;
-    const operatorToken = (
-      await readFile(join(consortium.coordinatorFolder, 'operator.token'), 'utf8')
-    ).trim();
+    const { coordinatorFolder } = consortium;
     for (let share = 0; share < AGENT_PROCESSES; share++) {
       const part = banks.filter((_bank, i) => i % AGENT_PROCESSES === share);
-      agents.push(await BenchAgents.start({ folder, url: client.url, operatorToken, dataFile, banks: part }));
+      agents.push(await BenchAgents.start({ folder, coordinatorFolder, dataFile, banks: part }));
     }
     const coordinator = consortium.pid('coordinator')!;
     await sleep(1000);
     const idleBytes = (await memoryOf(coordinator)).resident;
     const planned = planFor({
       name: 'bench',
-      model: 'logistic',
+      model: 'mlp',
       rounds: one.rounds,
       participants: banks,
       minimum: banks.length,
@@ -93,7 +91,7 @@ export async function benchRounds(one: {
     };
     const plan = { ...planned, program: { name: 'fedavg', settings } };
     const proposed = await client.post<RunView>('/v1/runs', { contract, plan });
-    await worstLoopSeconds(client.url, operatorToken); // each look starts anew
+    await worstLoopSeconds(client); // each look starts anew
     const before = { coordinator: await cpuSecondsOf(coordinator), agents: await cpuSecondsOfAll(agents) };
     await watchRun(client, proposed.run, { quiet: true });
     const after = { coordinator: await cpuSecondsOf(coordinator), agents: await cpuSecondsOfAll(agents) };
@@ -122,7 +120,7 @@ export async function benchRounds(one: {
       agentCpuSeconds: agentsCpuSeconds / one.banks,
       idleBytes,
       peakBytes: (await memoryOf(coordinator)).peak,
-      worstLoopSeconds: await worstLoopSeconds(client.url, operatorToken),
+      worstLoopSeconds: await worstLoopSeconds(client),
       sentBytes: (await consortium.bytesSent(banks[0]!)) / view.rounds.length,
     };
   } finally {
@@ -176,9 +174,9 @@ async function cpuSecondsOfAll(agents: readonly BenchAgents[]): Promise<number> 
 }
 
 /** Since the last look, from the coordinator's own metrics. */
-async function worstLoopSeconds(url: string, token: string): Promise<number> {
-  const response = await fetch(new URL('/metrics', url), { headers: { authorization: `Bearer ${token}` } });
-  return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(await response.text())?.[1]);
+async function worstLoopSeconds(client: OperatorClient): Promise<number> {
+  const metrics = await client.text('/metrics');
+  return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(metrics)?.[1]);
 }
 
 /** User and system time of a process, from /proc (Linux; clock ticks are 1/100 s). */

@@ -1,19 +1,23 @@
 /**
- * `npm run bench`: what a round costs when nobody trains, measured in one run on this machine. Real processes:
- * a coordinator on its embedded database, and agents that share one other process. `--json` for machines;
- * `--only NAME` for a part.
+ * `npm run bench`: what things cost on this machine. `--json` for machines, `--only PART` for one part:
+ *
+ *   sum                 the streaming sum of vectors against a plain copy of the same bytes
+ *   BANKSxWEIGHTS[-masked]   whole rounds without training, of real processes: a coordinator on its embedded
+ *                       database, and agents that share two other processes (Linux only: reads /proc)
+ *   masks               the arithmetic of masks and of dealing keys, on one thread
+ *   trees, skew         boosted trees against XGBoost, networks over unequal banks (data sets in TALLYSTICK_DATA)
+ *   ledger              appending, folding, verifying (PostgreSQL too: TALLYSTICK_BENCH_DATABASE_URL, an empty database)
  */
-import { cpus } from 'node:os';
-import { print, printJson, say, table } from '#scripts/commands/output.ts';
+import { cpus, platform } from 'node:os';
+import { parseArgs } from 'node:util';
+import { print, printJson, reportError, say, table } from '#scripts/commands/output.ts';
 import { benchLedger } from '#scripts/bench/bench-ledger.ts';
 import { benchMasks, benchSession } from '#scripts/bench/bench-masks.ts';
 import { benchRounds, type RoundCost } from '#scripts/bench/bench-rounds.ts';
 import { benchSkew } from '#scripts/bench/bench-skew.ts';
 import { benchSum } from '#scripts/bench/bench-sum.ts';
 import { benchTrees } from '#scripts/bench/bench-trees.ts';
-
-const json = process.argv.includes('--json');
-const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
+import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
 interface Case {
   readonly banks: number;
@@ -42,174 +46,201 @@ const MASKS: readonly (readonly [number, number])[] = [
   [33, 8],
 ];
 
-const sum = only === undefined || only === 'sum' ? benchSum() : undefined;
-if (sum !== undefined && !json) {
-  print(
-    `Streaming sum against a plain copy of the same bytes (${sum.megabytes} MB): ${sum.ratio.toFixed(2)}x the time`,
-  );
+const nameOf = ({ banks, weights, masked }: Case): string =>
+  `${banks}x${weights}${masked === true ? '-masked' : ''}`;
+const PARTS = ['sum', ...CASES.map(nameOf), 'masks', 'trees', 'ledger', 'skew'];
+
+/** @throws FederationError USAGE naming the parts */
+function readArguments(): { json: boolean; only: string | undefined } {
+  const usage = `usage: npm run bench -- [--json] [--only PART], where PART is one of ${PARTS.join(', ')}`;
+  try {
+    const options = { json: { type: 'boolean' }, only: { type: 'string' } } as const;
+    const { json = false, only } = parseArgs({ options }).values;
+    if (only === undefined || PARTS.includes(only)) return { json, only };
+  } catch (cause) {
+    throw new FederationError('USAGE', `${describeError(cause)}; ${usage}`, { cause });
+  }
+  throw new FederationError('USAGE', usage);
 }
 
-const rounds: RoundCost[] = [];
-for (const one of CASES) {
-  const name = `${one.banks}x${one.weights}${one.masked === true ? '-masked' : ''}`;
-  if (only !== undefined && only !== name) continue;
-  say(
-    `${one.banks} banks x ${one.weights} weights, ${one.masked === true ? 'masked' : 'plain'}, ${one.rounds} rounds …`,
-  );
-  rounds.push(await benchRounds(one));
+try {
+  await bench(readArguments());
+} catch (error) {
+  process.exitCode = reportError(error, process.argv.includes('--json'));
 }
 
-const wanted = only === undefined || only === 'masks';
-const masks = wanted ? MASKS.map(([banks, dropouts]) => benchMasks(banks, dropouts, 1e6)) : [];
-const sessions = wanted ? [8, 32, 100].map((banks) => benchSession(banks, 32)) : [];
-if (!json && masks.length > 0) {
-  print('\nMasks of a million weights, one thread, no transport\n');
-  print(
-    table(
-      ['banks', 'dropouts', 'one bank, CPU-s', 'opening the sum, CPU-s'],
-      masks.map((m) => [
-        String(m.banks),
-        String(m.dropouts),
-        m.agentSeconds.toFixed(3),
-        m.openSeconds.toFixed(3),
-      ]),
-      [0, 1, 2, 3],
-    ),
-  );
-  print('\nDealing keys for 32 rounds, all banks on one core\n');
-  print(
-    table(
-      ['banks', 'one bank, CPU-s', 'sessions/s', 'kB sent by a bank'],
-      sessions.map((s) => [
-        String(s.banks),
-        s.bankSeconds.toFixed(4),
-        s.sessionsPerSecond.toFixed(2),
-        (s.bytesSent / 1000).toFixed(0),
-      ]),
-      [0, 1, 2, 3],
-    ),
-  );
-}
+async function bench({ json, only }: { json: boolean; only: string | undefined }): Promise<void> {
+  const sum = only === undefined || only === 'sum' ? benchSum() : undefined;
+  if (sum !== undefined && !json) {
+    print(
+      `Streaming sum against a plain copy of the same bytes (${sum.megabytes} MB): ${sum.ratio.toFixed(2)}x the time`,
+    );
+  }
 
-const trees = only === undefined || only === 'trees' ? await benchTrees() : [];
-if (!json && trees.length > 0) {
-  print(`\nBoosted trees, one thread, against XGBoost ${trees[0]!.xgboost?.version ?? '(not here)'}\n`);
-  print(
-    table(
-      [
-        'data',
-        'rows',
-        'features',
-        'AUC',
-        'XGBoost',
-        'gap',
-        'seconds',
-        'XGBoost',
-        'ratio',
-        'us a score',
-        'us explained',
-      ],
-      trees.map(({ xgboost, ...ours }) => [
-        ours.dataSet,
-        String(ours.trainingRows),
-        String(ours.features),
-        ours.auc.toFixed(4),
-        xgboost?.auc.toFixed(4) ?? '-',
-        xgboost === undefined ? '-' : (ours.auc - xgboost.auc).toFixed(4),
-        ours.seconds.toFixed(3),
-        xgboost?.seconds.toFixed(3) ?? '-',
-        xgboost === undefined ? '-' : (ours.seconds / xgboost.seconds).toFixed(2),
-        ours.scoreMicroseconds.toFixed(1),
-        ours.explainMicroseconds.toFixed(1),
-      ]),
-      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-    ),
-  );
-}
+  const rounds: RoundCost[] = [];
+  const wantedCases = CASES.filter((one) => only === undefined || only === nameOf(one));
+  const isLinux = platform() === 'linux';
+  if (wantedCases.length > 0 && !isLinux)
+    say('Rounds: not measured. CPU and memory of processes come from /proc, which only Linux has.');
+  for (const one of isLinux ? wantedCases : []) {
+    say(
+      `${one.banks} banks x ${one.weights} weights, ${one.masked === true ? 'masked' : 'plain'}, ${one.rounds} rounds …`,
+    );
+    rounds.push(await benchRounds(one));
+  }
 
-const ledger = only === undefined || only === 'ledger' ? await benchLedger() : undefined;
-if (!json && ledger !== undefined) {
-  const { appends, fold, verify } = ledger;
-  for (const { database, entriesPerSecond } of appends)
-    print(`\nAppending on ${database}: ${entriesPerSecond.toFixed(0)} entries/s`);
-  print(`Folding ${fold.entries} entries at a start: ${fold.seconds.toFixed(1)} s`);
-  print(
-    `Verifying ${verify.rounds} rounds, ${verify.megabytes.toFixed(0)} MB: ${verify.seconds.toFixed(2)} s, ${(verify.seconds / verify.hashSeconds).toFixed(2)}x the time of hashing the bodies (${verify.hashSeconds.toFixed(2)} s); buffers up to ${verify.peakMegabytes.toFixed(0)} MB`,
-  );
-}
+  const wanted = only === undefined || only === 'masks';
+  const masks = wanted ? MASKS.map(([banks, dropouts]) => benchMasks(banks, dropouts, 1e6)) : [];
+  const sessions = wanted ? [8, 32, 100].map((banks) => benchSession(banks, 32)) : [];
+  if (!json && masks.length > 0) {
+    print('\nMasks of a million weights, one thread, no transport\n');
+    print(
+      table(
+        ['banks', 'dropouts', 'one bank, CPU-s', 'opening the sum, CPU-s'],
+        masks.map((m) => [
+          String(m.banks),
+          String(m.dropouts),
+          m.agentSeconds.toFixed(3),
+          m.openSeconds.toFixed(3),
+        ]),
+        [0, 1, 2, 3],
+      ),
+    );
+    print('\nDealing keys for 32 rounds, all banks on one core\n');
+    print(
+      table(
+        ['banks', 'one bank, CPU-s', 'sessions/s', 'kB sent by a bank'],
+        sessions.map((s) => [
+          String(s.banks),
+          s.bankSeconds.toFixed(4),
+          s.sessionsPerSecond.toFixed(2),
+          (s.bytesSent / 1000).toFixed(0),
+        ]),
+        [0, 1, 2, 3],
+      ),
+    );
+  }
 
-const skew = only === undefined || only === 'skew' ? await benchSkew() : [];
-if (!json && skew.length > 0) {
-  print('\nNetworks over five banks of unequal bad rates (Dirichlet 0.5), against all rows in one place\n');
-  print(
-    table(
-      ['partition', 'option', 'rounds', 'AUC', 'pooled', 'gap', 'log-loss', 'pooled', 'mean PD', 'seconds'],
-      skew.map(({ federated, pooled, ...of }) => [
-        of.seed,
-        of.option,
-        String(of.rounds),
-        federated.auc.toFixed(4),
-        pooled.auc.toFixed(4),
-        (pooled.auc - federated.auc).toFixed(4),
-        federated.logLoss.toFixed(4),
-        pooled.logLoss.toFixed(4),
-        federated.meanPd.toFixed(3),
-        of.seconds.toFixed(1),
-      ]),
-      [0, 2, 3, 4, 5, 6, 7, 8, 9],
-    ),
-  );
-}
+  const trees = only === undefined || only === 'trees' ? await benchTrees() : [];
+  if (!json && trees.length > 0) {
+    print(`\nBoosted trees, one thread, against XGBoost ${trees[0]!.xgboost?.version ?? '(not here)'}\n`);
+    print(
+      table(
+        [
+          'data',
+          'rows',
+          'features',
+          'AUC',
+          'XGBoost',
+          'gap',
+          'seconds',
+          'XGBoost',
+          'ratio',
+          'us a score',
+          'us explained',
+        ],
+        trees.map(({ xgboost, ...ours }) => [
+          ours.dataSet,
+          String(ours.trainingRows),
+          String(ours.features),
+          ours.auc.toFixed(4),
+          xgboost?.auc.toFixed(4) ?? '-',
+          xgboost === undefined ? '-' : (ours.auc - xgboost.auc).toFixed(4),
+          ours.seconds.toFixed(3),
+          xgboost?.seconds.toFixed(3) ?? '-',
+          xgboost === undefined ? '-' : (ours.seconds / xgboost.seconds).toFixed(2),
+          ours.scoreMicroseconds.toFixed(1),
+          ours.explainMicroseconds.toFixed(1),
+        ]),
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+      ),
+    );
+  }
 
-if (json) {
-  printJson({
-    node: process.version,
-    cores: cpus().length,
-    sum,
-    masks,
-    sessions,
-    rounds,
-    trees,
-    skew,
-    ledger,
-  });
-} else if (rounds.length > 0) {
-  print(`\nOne round without training, ${cpus().length} cores, Node ${process.version}\n`);
-  print(
-    table(
-      [
-        'banks',
-        'weights',
-        'sums',
-        'median s',
-        'best s',
-        'rounds/s',
-        'CPU-s all',
-        'coordinator',
-        'one agent',
-        'idle MB',
-        'peak MB',
-        'grown MB',
-        'kB up a bank',
-        'loop ms',
-      ],
-      rounds.map((r) => [
-        String(r.banks),
-        String(r.weights),
-        r.masked ? 'masked' : 'plain',
-        r.medianSeconds.toFixed(3),
-        r.bestSeconds.toFixed(3),
-        (1 / r.medianSeconds).toFixed(1),
-        r.cpuSeconds.toFixed(3),
-        r.coordinatorCpuSeconds.toFixed(3),
-        r.agentCpuSeconds.toFixed(4),
-        (r.idleBytes / 1e6).toFixed(0),
-        (r.peakBytes / 1e6).toFixed(0),
-        ((r.peakBytes - r.idleBytes) / 1e6).toFixed(0),
-        (r.sentBytes / 1000).toFixed(0),
-        (r.worstLoopSeconds * 1000).toFixed(0),
-      ]),
-      [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
-    ),
-  );
+  const ledger = only === undefined || only === 'ledger' ? await benchLedger() : undefined;
+  if (!json && ledger !== undefined) {
+    const { appends, fold, verify } = ledger;
+    for (const { database, entriesPerSecond } of appends)
+      print(`\nAppending on ${database}: ${entriesPerSecond.toFixed(0)} entries/s`);
+    print(`Folding ${fold.entries} entries at a start: ${fold.seconds.toFixed(1)} s`);
+    print(
+      `Verifying ${verify.rounds} rounds, ${verify.megabytes.toFixed(0)} MB: ${verify.seconds.toFixed(2)} s, ${(verify.seconds / verify.hashSeconds).toFixed(2)}x the time of hashing the bodies (${verify.hashSeconds.toFixed(2)} s); buffers up to ${verify.peakMegabytes.toFixed(0)} MB`,
+    );
+  }
+
+  const skew = only === undefined || only === 'skew' ? await benchSkew() : [];
+  if (!json && skew.length > 0) {
+    print('\nNetworks over five banks of unequal bad rates (Dirichlet 0.5), against all rows in one place\n');
+    print(
+      table(
+        ['partition', 'option', 'rounds', 'AUC', 'pooled', 'gap', 'log-loss', 'pooled', 'mean PD', 'seconds'],
+        skew.map(({ federated, pooled, ...of }) => [
+          of.seed,
+          of.option,
+          String(of.rounds),
+          federated.auc.toFixed(4),
+          pooled.auc.toFixed(4),
+          (pooled.auc - federated.auc).toFixed(4),
+          federated.logLoss.toFixed(4),
+          pooled.logLoss.toFixed(4),
+          federated.meanPd.toFixed(3),
+          of.seconds.toFixed(1),
+        ]),
+        [0, 2, 3, 4, 5, 6, 7, 8, 9],
+      ),
+    );
+  }
+
+  if (json) {
+    printJson({
+      node: process.version,
+      cores: cpus().length,
+      sum,
+      masks,
+      sessions,
+      rounds,
+      trees,
+      skew,
+      ledger,
+    });
+  } else if (rounds.length > 0) {
+    print(`\nOne round without training, ${cpus().length} cores, Node ${process.version}\n`);
+    print(
+      table(
+        [
+          'banks',
+          'weights',
+          'sums',
+          'median s',
+          'best s',
+          'rounds/s',
+          'CPU-s all',
+          'coordinator',
+          'one agent',
+          'idle MB',
+          'peak MB',
+          'grown MB',
+          'kB up a bank',
+          'loop ms',
+        ],
+        rounds.map((r) => [
+          String(r.banks),
+          String(r.weights),
+          r.masked ? 'masked' : 'plain',
+          r.medianSeconds.toFixed(3),
+          r.bestSeconds.toFixed(3),
+          (1 / r.medianSeconds).toFixed(1),
+          r.cpuSeconds.toFixed(3),
+          r.coordinatorCpuSeconds.toFixed(3),
+          r.agentCpuSeconds.toFixed(4),
+          (r.idleBytes / 1e6).toFixed(0),
+          (r.peakBytes / 1e6).toFixed(0),
+          ((r.peakBytes - r.idleBytes) / 1e6).toFixed(0),
+          (r.sentBytes / 1000).toFixed(0),
+          (r.worstLoopSeconds * 1000).toFixed(0),
+        ]),
+        [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+      ),
+    );
+  }
 }

@@ -1,16 +1,19 @@
 /** `tallystick agent …` */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { createAgent } from '#participant-agent/agent.ts';
 import { systemClock } from '#participant-agent/clock.ts';
+import { readAgentConfig } from '#participant-agent/config.ts';
 import { enrolAgent } from '#participant-agent/enrol.ts';
 import { openAgentKeys } from '#participant-agent/keys.ts';
 import { createLogger, type Logger } from '#participant-agent/logger.ts';
 import { rotateAgentKeys } from '#participant-agent/rotate-key.ts';
-import { AgentState } from '#participant-agent/state/agent-state.ts';
+import { AgentState, CONSIDERING } from '#participant-agent/state/agent-state.ts';
 import { ThreadComputer } from '#participant-agent/training/thread-computer.ts';
-import { bytes, EXIT, paint, print, printJson, table } from '#scripts/commands/output.ts';
+import { bytes, EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
+import { runBeginning } from '#scripts/operator/run-beginning.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { hash } from '#shared/protocol/ids.ts';
 
 export interface AgentOptions {
   readonly folder: string;
@@ -19,10 +22,17 @@ export interface AgentOptions {
 
 const passphrase = (): string | undefined => process.env['TALLYSTICK_PASSPHRASE'];
 
+/** @param options.data from where the command is given; the agent keeps the whole path */
 export async function enrol(code: string, options: AgentOptions & { data: string }): Promise<number> {
-  const enrolment = await enrolAgent(options.folder, code, options.data, passphrase());
+  const dataFile = resolve(options.data);
+  const enrolment = await enrolAgent(options.folder, code, dataFile, passphrase());
+  // the rows may come later; the agent needs them when a run is proposed
+  if (!existsSync(dataFile))
+    say(
+      `  warning: ${dataFile} does not exist yet; agent.yaml says where the agent looks for the bank's applicants`,
+    );
   if (options.json === true) {
-    printJson(enrolment);
+    printJson({ ...enrolment, dataFile });
     return EXIT.ok;
   }
   print(`Enrolled as ${enrolment.participant}. Files are in ${enrolment.folder}.`);
@@ -34,15 +44,17 @@ export async function enrol(code: string, options: AgentOptions & { data: string
 }
 
 export async function startAgent(
-  options: AgentOptions & { logLevel: string; stopWithParent?: boolean },
+  options: AgentOptions & { logLevel?: string; stopWithParent?: boolean },
 ): Promise<number> {
-  const log = createLogger(options.logLevel);
+  const { logLevel } = await readAgentConfig(options.folder);
+  const log = createLogger(options.logLevel ?? logLevel);
   const agent = await createAgent(options.folder, await openAgentKeys(options.folder, passphrase()), {
     clock: systemClock,
     log,
     createComputer: (dataFile) => new ThreadComputer(dataFile),
   });
   log.info({ participant: agent.participant }, 'agent started');
+  if (options.json === true) printJson({ ready: true, participant: agent.participant });
   await sayEngine(log);
   const code = await untilStopped(options.stopWithParent === true, new Promise<Error>(() => {}));
   await agent.close();
@@ -61,8 +73,14 @@ async function sayEngine(log: Logger): Promise<void> {
   }
 }
 
+/** @throws FederationError CONFIG when no agent is in the folder: nothing is made there then */
+async function openState(folder: string): Promise<AgentState> {
+  await readAgentConfig(folder);
+  return AgentState.open(folder);
+}
+
 export async function agentStatus(options: AgentOptions): Promise<number> {
-  const state = await AgentState.open(options.folder);
+  const state = await openState(options.folder);
   const status = await state.status();
   const models = await state.models();
   if (options.json === true) {
@@ -113,16 +131,14 @@ export async function decideConsent(
   if (decision !== 'grant' && decision !== 'refuse') {
     throw new FederationError('USAGE', `expected "grant" or "refuse", got "${decision}"`);
   }
-  const state = await AgentState.open(options.folder);
+  const state = await openState(options.folder);
   const runs = (await state.status())?.runs ?? [];
-  const found = runs.filter((candidate) => candidate.run.startsWith(run));
-  const id = hash.safeParse(run).success ? run : found.length === 1 ? found[0]!.run : undefined;
-  if (id === undefined) {
+  const { run: id, phase, detail } = runBeginning(runs, run, 'tallystick agent status');
+  if (phase !== 'proposed' || detail !== CONSIDERING)
     throw new FederationError(
-      'NOT_FOUND',
-      `no single run begins with "${run}"; see "tallystick agent status"`,
+      'STATE',
+      `run ${id.slice(0, 12)} does not wait for a decision of this bank: it is ${phase}, ${detail}`,
     );
-  }
   await state.keepDecision(id, {
     decision: decision === 'grant' ? 'granted' : 'refused',
     reason: options.reason,
@@ -133,11 +149,11 @@ export async function decideConsent(
 }
 
 export async function showEgress(options: AgentOptions & { run?: string }): Promise<number> {
-  const records = (await (await AgentState.open(options.folder)).egress()).filter(
+  const records = (await (await openState(options.folder)).egress()).filter(
     (record) => options.run === undefined || record.run?.startsWith(options.run) === true,
   );
   if (options.json === true) {
-    printJson(records);
+    printJson({ items: records });
     return EXIT.ok;
   }
   if (records.length === 0) {

@@ -22,13 +22,14 @@ export async function exportLedger(
   const others = exported.hidden > 0 ? ` (${exported.hidden} of other runs as hashes only)` : '';
   print(`${exported.entries} entries${others} and ${exported.bodies} bodies in ${exported.file}${left}`);
   print(`Check it anywhere, offline: tallystick audit verify ${exported.file} --charter HASH`);
+  print('HASH is in the consortium agreement, and in every agent.yaml: take it from a bank, not from here.');
   return EXIT.ok;
 }
 
 export interface VerifyOptions {
   readonly charter: string;
   readonly against?: readonly string[];
-  readonly sample?: string;
+  readonly sample?: number;
   readonly bodies: boolean;
   readonly json?: boolean;
 }
@@ -41,9 +42,7 @@ export async function verifyBundle(file: string, options: VerifyOptions): Promis
       'expected --charter with 64 hex digits: the hash from your invitation or from the consortium agreement',
     );
   }
-  const rounds = options.sample === undefined ? undefined : Number(options.sample);
-  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
-    throw new FederationError('USAGE', `expected --sample with a number of rounds, got "${options.sample}"`);
+  const { sample: rounds } = options;
   const against = await Promise.all((options.against ?? []).map((path) => readFile(path, 'utf8')));
   let said = performance.now();
   const report = await auditBundle(file, options.charter, {
@@ -61,17 +60,19 @@ export async function verifyBundle(file: string, options: VerifyOptions): Promis
   return exitCodeOf(report);
 }
 
+/** Everything was checked, and everything is right. */
+export function isVerified({ passed, complete }: AuditReport): boolean {
+  return passed && complete;
+}
+
 export function exitCodeOf(report: AuditReport): number {
-  if (!report.passed) return EXIT.failed;
-  return report.complete ? EXIT.ok : EXIT.incomplete;
+  if (isVerified(report)) return EXIT.ok;
+  return report.passed ? EXIT.incomplete : EXIT.failed;
 }
 
 export function printReport(report: AuditReport): void {
-  const verdict = !report.passed
-    ? paint('red', '✗ FAILED')
-    : report.complete
-      ? paint('green', '✓ verified')
-      : paint('yellow', '○ incomplete');
+  const unverified = report.passed ? paint('yellow', '○ incomplete') : paint('red', '✗ FAILED');
+  const verdict = isVerified(report) ? paint('green', '✓ verified') : unverified;
   print(`${verdict}  ${report.consortium ?? 'not a ledger'}: ${report.entries} entries, root ${report.root}`);
   if (report.extendsHeads > 0) print(`It extends ${report.extendsHeads} heads you hold.`);
   if (report.runs.length > 0) {

@@ -1,26 +1,31 @@
-/** `tallystick bank …` and `tallystick token …`: what the operator does about members and access. */
+/** `tallystick bank …`: what the operator does about members. */
 import {
   OperatorClient,
   type OperatorOptions,
   type ParticipantSummary,
 } from '#scripts/operator/operator-client.ts';
-import { EXIT, paint, print, printJson, table } from '#scripts/commands/output.ts';
+import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
 
 type Options = OperatorOptions & { json?: boolean };
 
 export async function inviteBank(
   participant: string,
-  options: Options & { publicUrl?: string; validHours: string },
+  options: Options & { publicUrl?: string; validHours: number },
 ): Promise<number> {
   const client = await OperatorClient.from(options);
   const url = options.publicUrl ?? client.url;
+  const local = localAddressIn(url);
+  if (local !== undefined)
+    say(
+      `  warning: the invitation names ${url}, and ${local} reaches this machine only from itself; give banks elsewhere an address with --public-url`,
+    );
   const { code } = await client.post<{ code: string }>('/v1/invitations', {
     participant,
     url,
-    validHours: Number(options.validHours),
+    validHours: options.validHours,
   });
   if (options.json === true) {
-    printJson({ participant, code });
+    printJson({ participant, code, url });
     return EXIT.ok;
   }
   print(
@@ -30,11 +35,22 @@ export async function inviteBank(
   return EXIT.ok;
 }
 
+/** The host of an address that means another machine wherever it is read. */
+function localAddressIn(url: string): string | undefined {
+  if (!URL.canParse(url)) return undefined; // the coordinator says what is wrong with it
+  const { hostname } = new URL(url);
+  return /^(localhost|127\..*|0\.0\.0\.0|\[::1?\])$/.test(hostname) ? hostname : undefined;
+}
+
+function pathOf(participant: string): string {
+  return `/v1/participants/${encodeURIComponent(participant)}`;
+}
+
 export async function listBanks(options: Options): Promise<number> {
   const client = await OperatorClient.from(options);
   const { participants } = await client.get<{ participants: ParticipantSummary[] }>('/v1/participants');
   if (options.json === true) {
-    printJson(participants);
+    printJson({ banks: participants });
     return EXIT.ok;
   }
   if (participants.length === 0) {
@@ -62,7 +78,7 @@ export async function listBanks(options: Options): Promise<number> {
 
 export async function admitBank(participant: string, fingerprint: string, options: Options): Promise<number> {
   const client = await OperatorClient.from(options);
-  const admitted = await client.post<ParticipantSummary>(`/v1/participants/${participant}/admission`, {
+  const admitted = await client.post<ParticipantSummary>(`${pathOf(participant)}/admission`, {
     fingerprint,
   });
   if (options.json === true) printJson(admitted);
@@ -75,7 +91,7 @@ export async function revokeBank(
   options: Options & { reason: string },
 ): Promise<number> {
   const client = await OperatorClient.from(options);
-  const revoked = await client.post<ParticipantSummary>(`/v1/participants/${participant}/revocation`, {
+  const revoked = await client.post<ParticipantSummary>(`${pathOf(participant)}/revocation`, {
     reason: options.reason,
   });
   if (options.json === true) printJson(revoked);
@@ -83,37 +99,5 @@ export async function revokeBank(
     print(
       `${participant} is revoked: nothing it signs is taken any more. To come back it enrols under a new id.`,
     );
-  return EXIT.ok;
-}
-
-export async function addToken(name: string, options: Options & { role: string }): Promise<number> {
-  const client = await OperatorClient.from(options);
-  const made = await client.post<{ token: string }>('/v1/tokens', { name, role: options.role });
-  if (options.json === true) printJson(made);
-  else print(`Token "${name}" (${options.role}), shown only now:\n\n${made.token}`);
-  return EXIT.ok;
-}
-
-export async function listTokens(options: Options): Promise<number> {
-  const client = await OperatorClient.from(options);
-  const { tokens } = await client.get<{ tokens: { name: string; role: string; createdAt: number }[] }>(
-    '/v1/tokens',
-  );
-  if (options.json === true) printJson(tokens);
-  else
-    print(
-      table(
-        ['name', 'role', 'made'],
-        tokens.map((t) => [t.name, t.role, new Date(t.createdAt).toISOString()]),
-      ),
-    );
-  return EXIT.ok;
-}
-
-export async function removeToken(name: string, options: Options): Promise<number> {
-  const client = await OperatorClient.from(options);
-  await client.post(`/v1/tokens/${encodeURIComponent(name)}/removal`, {});
-  if (options.json === true) printJson({ removed: name });
-  else print(`Token "${name}" is worth nothing any more.`);
   return EXIT.ok;
 }

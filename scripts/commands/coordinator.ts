@@ -12,7 +12,7 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 export interface CoordinatorStartOptions {
   readonly data: string;
   readonly host: string;
-  readonly port: string;
+  readonly port: number;
   readonly consortium: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -55,7 +55,7 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
 /** Only while the coordinator is stopped. */
 export async function reindexCoordinator(options: { data: string; json?: boolean }): Promise<number> {
   if (options.json !== true) say('Checking every entry …');
-  const config = configOf({ ...options, host: '127.0.0.1', port: '0', consortium: 'consortium' });
+  const config = configOf({ ...options, host: '127.0.0.1', port: 0, consortium: 'consortium' });
   const reindexed = await reindexLedger(config);
   if (options.json === true) printJson(reindexed);
   else
@@ -75,7 +75,7 @@ function configOf(
   return parseCoordinatorConfig({
     dataDir: options.data,
     host: options.host,
-    port: Number(options.port),
+    port: options.port,
     consortium: options.consortium,
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(passphrase === undefined ? {} : { passphrase }),

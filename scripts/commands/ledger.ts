@@ -1,13 +1,11 @@
 /** `tallystick ledger …`: what an operator does about the ledger itself. */
 import { OperatorClient, type OperatorOptions } from '#scripts/operator/operator-client.ts';
 import { EXIT, print, printJson } from '#scripts/commands/output.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
 type Options = OperatorOptions & { json?: boolean };
 
-export async function expireBodies(options: Options & { keepDays: string }): Promise<number> {
-  const keepDays = Number(options.keepDays);
-  if (!(keepDays >= 0)) throw new FederationError('USAGE', 'expected --keep-days with a number of days');
+export async function expireBodies(options: Options & { keepDays: number }): Promise<number> {
+  const { keepDays } = options;
   const client = await OperatorClient.from(options);
   const { runs } = await client.post<{ runs: string[] }>('/v1/retention', { keepDays });
   if (options.json === true) printJson({ runs });

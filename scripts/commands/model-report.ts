@@ -15,6 +15,7 @@ export interface ModelSummary {
   /** Half the 95 % interval of the hold-out AUC, where there is one. */
   readonly aucHalfWidth: number | null;
   readonly calibration: ModelArtefact['calibration'];
+  readonly segments: NonNullable<ModelArtefact['segments']>;
   readonly scaling: ModelArtefact['scaling'];
   readonly cutoffs: ModelArtefact['cutoffs'] | null;
   readonly baseline: ModelArtefact['baseline']['row'];
@@ -36,6 +37,7 @@ export function summariseModel(artefact: ModelArtefact, root: string): ModelSumm
     metrics,
     aucHalfWidth: half,
     calibration: artefact.calibration,
+    segments: artefact.segments ?? [],
     scaling: artefact.scaling,
     cutoffs: artefact.cutoffs ?? null,
     baseline: artefact.baseline.row,
@@ -74,6 +76,7 @@ export function renderModel(artefact: ModelArtefact, summary: ModelSummary): str
     ].join('\n'),
     renderMetrics(summary),
     renderCalibration(artefact),
+    renderSegments(artefact),
     [
       `Score ${scaling.score} at odds ${scaling.odds}:1 good to bad, ${scaling.pdo} points double them; cut to ${scaling.min} … ${scaling.max}`,
       cutoffs === undefined
@@ -112,6 +115,17 @@ function renderCalibration({ calibration }: ModelArtefact): string {
     meanPd.toFixed(4),
   ]);
   return `Calibration: ${how}; Hosmer-Lemeshow χ² ${hosmerLemeshow.chiSquare.toFixed(2)} with ${hosmerLemeshow.degrees} degrees of freedom, p ${hosmerLemeshow.p.toPrecision(3)}\n${table(['rows', 'bads', 'bad rate', 'mean PD'], rows, [0, 1, 2, 3])}`;
+}
+
+function renderSegments({ segments = [] }: ModelArtefact): string {
+  if (segments.length === 0) return '';
+  const rows = segments.map(({ feature, category, rows: n, badRate, meanPd, auc, ks }) => [
+    feature,
+    category,
+    n === null ? 'withheld' : String(n),
+    ...[badRate, meanPd, auc, ks].map((x) => (x === null ? '' : x.toFixed(4))),
+  ]);
+  return `By category, after calibration:\n${table(['feature', 'category', 'rows', 'bad rate', 'mean PD', 'AUC', 'KS'], rows, [2, 3, 4, 5, 6])}`;
 }
 
 /** The scorecard as a card; the other kinds cannot be read this way. */

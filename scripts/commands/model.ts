@@ -1,38 +1,20 @@
 /** `tallystick model show`, `explain` and `export`: what a model is, why it scores as it does, other formats of it. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { forEachBatch } from '#participant-agent/data/applicant-records.ts';
-import { parseArtefact, type ModelArtefact } from '#models/artefact.ts';
+import type { ModelArtefact } from '#models/artefact.ts';
 import { exportOnnx } from '#models/export/onnx.ts';
 import { exportPmml } from '#models/export/pmml.ts';
 import { exportTfjs, TFJS_WEIGHTS_FILE } from '#models/export/tfjs.ts';
 import type { Against } from '#models/scoring/attribution.ts';
 import { createRowReader, rowOf } from '#models/scoring/row.ts';
 import { createApplicantScorer, type Language } from '#models/scoring/score-applicant.ts';
+import { cellText } from '#scripts/commands/cell-text.ts';
+import { readModelFile } from '#scripts/commands/model-file.ts';
 import { bytes, EXIT, print, printJson, table } from '#scripts/commands/output.ts';
 import { renderModel, summariseModel } from '#scripts/commands/model-report.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
-import { parseCanonicalJson } from '#shared/crypto/canonical-json.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
-import { vectorRoot } from '#shared/ring/vector-root.ts';
-
-export interface ModelFile {
-  readonly artefact: ModelArtefact;
-  /** By which ledger and agents name the model. */
-  readonly root: string;
-}
-
-/** @throws FederationError USAGE when it cannot be read, CANON | SCHEMA when it is no artefact, byte for byte */
-export async function readModelFile(path: string): Promise<ModelFile> {
-  let content: Uint8Array;
-  try {
-    content = await readFile(path);
-  } catch (cause) {
-    throw new FederationError('USAGE', `${path} cannot be read: ${describeError(cause)}`, { cause });
-  }
-  const text = new TextDecoder().decode(content);
-  return { artefact: parseArtefact(parseCanonicalJson(text)), root: vectorRoot(content) };
-}
 
 export async function showModel(file: string, options: { json?: boolean }): Promise<number> {
   const { artefact, root } = await readModelFile(file);
@@ -45,7 +27,7 @@ export async function showModel(file: string, options: { json?: boolean }): Prom
 export interface ExplainOptions {
   readonly row?: string;
   readonly data?: string;
-  readonly line?: string;
+  readonly line?: number;
   readonly language: Language;
   readonly against: Against;
   readonly json?: boolean;
@@ -110,8 +92,7 @@ async function chosenRow(contract: DataContract, { row, data, line }: ExplainOpt
       throw new FederationError('USAGE', 'expected --row to be an object with a value for each feature');
     return rowOf(contract, record as Record<string, unknown>);
   }
-  if (row === undefined && data !== undefined && line !== undefined && /^[1-9]\d*$/.test(line))
-    return rowFromFile(contract, data, Number(line));
+  if (row === undefined && data !== undefined && line !== undefined) return rowFromFile(contract, data, line);
   throw new FederationError('USAGE', 'expected --row JSON, or --data FILE with --line N');
 }
 
@@ -138,13 +119,6 @@ async function rowFromFile(contract: DataContract, path: string, line: number): 
 
 function describeProblem(problem: { column: string; message: string } | undefined): string | undefined {
   return problem && `column "${problem.column}" ${problem.message}`;
-}
-
-function cellText(contract: DataContract, row: Float64Array, j: number): string | null {
-  const feature = contract.features[j]!;
-  const value = row[j]!;
-  if (feature.type === 'number') return Number.isNaN(value) ? null : String(value);
-  return value === 0 ? null : (feature.categories[value - 1] ?? '(other)');
 }
 
 function percent(pd: number): string {

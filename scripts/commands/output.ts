@@ -14,6 +14,9 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
+/** The answer is no: nothing went wrong with the command, which ends with exit code 1. */
+export class NegativeOutcome extends FederationError {}
+
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -36,15 +39,36 @@ export function paint(style: Style, text: string, stream: NodeJS.WriteStream = p
 
 const WHAT_NEXT: Partial<Record<ErrorCode, string>> = {
   UNAUTHENTICATED: 'Give --token, set TALLYSTICK_TOKEN, or name the coordinator folder with --data.',
-  KEY_FILE: 'Set TALLYSTICK_PASSPHRASE to the passphrase that was used when the key was made.',
   INVITATION: 'The operator makes a new one with "tallystick bank invite ID".',
-  USAGE: 'See "tallystick help".',
+  USAGE: 'Options of a command: tallystick COMMAND --help',
 };
+
+/** What the system refuses that the user can put right, and what to do about it. */
+const SYSTEM_ERRORS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  ENOENT: ['USAGE', 'does not exist; check the path'],
+  EEXIST: ['USAGE', 'exists already, and nothing is overwritten; choose another name'],
+  EACCES: ['USAGE', 'may not be read or written by this user; check its owner and mode'],
+  EPERM: ['USAGE', 'may not be read or written by this user; check its owner and mode'],
+  EISDIR: ['USAGE', 'is a folder, where a file was expected'],
+  ENOTDIR: ['USAGE', 'leads through a file, where a folder was expected'],
+  EROFS: ['STORAGE', 'is on a file system that is read-only'],
+  ENOSPC: ['STORAGE', 'cannot be written: the disk is full; make room and try again'],
+  EDQUOT: ['STORAGE', 'cannot be written: the quota is used up; make room and try again'],
+};
+
+/** Of anything thrown: its code, and a sentence. */
+function explain(error: unknown): { code: ErrorCode; message: string } {
+  const message = describeError(error);
+  if (error instanceof FederationError) return { code: error.code, message };
+  const { code, path, syscall } = error as NodeJS.ErrnoException;
+  const known = syscall === undefined || code === undefined ? undefined : SYSTEM_ERRORS[code];
+  if (known === undefined) return { code: 'INTERNAL', message };
+  return { code: known[0], message: `${path ?? 'a file'} ${known[1]}` };
+}
 
 /** Prints an error as people and machines need it. @returns the exit code */
 export function reportError(error: unknown, json: boolean): number {
-  const code = error instanceof FederationError ? error.code : 'INTERNAL';
-  const message = describeError(error);
+  const { code, message } = explain(error);
   const next = WHAT_NEXT[code];
   if (json) printJson({ error: { code, message, ...(next === undefined ? {} : { next }) } });
   say(
@@ -52,7 +76,13 @@ export function reportError(error: unknown, json: boolean): number {
   );
   if (code === 'INTERNAL' && error instanceof Error && process.env['TALLYSTICK_DEBUG'] !== undefined)
     say(error.stack ?? '');
-  return EXIT.incomplete;
+  return error instanceof NegativeOutcome ? EXIT.failed : EXIT.incomplete;
+}
+
+/** For machines, what the parser of the command line has told people. */
+export function printUsageError(said: string): void {
+  const message = said.replace(/^error: /, '');
+  printJson({ error: { code: 'USAGE', message, next: WHAT_NEXT.USAGE } });
 }
 
 /** Columns aligned by display width; `right` lists the columns of numbers. */

@@ -1,11 +1,12 @@
 /** `tallystick run …`: what the operator does with runs. */
+import type { StopMetric } from '#models/evaluation/stopping.ts';
 import type { RunView } from '#coordinator/http/run-view.ts';
 import {
   OperatorClient,
   type OperatorOptions,
   type ParticipantSummary,
 } from '#scripts/operator/operator-client.ts';
-import type { ProposalName } from '#scripts/operator/models.ts';
+import { assertOptionsFit, type ProposalName } from '#scripts/operator/models.ts';
 import { planFor, readContractFile, readPlanFile } from '#scripts/operator/plan-file.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
 import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
@@ -18,24 +19,30 @@ export interface ProposeOptions extends Options {
   readonly plan?: string;
   readonly name: string;
   readonly model: ProposalName;
-  readonly rounds?: string;
+  readonly rounds?: number;
   readonly settings?: string;
   readonly participants?: string;
-  readonly minimum?: string;
+  readonly minimum?: number;
   readonly seed: string;
+  readonly masked?: boolean;
   readonly plain?: boolean;
-  readonly patience?: string;
-  readonly targetAuc?: string;
+  readonly patience?: number;
+  readonly chosenBy?: StopMetric;
+  readonly targetAuc?: number;
   readonly watch?: boolean;
 }
 
 export async function proposeRun(options: ProposeOptions): Promise<number> {
-  const client = await OperatorClient.from(options);
+  assertOptionsFit(options.model, options);
   const contract = await readContractFile(options.contract);
+  const client = await OperatorClient.from(options);
   const plan =
     options.plan === undefined ? await planFromOptions(client, options) : await readPlanFile(options.plan);
   const run = await client.post<RunView>('/v1/runs', { contract, plan });
-  if (options.watch === true) return watch(run.run, options);
+  if (options.watch === true) {
+    say(`Proposed run ${run.run}`);
+    return watch(run.run, options);
+  }
   if (options.json === true) printJson(run);
   else
     print(
@@ -53,17 +60,15 @@ export async function planFromOptions(client: OperatorClient, options: ProposeOp
   return planFor({
     name: options.name,
     model: options.model,
-    rounds: options.rounds === undefined ? undefined : Number(options.rounds),
+    rounds: options.rounds,
     settings: options.settings,
     participants: asked,
-    minimum:
-      options.minimum === undefined
-        ? Math.max(Math.min(3, asked.length), Math.ceil(asked.length / 2))
-        : Number(options.minimum),
+    minimum: options.minimum ?? Math.max(Math.min(3, asked.length), Math.ceil(asked.length / 2)),
     seed: options.seed,
     aggregation: options.plain === true ? 'plain' : 'masked',
-    patience: options.patience === undefined ? undefined : Number(options.patience),
-    targetAuc: options.targetAuc === undefined ? undefined : Number(options.targetAuc),
+    patience: options.patience,
+    chosenBy: options.chosenBy,
+    targetAuc: options.targetAuc,
   });
 }
 
@@ -71,7 +76,7 @@ export async function listRuns(options: Options): Promise<number> {
   const client = await OperatorClient.from(options);
   const { runs } = await client.get<{ runs: Omit<RunView, 'rounds' | 'plan'>[] }>('/v1/runs');
   if (options.json === true) {
-    printJson(runs);
+    printJson({ runs });
     return EXIT.ok;
   }
   if (runs.length === 0) {
@@ -94,12 +99,19 @@ export async function listRuns(options: Options): Promise<number> {
   return EXIT.ok;
 }
 
+/** Of a run, once it has ended: 0 when it completed, 1 when it failed or was stopped. */
+function exitCodeOfRun({ outcome }: Pick<NonNullable<RunView['result']>, 'outcome'>): number {
+  return outcome === 'completed' ? EXIT.ok : EXIT.failed;
+}
+
+/** Exit code 0 also while the run is open: it was shown. */
 export async function showRun(run: string, options: Options): Promise<number> {
   const client = await OperatorClient.from(options);
   const view = await client.run(await client.resolveRun(run));
+  const code = view.result === undefined ? EXIT.ok : exitCodeOfRun(view.result);
   if (options.json === true) {
     printJson(view);
-    return EXIT.ok;
+    return code;
   }
   print(`${paint('bold', view.name)}  ${view.run}`);
   print(
@@ -132,7 +144,7 @@ export async function showRun(run: string, options: Options): Promise<number> {
     );
   }
   if (view.result !== undefined) printResult(view.result);
-  return view.result?.outcome === 'failed' ? EXIT.failed : EXIT.ok;
+  return code;
 }
 
 function printResult({ outcome, reason, artefact, metrics }: NonNullable<RunView['result']>): void {
@@ -167,19 +179,25 @@ export async function stopRun(run: string, options: Options & { reason: string }
 export async function watch(run: string, options: Options): Promise<number> {
   const client = await OperatorClient.from(options);
   const id = await client.resolveRun(run);
-  const detach = new AbortController();
-  process.once('SIGINT', () => detach.abort());
+  const detach = detachOnInterrupt();
   const seen = await watchRun(client, id, {
     quiet: options.json === true,
-    signal: detach.signal,
+    signal: detach,
     ...(options.json === true ? { onEntry: (entry) => printJson(entry) } : {}),
   });
-  if (detach.signal.aborted) {
+  if (detach.aborted) {
     say(`\nThe run goes on. Watch it again: tallystick run watch ${id.slice(0, 12)}`);
     return EXIT.interrupted;
   }
   const { phase } = seen;
   if (phase.name !== 'finished') return EXIT.incomplete;
   if (options.json !== true) printResult({ at: phase.at, ...phase.result });
-  return phase.result.outcome === 'completed' ? EXIT.ok : EXIT.failed;
+  return exitCodeOfRun(phase.result);
+}
+
+/** Aborts at the first Ctrl-C; the second ends the process. */
+export function detachOnInterrupt(): AbortSignal {
+  const detach = new AbortController();
+  process.once('SIGINT', () => detach.abort());
+  return detach.signal;
 }

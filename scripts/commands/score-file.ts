@@ -10,7 +10,7 @@ import { finished } from 'node:stream/promises';
 import { forEachBatch } from '#participant-agent/data/applicant-records.ts';
 import { createRowReader } from '#models/scoring/row.ts';
 import { createApplicantScorer, REASONS_MAX, type Language } from '#models/scoring/score-applicant.ts';
-import { readModelFile } from '#scripts/commands/model.ts';
+import { readModelFile } from '#scripts/commands/model-file.ts';
 import { EXIT, print, printJson, say } from '#scripts/commands/output.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 

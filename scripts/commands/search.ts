@@ -5,16 +5,17 @@
  */
 import type { RunView } from '#coordinator/http/run-view.ts';
 import { EXIT, print, printJson, say, table } from '#scripts/commands/output.ts';
-import { planFromOptions, type ProposeOptions } from '#scripts/commands/run.ts';
+import { detachOnInterrupt, planFromOptions, type ProposeOptions } from '#scripts/commands/run.ts';
+import { assertOptionsFit } from '#scripts/operator/models.ts';
 import { OperatorClient } from '#scripts/operator/operator-client.ts';
-import { readContractFile } from '#scripts/operator/plan-file.ts';
+import { readContractFile, settingsFrom } from '#scripts/operator/plan-file.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export interface SearchOptions extends ProposeOptions {
   /** JSON: setting, with dots for nested ones → values to try. */
   readonly grid: string;
-  readonly maxTrials: string;
+  readonly maxTrials: number;
 }
 
 export interface Trial {
@@ -30,15 +31,17 @@ type Values = Readonly<Record<string, unknown>>;
 
 /** @returns 1 when no trial gave a model */
 export async function searchRuns(options: SearchOptions): Promise<number> {
-  const client = await OperatorClient.from(options);
-  const contract = await readContractFile(options.contract);
   const trials = gridOf(options.grid);
-  if (trials.length > Number(options.maxTrials)) {
+  if (trials.length > options.maxTrials) {
     throw new FederationError(
       'USAGE',
       `the grid has ${trials.length} combinations, more than --max-trials ${options.maxTrials}: each is a run at every bank`,
     );
   }
+  assertOptionsFit(options.model, options);
+  const contract = await readContractFile(options.contract);
+  const client = await OperatorClient.from(options);
+  const detach = detachOnInterrupt();
   const done: Trial[] = [];
   for (const [i, values] of trials.entries()) {
     if (options.json !== true) say(`Trial ${i + 1} of ${trials.length}: ${describe(values)}`);
@@ -48,7 +51,13 @@ export async function searchRuns(options: SearchOptions): Promise<number> {
       settings: JSON.stringify(mergeSettings(options.settings, values)),
     });
     const { run } = await client.post<RunView>('/v1/runs', { contract, plan });
-    await watchRun(client, run, { quiet: options.json === true });
+    await watchRun(client, run, { quiet: options.json === true, signal: detach });
+    if (detach.aborted) {
+      say(
+        `\nNo further trials are proposed; this one goes on. Watch it: tallystick run watch ${run.slice(0, 12)}, end it: tallystick run stop ${run.slice(0, 12)}`,
+      );
+      return EXIT.interrupted;
+    }
     const { result } = await client.run(run);
     const { outcome = 'open', metrics = {}, artefact } = result ?? {};
     done.push({
@@ -88,7 +97,7 @@ export function gridOf(text: string): Values[] {
 
 /** Settings with the values of one trial put in; a name with dots reaches into nested ones. */
 export function mergeSettings(text: string | undefined, values: Values): Record<string, unknown> {
-  const settings = JSON.parse(text ?? '{}') as Record<string, unknown>;
+  const settings = { ...settingsFrom(text) } as Record<string, unknown>;
   for (const [name, value] of Object.entries(values)) {
     const path = name.split('.');
     let into = settings;

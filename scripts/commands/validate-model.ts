@@ -1,20 +1,24 @@
 /** `tallystick model validate`: a model against outcomes that have come in since, at the bank that has them. */
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import { renderDataReport } from '#participant-agent/data/data-report.ts';
+import type { ModelArtefact } from '#models/artefact.ts';
 import { calibratedLogit } from '#models/evaluation/calibration-map.ts';
 import { modelStability, type ModelStability } from '#models/evaluation/model-stability.ts';
+import { delongDifference, type AucDifference } from '#models/metrics/auc-interval.ts';
 import { validationOf, type Validation } from '#models/metrics/validation.ts';
 import { scorerOf } from '#models/scorer.ts';
-import { readModelFile } from '#scripts/commands/model.ts';
+import { readModelFile } from '#scripts/commands/model-file.ts';
 import { EXIT, print, printJson, say, table } from '#scripts/commands/output.ts';
-import { rowAt } from '#shared/contract/table.ts';
+import { rowAt, type Table } from '#shared/contract/table.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** Exit code 1 when the data do not pass the check against the model's contract. */
 export async function validateModel(
   file: string,
-  options: { data: string; json?: boolean },
+  options: { data: string; against?: string; json?: boolean },
 ): Promise<number> {
   const { artefact, root } = await readModelFile(file);
+  const rival = options.against === undefined ? undefined : await readModelFile(options.against);
   const { table: rows, report } = await loadTable(options.data, artefact.contract);
   if (!report.passed) {
     if (options.json === true) printJson({ model: root, data: report });
@@ -22,19 +26,57 @@ export async function validateModel(
     return EXIT.failed;
   }
   for (const finding of report.findings) say(`  ${finding.severity}: ${finding.message}`);
-  const scorer = scorerOf(artefact);
-  const row = new Float64Array(rows.columns.length);
-  const logits = new Float64Array(rows.rowCount);
-  for (let i = 0; i < rows.rowCount; i++) logits[i] = scorer.logit(rowAt(rows, i, row));
+  const logits = logitsOf(artefact, rows);
   const calibrated = logits.map((z) => calibratedLogit(artefact.calibration.map, z));
   const validation = validationOf(calibrated, rows.bad);
   const stability = modelStability(artefact, rows, logits);
-  if (options.json === true) printJson({ model: root, ...validation, stability });
-  else print(render(root, validation, stability));
+  const comparison = rival === undefined ? undefined : await compare(logits, rows, rival, options.data);
+  if (options.json === true)
+    printJson({ model: root, ...validation, stability, against: comparison ?? null });
+  else print(render(root, validation, stability, comparison));
   return EXIT.ok;
 }
 
-function render(root: string, v: Validation, stability: ModelStability): string {
+/** Before calibration, which does not change who ranks where. */
+function logitsOf(artefact: ModelArtefact, rows: Table): Float64Array {
+  const scorer = scorerOf(artefact);
+  const row = new Float64Array(rows.columns.length);
+  return Float64Array.from({ length: rows.rowCount }, (_, i) => scorer.logit(rowAt(rows, i, row)));
+}
+
+interface Comparison extends AucDifference {
+  /** The other model. */
+  readonly model: string;
+}
+
+/**
+ * The same applicants through the other model, whose contract may ask for other columns of the file.
+ * @throws FederationError CONTRACT when it does not take the same rows, or sees other outcomes
+ */
+async function compare(
+  logits: Float64Array,
+  rows: Table,
+  { artefact, root }: { artefact: ModelArtefact; root: string },
+  data: string,
+): Promise<Comparison> {
+  const { table: others, report } = await loadTable(data, artefact.contract);
+  const isSame = others.rowCount === rows.rowCount && others.bad.every((y, i) => y === rows.bad[i]);
+  if (!report.passed || !isSame) {
+    throw new FederationError(
+      'CONTRACT',
+      `expected rows that fit both models; under the contract of the other, "${artefact.contract.name}", ` +
+        (report.passed ? 'outcomes or rows differ' : `${data} does not pass: ${report.findings[0]!.message}`),
+    );
+  }
+  return { model: root, ...delongDifference(logits, logitsOf(artefact, others), rows.bad) };
+}
+
+function render(
+  root: string,
+  v: Validation,
+  stability: ModelStability,
+  against: Comparison | undefined,
+): string {
   const { interval, brierSplit: split, hosmerLemeshow: hl, spiegelhalter } = v;
   const figures = [
     ['AUC', v.auc.toFixed(4), `${interval.low.toFixed(4)} … ${interval.high.toFixed(4)} (95 %)`],
@@ -78,9 +120,23 @@ function render(root: string, v: Validation, stability: ModelStability): string 
     table(['figure', 'value', ''], figures, [1]),
     table(['rows', 'bads', 'bad rate', 'mean PD', 'Jeffreys p', ''], groups, [0, 1, 2, 3, 4]),
     table(['riskiest', 'bad rate', 'lift', 'bads captured'], lift, [0, 1, 2, 3]),
+    ...(against === undefined ? [] : [renderComparison(against)]),
     renderStability(stability),
     'Outcomes are known of accepted applicants only: of those declined this says nothing.',
   ].join('\n\n');
+}
+
+function renderComparison({ model, difference, low, high, p }: Comparison): string {
+  const who = difference >= 0 ? 'better' : 'worse';
+  const verdict = p < 0.05 ? '' : ', which chance alone may have made';
+  return (
+    `Ranks these applicants ${who} than ${model}: AUC ${signed(difference)} ` +
+    `(${signed(low)} … ${signed(high)}, 95 %; p ${p.toPrecision(3)})${verdict}`
+  );
+}
+
+function signed(x: number): string {
+  return `${x < 0 ? '−' : '+'}${Math.abs(x).toFixed(4)}`;
 }
 
 function renderStability({ score, characteristics }: ModelStability): string {

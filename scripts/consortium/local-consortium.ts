@@ -5,7 +5,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { enrolAgent } from '#participant-agent/enrol.ts';
@@ -95,8 +95,7 @@ export class LocalConsortium {
     );
     this.port = Number(new URL(ready.url).port);
     this.charterHash = ready.charter;
-    const token = (await readFile(join(this.coordinatorFolder, 'operator.token'), 'utf8')).trim();
-    this.operator = new OperatorClient(ready.url, token);
+    this.operator = await OperatorClient.ofFolder(this.coordinatorFolder);
   }
 
   /** Invites, enrols and admits a bank, with a policy that consents by itself, and starts its agent. */
@@ -160,7 +159,7 @@ export class LocalConsortium {
   /**
    * Starts one of our own commands. Its output goes to `logs/<name>.log`.
    * @param readyWhen called with each line the command writes, until it gives a value
-   * @throws FederationError STORAGE with the last lines of the log when it ends before it is ready
+   * @throws FederationError INTERNAL with the last lines of the log when it ends before it is ready
    */
   private async start<T>(
     name: string,
@@ -173,6 +172,7 @@ export class LocalConsortium {
     const log = createWriteStream(join(logs, `${name}.log`), { flags: 'a' });
     const child = spawn(process.execPath, [PROGRAM, ...args, '--stop-with-parent'], {
       stdio: ['pipe', 'pipe', 'pipe'],
+      env: ownEnvironment(),
     });
     this.children.set(name, child);
     let tail = '';
@@ -209,6 +209,16 @@ export class LocalConsortium {
       });
     });
   }
+}
+
+/**
+ * Ours, without what means another consortium: a real one's database would be written to, and a passphrase that
+ * opens its keys would seal these.
+ */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const isForeign = (name: string): boolean =>
+    name === 'DATABASE_URL' || (name.startsWith('TALLYSTICK_') && name !== 'TALLYSTICK_DEBUG');
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign(name)));
 }
 
 function exitOf(child: ChildProcess): Promise<void> {

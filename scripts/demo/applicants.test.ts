@@ -4,13 +4,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { dataContract } from '#shared/contract/contract.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
-import {
-  type Applicants,
-  DEMO_BANKS,
-  demoContract,
-  generateApplicants,
-  writeApplicantsCsv,
-} from './applicants.ts';
+import { type Applicants, generateApplicants, writeApplicantsCsv } from './applicants.ts';
+import { DEMO_BANKS, demoContract } from './banks.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-applicants-'));
 afterAll(() => rmSync(folder, { recursive: true }));

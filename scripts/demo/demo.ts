@@ -3,40 +3,33 @@
  * coordinator, each a process of its own, train one model; the report says what it brought and what it cost,
  * and the ledger is verified offline. Exit code 0 only if it verified.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadTable } from '#participant-agent/data/load-table.ts';
-import { parseArtefact } from '#models/artefact.ts';
-import { createApplicantScorer } from '#models/scoring/score-applicant.ts';
 import { exactMetrics } from '#models/metrics/exact-metrics.ts';
-import { exitCodeOf } from '#scripts/commands/audit.ts';
+import { exitCodeOf, isVerified } from '#scripts/commands/audit.ts';
 import { bytes, EXIT, paint, print, printJson, say, table as textTable } from '#scripts/commands/output.ts';
-import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
-import { Chaos } from '#scripts/demo/chaos.ts';
-import { DEMO_BANKS, demoContract, writeApplicantsCsv } from '#scripts/demo/applicants.ts';
-import { isExact, type ModelName } from '#scripts/operator/models.ts';
-import { planFor } from '#scripts/operator/plan-file.ts';
-import { compare, exactness, type Comparison } from '#scripts/simulate/compare.ts';
+import { LocalConsortium, type LocalBank } from '#scripts/consortium/local-consortium.ts';
+import { stopOnSignal } from '#scripts/consortium/stop-on-signal.ts';
 import {
   startConsortium,
-  stopOnSignal,
   trainFederated,
   type FederatedResult,
-} from '#scripts/simulate/federate.ts';
-import { concatTables, rowAt, type Table } from '#shared/contract/table.ts';
-
-/** Rounds of training, or trees. */
-const DEMO_ROUNDS: Readonly<Record<ModelName, number | undefined>> = {
-  mlp: 40,
-  gbdt: 40,
-  logistic: undefined,
-  scorecard: undefined,
-};
+} from '#scripts/consortium/train-federated.ts';
+import { Chaos } from '#scripts/demo/chaos.ts';
+import { writeApplicantsCsv } from '#scripts/demo/applicants.ts';
+import { DEMO_BANKS, demoContract } from '#scripts/demo/banks.ts';
+import { printApplicant, scoreOneApplicant } from '#scripts/demo/one-applicant.ts';
+import { demoRounds, isExact, type ModelName } from '#scripts/operator/models.ts';
+import { planFor } from '#scripts/operator/plan-file.ts';
+import { compare, exactness, type Comparison } from '#scripts/simulate/compare.ts';
+import { badRateOf, concatTables, type Table } from '#shared/contract/table.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export interface DemoOptions {
   readonly model: ModelName;
-  readonly rounds?: string;
+  readonly rounds?: number;
   readonly seed: string;
   readonly keep?: string;
   readonly chaos?: boolean;
@@ -44,7 +37,7 @@ export interface DemoOptions {
 }
 
 interface DemoData {
-  readonly banks: readonly { readonly id: string; readonly table: Table }[];
+  readonly banks: readonly (LocalBank & { readonly table: Table })[];
   /** Applicants of all banks that none of them trained on. */
   readonly test: Table;
   /** How well the true probabilities themselves would do on `test`: no model can be expected to do better. */
@@ -53,22 +46,21 @@ interface DemoData {
 
 export async function demo(options: DemoOptions): Promise<number> {
   const started = performance.now();
-  const folder =
-    options.keep === undefined ? await mkdtemp(join(tmpdir(), 'tallystick-demo-')) : resolve(options.keep);
+  const plan = planFor({
+    name: `demo ${options.model}`,
+    model: options.model,
+    rounds: options.rounds ?? demoRounds(options.model),
+    participants: DEMO_BANKS.map((bank) => bank.id),
+    minimum: 3,
+    seed: options.seed,
+  });
+  const folder = await folderFor(options.keep);
   const consortium = new LocalConsortium(folder);
   const signals = stopOnSignal(consortium);
   try {
     say('Five banks make up their own applicants (seeded; nobody real) …');
     const data = await makeData(folder, options.seed);
     await startConsortium(consortium, data.banks, 3);
-    const plan = planFor({
-      name: `demo ${options.model}`,
-      model: options.model,
-      rounds: options.rounds === undefined ? DEMO_ROUNDS[options.model] : Number(options.rounds),
-      participants: data.banks.map((bank) => bank.id),
-      minimum: 3,
-      seed: options.seed,
-    });
     const chaos = new Chaos(
       consortium,
       data.banks.map(({ id }) => id),
@@ -99,16 +91,26 @@ export async function demo(options: DemoOptions): Promise<number> {
   }
 }
 
+/** @throws FederationError USAGE when something is in the folder already: it would be taken for this demonstration's */
+async function folderFor(keep: string | undefined): Promise<string> {
+  if (keep === undefined) return mkdtemp(join(tmpdir(), 'tallystick-demo-'));
+  const folder = resolve(keep);
+  await mkdir(folder, { recursive: true });
+  if ((await readdir(folder)).length > 0)
+    throw new FederationError('USAGE', `${folder} is not empty; give --keep a new folder`);
+  return folder;
+}
+
 async function makeData(folder: string, seed: string): Promise<DemoData> {
   const dataFolder = join(folder, 'data');
   await mkdir(dataFolder, { recursive: true });
-  const banks: { id: string; table: Table }[] = [];
+  const banks: (LocalBank & { table: Table })[] = [];
   const tests: Table[] = [];
   const truths: number[] = [];
   for (const bank of DEMO_BANKS) {
     const path = join(dataFolder, `${bank.id}.csv`);
     await writeApplicantsCsv(path, { bank, seed });
-    banks.push({ id: bank.id, table: (await loadTable(path, demoContract)).table });
+    banks.push({ id: bank.id, dataFile: path, table: (await loadTable(path, demoContract)).table });
     const testPath = join(dataFolder, `${bank.id}-test.csv`);
     const { truePd } = await writeApplicantsCsv(testPath, {
       bank,
@@ -139,7 +141,7 @@ function report(
   { sent, kills }: { sent: ReadonlyMap<string, number>; kills: ReadonlyMap<string, number> },
   totalSeconds: number,
 ): void {
-  const verified = audit.passed && audit.complete;
+  const verified = isVerified(audit);
   const model =
     options.keep === undefined
       ? undefined
@@ -194,7 +196,7 @@ function report(
       data.banks.map(({ id, table }) => [
         id,
         String(table.rowCount),
-        `${((table.bad.reduce((sum, bad) => sum + bad, 0) / table.rowCount) * 100).toFixed(1)} %`,
+        `${(badRateOf(table) * 100).toFixed(1)} %`,
         bytes(sent.get(id) ?? 0),
       ]),
       [1, 2, 3],
@@ -216,45 +218,10 @@ function report(
   print(`  root   ${audit.root}`);
   print(`  model  ${view.result!.artefact}`);
   if (model === undefined)
-    print(`\nEverything is deleted again; keep it with: npm run demo -- --keep demo-data`);
+    print(`\nEverything is deleted again; keep it with: tallystick demo --keep demo-data`);
   else
     print(
       `\nEach bank has the model, e.g. ${model}\nThe exported ledger is in ${join(folder, 'ledger.bundle')}`,
     );
   print(`\n${trainingSeconds.toFixed(1)} s of training in ${totalSeconds.toFixed(1)} s.`);
-}
-
-interface ScoredApplicant {
-  readonly pd: number;
-  readonly score: number;
-  readonly values: Readonly<Record<string, string>>;
-  readonly reasons: readonly { readonly text: string; readonly pointsLost: number }[];
-}
-
-/** What a bank does with the model: here for the first new applicant against whom something can be said. */
-function scoreOneApplicant(artefact: Uint8Array, test: Table): ScoredApplicant {
-  const model = parseArtefact(JSON.parse(new TextDecoder().decode(artefact)));
-  const scorer = createApplicantScorer(model);
-  const row = new Float64Array(test.columns.length);
-  let index = 0;
-  while (index < test.rowCount - 1 && scorer.reasons(rowAt(test, index, row)).length < 3) index++;
-  rowAt(test, index, row);
-  const { pd, score } = scorer.score(row);
-  const values = model.contract.features.map((feature, j): [string, string] => {
-    const value = row[j]!;
-    if (feature.type === 'number') return [feature.name, Number.isNaN(value) ? 'missing' : String(value)];
-    return [feature.name, value === 0 ? 'missing' : (feature.categories[value - 1] ?? 'other')];
-  });
-  return { pd, score, values: Object.fromEntries(values), reasons: scorer.reasons(row) };
-}
-
-function printApplicant({ pd, score, values, reasons }: ScoredApplicant): void {
-  print(`\n${paint('bold', 'One applicant, scored inside its bank')}\n`);
-  print(
-    Object.entries(values)
-      .map(([name, value]) => `${name} ${value}`)
-      .join(', '),
-  );
-  print(`\n  PD ${(pd * 100).toFixed(1)} %, score ${score.toFixed(0)}`);
-  for (const { text, pointsLost } of reasons) print(`  − ${pointsLost.toFixed(0)} points: ${text}`);
 }

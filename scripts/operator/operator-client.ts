@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { io } from 'socket.io-client';
 import type { RunView } from '#coordinator/http/run-view.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
+import { runBeginning } from '#scripts/operator/run-beginning.ts';
 import { ERROR_CODES, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import { runId, type RunId } from '#shared/protocol/ids.ts';
 import type { CoordinatorToWatch, WatchToCoordinator } from '#shared/protocol/socket-events.ts';
@@ -13,9 +14,12 @@ import type { Socket } from 'socket.io-client';
 export interface OperatorOptions {
   readonly url?: string | undefined;
   readonly token?: string | undefined;
-  /** The coordinator's data folder, when it is on this machine. */
-  readonly data: string;
+  /** The coordinator's data folder, when it is on this machine and this one is meant. */
+  readonly data?: string | undefined;
 }
+
+/** Where an operator's command looks when nothing says where the coordinator is. */
+export const DEFAULT_FOLDER = 'tallystick-coordinator';
 
 export type WatchSocket = Socket<CoordinatorToWatch, WatchToCoordinator>;
 
@@ -36,23 +40,47 @@ export class OperatorClient {
   }
 
   /**
-   * From the command line, the environment, or the files a coordinator on this machine leaves in its folder.
+   * In order of explicitness: the command line, the environment, the default folder. `--data` stands for the URL and
+   * the token in that folder. A folder's token goes to that folder's coordinator only: another one could be anybody's.
+   * @throws FederationError USAGE | UNREACHABLE | UNAUTHENTICATED
+   */
+  static async from(
+    { url, token, data }: OperatorOptions,
+    { TALLYSTICK_URL: urlThere, TALLYSTICK_TOKEN: tokenThere } = process.env,
+  ): Promise<OperatorClient> {
+    const given = url ?? (data === undefined ? urlThere : undefined);
+    if (given === undefined)
+      return data === undefined
+        ? OperatorClient.ofFolder(DEFAULT_FOLDER, token ?? tokenThere)
+        : OperatorClient.ofFolder(data, token, tokenThere);
+    const access = token ?? tokenThere;
+    if (access === undefined)
+      throw new FederationError('UNAUTHENTICATED', `no access token given for ${given}`);
+    if (!URL.canParse(given) || !/^https?:$/.test(new URL(given).protocol))
+      throw new FederationError(
+        'USAGE',
+        `expected the coordinator's address, such as https://coordinator.example, got "${given}"`,
+      );
+    return new OperatorClient(given, access);
+  }
+
+  /**
+   * From the files that a coordinator on this machine leaves in its data folder.
+   * @param token in place of the folder's own
+   * @param otherwise when there is neither
    * @throws FederationError UNREACHABLE | UNAUTHENTICATED
    */
-  static async from(options: OperatorOptions): Promise<OperatorClient> {
-    const url = options.url ?? process.env['TALLYSTICK_URL'] ?? (await readText(join(options.data, 'url')));
-    if (url === undefined) {
+  static async ofFolder(folder: string, token?: string, otherwise?: string): Promise<OperatorClient> {
+    const url = await readText(join(folder, 'url'));
+    if (url === undefined)
       throw new FederationError(
         'UNREACHABLE',
-        `no coordinator given: use --url, TALLYSTICK_URL, or --data with the folder of a running one (${options.data} has none)`,
+        `no coordinator given: use --url, TALLYSTICK_URL, or --data with the folder of a running one (none runs in ${folder})`,
       );
-    }
-    const token =
-      options.token ??
-      process.env['TALLYSTICK_TOKEN'] ??
-      (await readText(join(options.data, 'operator.token')));
-    if (token === undefined) throw new FederationError('UNAUTHENTICATED', 'no access token given');
-    return new OperatorClient(url, token);
+    const access = token ?? (await readText(join(folder, 'operator.token'))) ?? otherwise;
+    if (access === undefined)
+      throw new FederationError('UNAUTHENTICATED', `no access token given, and none is in ${folder}`);
+    return new OperatorClient(url, access);
   }
 
   get<T>(path: string): Promise<T> {
@@ -68,12 +96,7 @@ export class OperatorClient {
     const whole = runId.safeParse(run);
     if (whole.success) return whole.data;
     const { runs } = await this.get<{ runs: { run: RunId }[] }>('/v1/runs');
-    const found = runs.filter((candidate) => candidate.run.startsWith(run));
-    if (found.length === 1) return found[0]!.run;
-    throw new FederationError(
-      'NOT_FOUND',
-      `${found.length === 0 ? 'no run begins' : `${found.length} runs begin`} with "${run}"; see "tallystick run list"`,
-    );
+    return runBeginning(runs, run, 'tallystick run list').run;
   }
 
   run(run: string): Promise<RunView> {

@@ -1,7 +1,8 @@
 /** From what an operator says on the command line, or in a plan file, to a plan. */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import type { ProposalName } from '#scripts/operator/models.ts';
+import { assertOptionsFit, DEFAULT_ROUNDS, type ProposalName } from '#scripts/operator/models.ts';
+import type { StopMetric } from '#models/evaluation/stopping.ts';
 import { NETWORKS, type FedavgSettingsInput } from '#models/fedavg/settings.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
@@ -16,6 +17,8 @@ export interface PlanOptions {
   readonly minimum: number;
   readonly seed: string;
   readonly patience?: number | undefined;
+  /** By which figure on rows kept back one model is better than another. */
+  readonly chosenBy?: StopMetric | undefined;
   readonly targetAuc?: number | undefined;
   /** Settings of the program as JSON, in place of the ones it would get. */
   readonly settings?: string | undefined;
@@ -28,6 +31,7 @@ export type ProposedPlan = Omit<PlanInput, 'contract'>;
 
 /** @throws FederationError USAGE */
 export function planFor(options: PlanOptions): ProposedPlan {
+  assertOptionsFit(options.model, options);
   return {
     v: 1,
     name: options.name,
@@ -43,8 +47,7 @@ export function planFor(options: PlanOptions): ProposedPlan {
 type Settings = Extract<PlanInput['program']['settings'], Record<string, unknown>>;
 
 function programFor(options: PlanOptions): PlanInput['program'] {
-  const { model, rounds, patience } = options;
-  const stop = patience === undefined ? {} : { patience };
+  const { model } = options;
   const given = settingsFrom(options.settings);
   switch (model) {
     case 'mlp':
@@ -52,7 +55,7 @@ function programFor(options: PlanOptions): PlanInput['program'] {
     case 'gbdt':
       return {
         name: 'gbdt',
-        settings: { ...(rounds === undefined ? {} : { trees: rounds }), ...stop, ...given },
+        settings: { trees: options.rounds ?? DEFAULT_ROUNDS.gbdt, ...stopFor(options), ...given },
       };
     case 'logistic':
     case 'profile':
@@ -61,23 +64,32 @@ function programFor(options: PlanOptions): PlanInput['program'] {
   }
 }
 
-function networkSettings({ rounds = 40, patience, targetAuc }: PlanOptions): Settings {
+function networkSettings({ rounds = DEFAULT_ROUNDS.mlp, ...options }: PlanOptions): Settings {
   const settings: FedavgSettingsInput = {
     network: { hidden: [...NETWORKS.mlp.hidden], dropout: NETWORKS.mlp.dropout },
     // measured on the demo's banks and on real lenders: small local steps and server momentum lose least
     // against pooled training where banks differ
     local: { epochs: 1, batchSize: 128, learningRate: 0.003 },
     server: { momentum: 0.8 },
-    stop: {
-      rounds,
-      ...(patience === undefined ? {} : { patience }),
-      ...(targetAuc === undefined ? {} : { targetAuc }),
-    },
+    stop: { rounds, ...stopFor(options) },
   };
   return settings as Settings;
 }
 
-function settingsFrom(text: string | undefined): Settings {
+function stopFor({
+  patience,
+  chosenBy,
+  targetAuc,
+}: Pick<PlanOptions, 'patience' | 'chosenBy' | 'targetAuc'>) {
+  return {
+    ...(patience === undefined ? {} : { patience }),
+    ...(chosenBy === undefined ? {} : { chosenBy }),
+    ...(targetAuc === undefined ? {} : { target: { metric: 'auc' as const, value: targetAuc } }),
+  };
+}
+
+/** @throws FederationError USAGE */
+export function settingsFrom(text: string | undefined): Settings {
   if (text === undefined) return {};
   try {
     const value: unknown = JSON.parse(text);

@@ -2,6 +2,7 @@
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import type { ExactMetrics } from '#models/metrics/exact-metrics.ts';
+import { isVerified } from '#scripts/commands/audit.ts';
 import type { ModelName } from '#scripts/operator/models.ts';
 import { planFor, type ProposedPlan } from '#scripts/operator/plan-file.ts';
 import type { DataSet } from '#scripts/results/data-sets.ts';
@@ -9,10 +10,9 @@ import type { Measured } from '#scripts/results/results-file.ts';
 import { compare } from '#scripts/simulate/compare.ts';
 import { federate } from '#scripts/simulate/federate.ts';
 import { trainHere } from '#scripts/simulate/reference.ts';
-import { ROUNDS } from '#scripts/simulate/simulate.ts';
 import { splitFile, type SplitFile } from '#scripts/simulate/split-file.ts';
 import { contractHash } from '#shared/contract/contract.ts';
-import type { Table } from '#shared/contract/table.ts';
+import { countBads, type Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { plan as planSchema, type Plan } from '#shared/protocol/plan.ts';
 
@@ -33,9 +33,7 @@ interface Trained {
 export async function measure(set: DataSet, model: ModelName, folder: string): Promise<Measured> {
   const split = await splitFile({
     data: join(folder, set.file),
-    target: set.target,
-    positive: set.bad,
-    exclude: set.exclude,
+    inferred: { target: set.target, positive: set.bad, exclude: set.exclude },
     partitionBy: set.partitionBy,
     skew: set.skew,
     banks: set.banks,
@@ -55,7 +53,6 @@ export async function measure(set: DataSet, model: ModelName, folder: string): P
   const plan = planFor({
     name: `results ${model}`,
     model,
-    rounds: ROUNDS[model],
     settings,
     participants: banks.map((bank) => bank.id),
     minimum: banks.length,
@@ -103,7 +100,7 @@ async function trainConsortium(split: SplitFile, proposed: ProposedPlan): Promis
       rounds: view.rounds.filter((round) => round.outcome === 'closed').length,
       bytesPerBank: Math.round(sent.reduce((a, b) => a + b, 0) / sent.length),
       trainingSeconds: result.trainingSeconds,
-      ledgerVerified: audit.passed && audit.complete,
+      ledgerVerified: isVerified(audit),
       load: { before, after: loadavg()[0]! },
       cores: cpus().length,
     },
@@ -124,6 +121,6 @@ function discrimination({ auc, ks }: ExactMetrics): { auc: number; ks: number } 
   return { auc, ks };
 }
 
-function sizeOf({ rowCount, bad }: Table): { rows: number; bads: number } {
-  return { rows: rowCount, bads: bad.reduce((sum, value) => sum + value, 0) };
+function sizeOf(table: Table): { rows: number; bads: number } {
+  return { rows: table.rowCount, bads: countBads(table) };
 }

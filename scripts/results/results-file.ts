@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { MODELS } from '#scripts/operator/models.ts';
+import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
 const discrimination = z.strictObject({ auc: z.number(), ks: z.number() });
 
@@ -49,13 +50,19 @@ const measured = z.strictObject({
 });
 export type Measured = z.infer<typeof measured>;
 
-/** @returns nothing when there is no such file yet */
+/** @returns nothing when there is no such file yet @throws FederationError STORAGE when it is damaged */
 export async function readResults(path: string): Promise<Measured[]> {
+  let text: string;
   try {
-    return z.array(measured).parse(JSON.parse(await readFile(path, 'utf8')));
+    text = await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
+  }
+  try {
+    return z.array(measured).parse(JSON.parse(text));
+  } catch (cause) {
+    throw new FederationError('STORAGE', `${path} is damaged: ${describeError(cause)}`, { cause });
   }
 }
 

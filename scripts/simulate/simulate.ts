@@ -4,41 +4,35 @@
  * pooled training and each bank alone, all judged on the same test rows.
  */
 import type { ExactMetrics } from '#models/metrics/exact-metrics.ts';
-import { exitCodeOf } from '#scripts/commands/audit.ts';
+import { exitCodeOf, isVerified } from '#scripts/commands/audit.ts';
 import { EXIT, print, printJson, table as textTable } from '#scripts/commands/output.ts';
-import { isExact, type ModelName } from '#scripts/operator/models.ts';
-import { planFor, type ProposedPlan } from '#scripts/operator/plan-file.ts';
+import { assertOptionsFit, isExact, type ModelName } from '#scripts/operator/models.ts';
+import { planFor, settingsFrom, type ProposedPlan } from '#scripts/operator/plan-file.ts';
 import { compare, exactness, type Comparison } from '#scripts/simulate/compare.ts';
-import { federate, type FederatedResult } from '#scripts/simulate/federate.ts';
+import type { FederatedResult } from '#scripts/consortium/train-federated.ts';
+import { federate } from '#scripts/simulate/federate.ts';
 import {
   splitFile,
   type SimulatedBank,
   type SplitFile,
   type SplitOptions,
 } from '#scripts/simulate/split-file.ts';
-import type { Table } from '#shared/contract/table.ts';
+import { badRateOf } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-
-/** Rounds of training, or trees, when nobody says. */
-export const ROUNDS: Readonly<Record<ModelName, number | undefined>> = {
-  mlp: 60,
-  gbdt: 100,
-  logistic: undefined,
-  scorecard: undefined,
-};
 
 export interface SimulateOptions {
   readonly data: string;
-  readonly target: string;
-  readonly positive: string;
+  /** These three without `contract`. */
+  readonly target?: string;
+  readonly positive?: string;
   readonly exclude?: string;
   readonly partitionBy?: string;
-  readonly banks: string;
+  readonly banks: number;
   readonly skew?: string;
   readonly model: ModelName;
-  readonly rounds?: string;
+  readonly rounds?: number;
   readonly settings?: string;
-  readonly testFraction: string;
+  readonly testFraction: number;
   readonly seed: string;
   readonly contract?: string;
   readonly masked?: boolean;
@@ -48,12 +42,14 @@ export interface SimulateOptions {
 
 export async function simulate(options: SimulateOptions): Promise<number> {
   const started = performance.now();
+  assertOptionsFit(options.model, options);
+  settingsFrom(options.settings); // before a large file is read
   const split = await splitFile(splitOptions(options));
   const { contract, banks, test } = split;
   const plan = planFor({
     name: `simulate ${options.model}`,
     model: options.model,
-    rounds: options.rounds === undefined ? ROUNDS[options.model] : Number(options.rounds),
+    rounds: options.rounds,
     settings: options.settings,
     participants: banks.map((bank) => bank.id),
     minimum: banks.length,
@@ -68,15 +64,16 @@ export async function simulate(options: SimulateOptions): Promise<number> {
 }
 
 function splitOptions(options: SimulateOptions): SplitOptions {
-  const banks = Number(options.banks);
-  if (!Number.isInteger(banks) || banks < 2)
-    throw new FederationError('USAGE', `expected --banks of 2 or more, got "${options.banks}"`);
-  const { data, target, positive, partitionBy, skew, seed, contract } = options;
-  return {
-    ...{ data, target, positive, partitionBy, skew, seed, contract, banks },
-    exclude: options.exclude?.split(',') ?? [],
-    testFraction: Number(options.testFraction),
-  };
+  const { data, banks, partitionBy, skew, seed, testFraction, contract, target, positive } = options;
+  const common = { data, banks, partitionBy, skew, seed, testFraction };
+  if (contract !== undefined) return { ...common, contract };
+  if (target === undefined || positive === undefined)
+    throw new FederationError(
+      'USAGE',
+      'expected --target COLUMN and --positive VALUE, from which a contract is inferred, or --contract FILE',
+    );
+  const exclude = options.exclude?.split(',') ?? [];
+  return { ...common, inferred: { target, positive, exclude } };
 }
 
 /** @returns undefined when it was interrupted */
@@ -104,7 +101,7 @@ function report(
   const brief = ({ auc, ks, logLoss, brier }: ExactMetrics) => ({ auc, ks, logLoss, brier });
   if (options.json === true) {
     printJson({
-      banks: banks.map(({ id, table }) => ({ id, rows: table.rowCount, badRate: badRate(table) })),
+      banks: banks.map(({ id, table }) => ({ id, rows: table.rowCount, badRate: badRateOf(table) })),
       model: options.model,
       masked: options.plain !== true,
       rounds: view.rounds.filter((round) => round.outcome === 'closed').length,
@@ -113,7 +110,7 @@ function report(
       local,
       modelHash: view.result!.artefact,
       ...(isExact(options.model) ? { pooledModelHash: comparison.pooledRoot } : {}),
-      ledger: { entries: audit.entries, root: audit.root, verified: audit.passed && audit.complete },
+      ledger: { entries: audit.entries, root: audit.root, verified: isVerified(audit) },
       seconds: { total: round(totalSeconds), training: round(trainingSeconds) },
     });
     return;
@@ -135,13 +132,9 @@ function report(
   print(`\nJudged on ${federated.rows} rows nobody trained on. Model ${view.result!.artefact}`);
   if (isExact(options.model)) print(exactness(view.result!.artefact!, comparison.pooledRoot));
   print(
-    `Ledger: ${audit.entries} entries, root ${audit.root}, ${audit.passed && audit.complete ? 'verified' : 'NOT VERIFIED'}`,
+    `Ledger: ${audit.entries} entries, root ${audit.root}, ${isVerified(audit) ? 'verified' : 'NOT VERIFIED'}`,
   );
   print(`${trainingSeconds.toFixed(1)} s of training in ${totalSeconds.toFixed(1)} s`);
-}
-
-function badRate(table: Table): number {
-  return table.bad.reduce((sum, bad) => sum + bad, 0) / table.rowCount;
 }
 
 function round(seconds: number): number {

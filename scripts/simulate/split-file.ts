@@ -14,20 +14,23 @@ import type { DataContract } from '#shared/contract/contract.ts';
 import { selectRows, type Column, type Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
-export interface SplitOptions {
-  readonly data: string;
+interface Inferred {
   readonly target: string;
+  /** The value of the target that means bad. */
   readonly positive: string;
-  readonly exclude?: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+export type SplitOptions = {
+  readonly data: string;
   readonly partitionBy?: string | undefined;
   readonly banks: number;
   /** `iid` or `dirichlet:ALPHA`, without `partitionBy`. */
   readonly skew?: string | undefined;
   readonly testFraction: number;
   readonly seed: string;
-  /** A contract file. Without it one is inferred. */
-  readonly contract?: string | undefined;
-}
+  /** A contract file, or what one is inferred from. */
+} & ({ readonly contract: string } | { readonly inferred: Inferred });
 
 export interface SimulatedBank {
   readonly id: string;
@@ -43,6 +46,7 @@ export interface SplitFile {
 /** @throws FederationError USAGE, and whatever reading the file or the contract throws */
 export async function splitFile(options: SplitOptions): Promise<SplitFile> {
   const count = options.banks;
+  const alpha = alphaOf(options.skew ?? 'iid'); // before a large file is read
   const partitionColumn = options.partitionBy;
   const source = await contractFor(options);
   const { table, report, extra } = await loadTable(
@@ -55,7 +59,7 @@ export async function splitFile(options: SplitOptions): Promise<SplitFile> {
   let parts: Partition[];
   if (partitionColumn !== undefined)
     parts = partitionByColumn(extra[partitionColumn]!, split.training, count);
-  else parts = partitionBySkew(options.skew ?? 'iid', table.bad, split.training, count, options.seed);
+  else parts = partitionBySkew(alpha, table.bad, split.training, count, options.seed);
   const contract = withoutDerivations(source);
   const all = { ...table, columns: underContract(table, contract) };
   const banks = parts.map(({ id, rows }) => ({ id, table: selectRows(all, rows) }));
@@ -80,15 +84,12 @@ function underContract(table: Table, { features }: DataContract): Column[] {
 }
 
 async function contractFor(options: SplitOptions): Promise<DataContract> {
-  if (options.contract !== undefined) return readContractFile(options.contract);
-  const exclude = [
-    ...(options.exclude ?? []),
-    ...(options.partitionBy === undefined ? [] : [options.partitionBy]),
-  ];
+  if ('contract' in options) return readContractFile(options.contract);
+  const { target, positive, exclude } = options.inferred;
   const { contract, notes } = await inferContract(options.data, {
-    target: options.target,
-    bad: options.positive,
-    exclude,
+    target,
+    bad: positive,
+    exclude: [...exclude, ...(options.partitionBy === undefined ? [] : [options.partitionBy])],
   });
   say('No --contract: inferred one from the file, assuming');
   for (const note of notes) say(`  ${note}`);
@@ -96,15 +97,21 @@ async function contractFor(options: SplitOptions): Promise<DataContract> {
 }
 
 function partitionBySkew(
-  skew: string,
+  alpha: number | undefined,
   bad: Uint8Array,
   rows: Uint32Array,
   banks: number,
   seed: string,
 ): Partition[] {
-  if (skew === 'iid') return partitionEvenly(rows, banks, seed);
-  const alpha = /^dirichlet:(\d*\.?\d+)$/.exec(skew)?.[1];
-  if (alpha === undefined || Number(alpha) <= 0)
-    throw new FederationError('USAGE', `expected --skew iid or dirichlet:ALPHA, got "${skew}"`);
-  return partitionByDirichlet(bad, rows, banks, Number(alpha), seed);
+  return alpha === undefined
+    ? partitionEvenly(rows, banks, seed)
+    : partitionByDirichlet(bad, rows, banks, alpha, seed);
+}
+
+/** @returns undefined for equal banks @throws FederationError USAGE */
+function alphaOf(skew: string): number | undefined {
+  if (skew === 'iid') return undefined;
+  const alpha = Number(/^dirichlet:(\d*\.?\d+)$/.exec(skew)?.[1] ?? NaN);
+  if (alpha > 0) return alpha;
+  throw new FederationError('USAGE', `expected --skew iid or dirichlet:ALPHA, got "${skew}"`);
 }

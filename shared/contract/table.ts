@@ -29,6 +29,18 @@ export function isNumberColumn(column: Column): column is NumberColumn {
   return column.feature.type === 'number';
 }
 
+/** Rows that turned out bad. */
+export function countBads({ bad }: Pick<Table, 'bad'>): number {
+  let count = 0;
+  for (const one of bad) count += one;
+  return count;
+}
+
+/** Share of the rows that turned out bad; NaN without rows. */
+export function badRateOf(table: Table): number {
+  return countBads(table) / table.rowCount;
+}
+
 /** Fills `row` with the cells of row `index`, a slot a column: numbers as they are, categories by code. */
 export function rowAt(table: Table, index: number, row: Float64Array): Float64Array {
   table.columns.forEach((column, j) => {

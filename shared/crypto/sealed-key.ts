@@ -76,5 +76,8 @@ export function openSealedKey(value: unknown, secret: string, derived: DerivedKe
       cause,
     });
   }
-  throw new FederationError('KEY_FILE', `the passphrase or key file does not open the sealed ${what}`);
+  throw new FederationError(
+    'KEY_FILE',
+    `the passphrase or key file does not open the sealed ${what}; TALLYSTICK_PASSPHRASE must be what it was when the key was made`,
+  );
 }

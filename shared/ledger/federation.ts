@@ -1,6 +1,6 @@
 /**
  * The federation as a fold over ledger entries and nothing else. The coordinator that decides,
- * the agent that follows, the console and the auditor all get it from `apply`.
+ * the agent that follows, the operator who watches and the auditor all get it from `apply`.
  *
  *   admissible(state, message, time)   throws unless the message may be the next entry
  *   apply(state, entry)                what it changes; total for admissible messages

@@ -3,7 +3,7 @@ import { toBase64Url } from '#shared/crypto/base64.ts';
 import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { signCheckpoint } from '#shared/ledger/checkpoint.ts';
-import { compareNotes, verifyForkProof, type ForkProof } from '#shared/ledger/fork-proof.ts';
+import { compareNotes, compareWithTree, verifyForkProof, type ForkProof } from '#shared/ledger/fork-proof.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
 
 const ORIGIN = 'tallystick.example/one';
@@ -81,4 +81,32 @@ test('two notes of one size and two roots are proof as they are', () => {
   expect(compared.kind).toBe('fork');
   if (compared.kind === 'fork') verifyForkProof(compared.proof, ORIGIN, KEYS);
   expect(compareNotes(a, a, ORIGIN, KEYS).kind).toBe('same');
+});
+
+test('two notes of different sizes are one history, a fork that anybody can check, or unknown, as a whole history tells', () => {
+  const [x, y] = [treeOf(9, 'x', 9), treeOf(9, 'y', 3)];
+  const noteOf = (tree: MerkleTree, size: number): string =>
+    signCheckpoint(ORIGIN, size, tree.root(size), oldSeed);
+  const compared = (a: string, b: string, tree: MerkleTree) => {
+    const alone = compareNotes(a, b, ORIGIN, KEYS);
+    if (alone.kind !== 'open') throw new Error(`expected an open comparison, got ${alone.kind}`);
+    return compareWithTree(alone, tree);
+  };
+  // whichever is given first
+  for (const notes of [[noteOf(x, 5), noteOf(x, 8)] as const, [noteOf(x, 8), noteOf(x, 5)] as const])
+    expect(compared(...notes, x)).toEqual({ kind: 'same' });
+  // both histories are alike up to entry 3
+  expect(compared(noteOf(y, 3), noteOf(x, 8), x)).toEqual({ kind: 'same' });
+  for (const notes of [[noteOf(y, 5), noteOf(x, 8)] as const, [noteOf(x, 8), noteOf(y, 5)] as const]) {
+    const fork = compared(...notes, x);
+    if (fork.kind !== 'fork') throw new Error(`expected a fork, got ${fork.kind}`);
+    expect(verifyForkProof(fork.proof, ORIGIN, KEYS)).toMatchObject({
+      older: { size: 5 },
+      newer: { size: 8 },
+    });
+    // the history of the older note does not say what the newer one is of
+    expect(compared(...notes, y)).toEqual({ kind: 'unknown' });
+    // nor does one that is not as long
+    expect(compared(...notes, treeOf(7, 'x', 9))).toEqual({ kind: 'unknown' });
+  }
 });

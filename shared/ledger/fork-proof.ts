@@ -7,9 +7,9 @@
  * For two heads of one size `proof` is empty and `otherRoot` the newer's own.
  */
 import { z } from 'zod';
-import { fromHex } from '#shared/crypto/hash.ts';
+import { fromHex, toHex } from '#shared/crypto/hash.ts';
 import { openCheckpointOf, type LogKey, type OpenedCheckpoint } from '#shared/ledger/checkpoint.ts';
-import { isConsistent } from '#shared/ledger/merkle-tree.ts';
+import { isConsistent, type MerkleTree } from '#shared/ledger/merkle-tree.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash } from '#shared/protocol/ids.ts';
 
@@ -63,16 +63,41 @@ export type Comparison =
   | { readonly kind: 'same' }
   | { readonly kind: 'fork'; readonly proof: ForkProof }
   /** Of different sizes: whether one extends the other takes a consistency proof. */
-  | { readonly kind: 'open'; readonly older: OpenedCheckpoint; readonly newer: OpenedCheckpoint };
+  | { readonly kind: 'open'; readonly older: OpenedNote; readonly newer: OpenedNote };
+
+interface OpenedNote {
+  readonly note: string;
+  readonly head: OpenedCheckpoint;
+}
 
 /** @throws FederationError SCHEMA | SIG */
 export function compareNotes(a: string, b: string, origin: string, logKeys: LogKeys): Comparison {
-  const [one, other] = [openCheckpointOf(a, origin, logKeys), openCheckpointOf(b, origin, logKeys)];
-  if (one.size !== other.size)
-    return one.size < other.size
+  const open = (text: string): OpenedNote => ({ note: text, head: openCheckpointOf(text, origin, logKeys) });
+  const [one, other] = [open(a), open(b)];
+  if (one.head.size !== other.head.size)
+    return one.head.size < other.head.size
       ? { kind: 'open', older: one, newer: other }
       : { kind: 'open', older: other, newer: one };
-  if (one.root === other.root) return { kind: 'same' };
-  const proof: ForkProof = { v: 1, kind: 'fork', older: a, newer: b, otherRoot: other.root, proof: [] };
+  if (one.head.root === other.head.root) return { kind: 'same' };
+  const proof: ForkProof = { v: 1, kind: 'fork', older: a, newer: b, otherRoot: other.head.root, proof: [] };
   return { kind: 'fork', proof };
+}
+
+/**
+ * Two notes of different sizes held against a whole history that one of the two is of.
+ * @param tree of that history
+ * @returns `same` when the newer note extends the older one; `unknown` when the history is not the newer note's
+ */
+export function compareWithTree(
+  { older, newer }: Extract<Comparison, { kind: 'open' }>,
+  tree: MerkleTree,
+): Exclude<Comparison, { kind: 'open' }> | { readonly kind: 'unknown' } {
+  const [from, to] = [older.head, newer.head];
+  // what the tree says of the older size counts only under the newer note's own root
+  if (to.size > tree.size || toHex(tree.root(to.size)) !== to.root) return { kind: 'unknown' };
+  const otherRoot = toHex(tree.root(from.size));
+  if (otherRoot === from.root) return { kind: 'same' };
+  const proof = tree.consistencyProof(from.size, to.size).map(toHex);
+  const notes = { older: older.note, newer: newer.note };
+  return { kind: 'fork', proof: { v: 1, kind: 'fork', ...notes, otherRoot, proof } };
 }

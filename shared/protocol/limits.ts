@@ -1,6 +1,6 @@
 /** Everything has a limit, with a unit and a reason. */
 export const LIMITS = {
-  /** Roster size up to which the complete mask graph is planned (secure sum); plain runs allow more. */
+  /** Banks of a consortium, and of a plain run; masked ones take `SESSION_BANKS_MAX` (secure-sum/thresholds.ts). */
   participantsMax: 1024,
   /** 2^26 words: 256 MiB in the u32 ring, six times the largest network we measure. */
   vectorWordsMax: 67_108_864,

@@ -1,9 +1,10 @@
 /** The commands of operators, banks and auditors against a coordinator: exit codes, and what is said where. */
 import { existsSync, statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { enrolAgent } from '#participant-agent/enrol.ts';
+import { AgentState, CONSIDERING } from '#participant-agent/state/agent-state.ts';
 import { readInvitationCode } from '#shared/protocol/invitation-code.ts';
 import { command, onlyJson, type Finished } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/opened.ts';
@@ -46,8 +47,12 @@ describe('tallystick agent', () => {
     const folder = join(await temporaryFolder('enrol'), 'agent');
     const bank = new TestBank(coordinator, 'by-command');
     const code = await bank.invite();
-    const enrolled = await command(['agent', 'enrol', code, '--folder', folder, '--data', 'x.csv', '--json']);
-    expect(enrolled.code).toBe(0);
+    const cwd = await temporaryFolder('rows');
+    const args = ['agent', 'enrol', code, '--folder', folder, '--data', 'x.csv', '--json'];
+    const enrolled = await command(args, { cwd });
+    expect([enrolled.code, enrolled.stderr]).toEqual([0, expect.stringMatching(/x\.csv does not exist yet/)]);
+    // found from wherever the agent is started
+    expect(await readFile(join(folder, 'agent.yaml'), 'utf8')).toContain(join(cwd, 'x.csv'));
     const { fingerprint, participant } = onlyJson(enrolled) as { fingerprint: string; participant: string };
     expect(participant).toBe('by-command');
     for (const name of ['identity.json', 'witness.json', 'unlock.key']) {
@@ -72,11 +77,55 @@ describe('tallystick agent', () => {
 
   test('status and egress of an agent that never ran are exit code 2 and an empty list', async () => {
     const folder = await temporaryFolder('status');
+    await enrolAgent(folder, await new TestBank(coordinator, 'never-ran').invite(), '/rows.csv', undefined);
     const status = await command(['agent', 'status', '--folder', folder, '--json']);
     expect(status.code).toBe(2);
     expect(onlyJson(status)).toMatchObject({ connected: false, runs: [] });
     const egress = await command(['agent', 'egress', '--folder', folder, '--json']);
-    expect([egress.code, onlyJson(egress)]).toEqual([0, []]);
+    expect([egress.code, onlyJson(egress)]).toEqual([0, { items: [] }]);
+  });
+
+  test('status, egress and consent in a folder without an agent are exit code 2, and make nothing there', async () => {
+    const folder = join(await temporaryFolder('wrong'), 'agent');
+    for (const args of [['status'], ['egress'], ['consent', 'f'.repeat(64), 'grant']]) {
+      const done = await command(['agent', ...args, '--folder', folder, '--json']);
+      expect([done.code, onlyJson(done)]).toMatchObject([2, { error: { code: 'CONFIG' } }]);
+      expect(done.stderr).toMatch(/agent enrol/);
+    }
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  test('consent is taken for a run that waits for it, and for no other', async () => {
+    const folder = await temporaryFolder('consent');
+    await enrolAgent(folder, await new TestBank(coordinator, 'asked').invite(), '/rows.csv', undefined);
+    const [waits, runs] = ['a'.repeat(64), 'b'.repeat(64)];
+    const state = await AgentState.open(folder);
+    const decide = (run: string): Promise<Finished> =>
+      command(['agent', 'consent', run, 'grant', '--folder', folder, '--json']);
+    expect(onlyJson(await decide(waits))).toMatchObject({ error: { code: 'NOT_FOUND' } });
+    await state.writeStatus({
+      connected: true,
+      since: 'now',
+      runs: [
+        { run: waits, name: 'waits', phase: 'proposed', detail: CONSIDERING },
+        { run: runs, name: 'runs', phase: 'collecting', detail: 'training' },
+      ],
+    });
+    const granted = await decide(waits.slice(0, 6));
+    expect([granted.code, onlyJson(granted)]).toEqual([0, { run: waits, decision: 'grant' }]);
+    expect(await state.decisionFor(waits)).toMatchObject({ decision: 'granted' });
+    const late = await decide(runs);
+    expect([late.code, onlyJson(late)]).toMatchObject([2, { error: { code: 'STATE' } }]);
+    expect(await state.decisionFor(runs)).toBeUndefined();
+  });
+
+  test("a damaged file of the agent's state is named", async () => {
+    const folder = await temporaryFolder('damaged');
+    await enrolAgent(folder, await new TestBank(coordinator, 'damaged').invite(), '/rows.csv', undefined);
+    await AgentState.open(folder);
+    await writeFile(join(folder, 'state/status.json'), '{"connected":tr');
+    const status = await command(['agent', 'status', '--folder', folder]);
+    expect([status.code, status.stderr]).toEqual([2, expect.stringMatching(/STORAGE.*status\.json/s)]);
   });
 });
 
@@ -96,18 +145,19 @@ describe("an operator's commands", () => {
     const contract = join(await temporaryFolder('contract'), 'contract.json');
     await writeFile(contract, JSON.stringify(tinyContract));
     const short = run.id.slice(0, 12);
+    const some = (one: object): unknown => expect.arrayContaining([expect.objectContaining(one)]);
     const commands: [args: string[], code: number, expected: unknown][] = [
-      [['bank', 'list'], 0, expect.arrayContaining([expect.objectContaining({ participant: 'a' })])],
+      [['bank', 'list'], 0, { banks: some({ participant: 'a' }) }],
       [
         ['bank', 'invite', 'new-bank'],
         0,
         expect.objectContaining({ code: expect.stringMatching(/^tally1\./) as string }),
       ],
       [['token', 'add', 'anna'], 0, expect.objectContaining({ name: 'anna', role: 'auditor' })],
-      [['token', 'list'], 0, expect.arrayContaining([expect.objectContaining({ name: 'anna' })])],
+      [['token', 'list'], 0, { tokens: some({ name: 'anna' }) }],
       [['token', 'remove', 'anna'], 0, { removed: 'anna' }],
       [['token', 'remove', 'anna'], 2, { error: expect.objectContaining({ code: 'NOT_FOUND' }) as object }],
-      [['run', 'list'], 0, expect.arrayContaining([expect.objectContaining({ run: run.id })])],
+      [['run', 'list'], 0, { runs: some({ run: run.id }) }],
       [['run', 'show', short], 0, expect.objectContaining({ run: run.id, phase: 'finished' })],
       [['run', 'show', 'ffff'], 2, { error: expect.objectContaining({ code: 'NOT_FOUND' }) as object }],
       [['run', 'stop', short], 2, { error: expect.objectContaining({ code: 'STATE' }) as object }],
@@ -140,6 +190,35 @@ describe("an operator's commands", () => {
     expect([nobody.code, onlyJson(nobody)]).toMatchObject([2, { error: { code: 'UNREACHABLE' } }]);
   });
 
+  test('take nothing from the path that an id makes', async () => {
+    const done = await command(['bank', 'admit', '../runs', 'a', '--json'], { env });
+    expect([done.code, onlyJson(done)]).toMatchObject([2, { error: {} }]);
+  });
+
+  test('invite says when the address in the invitation is of no use elsewhere', async () => {
+    const local = await command(['bank', 'invite', 'far-away'], { env });
+    expect([local.code, local.stderr]).toEqual([0, expect.stringMatching(/warning.*--public-url/s)]);
+    const args = ['bank', 'invite', 'far-off', '--public-url', 'https://coordinator.example'];
+    expect(await command(args, { env })).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('search looks at its grid before it asks anybody, and refuses what its model does not have', async () => {
+    const contract = join(await temporaryFolder('grid'), 'contract.json');
+    await writeFile(contract, JSON.stringify(tinyContract));
+    const nowhere = ['--contract', contract, '--url', 'http://127.0.0.1:1', '--json'];
+    for (const [args, message] of [
+      [['--grid', 'depth=3'], /--grid/],
+      [['--grid', '{"depth":[3,4]}', '--max-trials', '1'], /--max-trials/],
+      [['--grid', '{"depth":[3,4]}', '--model', 'scorecard', '--patience', '3'], /--patience.*scorecard/],
+    ] as const) {
+      const done = await command(['run', 'search', ...args, ...nowhere], { env });
+      expect([done.code, onlyJson(done)]).toMatchObject([
+        2,
+        { error: { code: 'USAGE', message: expect.stringMatching(message) as string } },
+      ]);
+    }
+  });
+
   test('watch follows a finished run to its end and gives its outcome as exit code', async () => {
     const watched = await command(['run', 'watch', run.id], { env });
     expect([watched.code, watched.stdout]).toEqual([0, expect.stringContaining('completed')]);
@@ -148,7 +227,12 @@ describe("an operator's commands", () => {
       plan: tinyPlan(['a', 'b', 'c']),
     });
     await coordinator.operator.post(`/v1/runs/${other}/stop`, { reason: 'no' });
-    expect((await command(['run', 'watch', other], { env })).code).toBe(1);
+    for (const args of [
+      ['watch', other],
+      ['show', other],
+      ['show', other, '--json'],
+    ])
+      expect([args, (await command(['run', ...args], { env })).code]).toEqual([args, 1]);
   });
 
   describe('audit verify', () => {

@@ -1,6 +1,6 @@
 /** Commands that stay: what keeps them from starting, and that nothing is left when they end. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -43,7 +43,7 @@ describe('tallystick coordinator start', () => {
     const listed = await command(['run', 'list', '--data', prepared.dataDir, '--json'], {
       env: { TALLYSTICK_TOKEN: prepared.operatorToken },
     });
-    expect(onlyJson(listed)).toHaveLength(1);
+    expect(onlyJson(listed)).toMatchObject({ runs: [{ phase: 'proposed' }] });
     expect(await child.kill('SIGTERM')).toBe(0);
     expect(existsSync(join(prepared.dataDir, 'url'))).toBe(false);
     const gone = await command(['run', 'list', '--data', prepared.dataDir, '--json']);
@@ -52,13 +52,21 @@ describe('tallystick coordinator start', () => {
 });
 
 describe('tallystick demo', () => {
+  test('keeps nothing in a folder where something is, and leaves that alone', async () => {
+    const folder = await temporaryFolder('full');
+    await writeFile(join(folder, 'mine.txt'), 'mine');
+    const { code, stderr } = await command(['demo', '--keep', folder]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/USAGE.*not empty/s)]);
+    expect(await readdir(folder)).toEqual(['mine.txt']);
+  });
+
   test.each([
     ['while the banks make up their data', /make up their own applicants/],
     ['while its agents start', /Starting 5 agents/],
   ])('leaves no process behind when it is interrupted %s', async (moment, said) => {
     const folder = join(await temporaryFolder('demo'), `keep-${moment.length}`);
     await mkdir(folder);
-    const demo = startCommand(['demo', '--model', 'logistic', '--rounds', '300', '--keep', folder]);
+    const demo = startCommand(['demo', '--model', 'mlp', '--rounds', '300', '--keep', folder]);
     await demo.until(said);
     expect(await demo.kill('SIGINT')).toBe(130);
     await eventually('all to be gone', () => processesWith(folder).length === 0);

@@ -41,12 +41,70 @@ describe('the command line', () => {
     [['agent', 'consent', 'x', 'perhaps']],
     [['coordinator', 'start', '--port', 'http']],
     [['coordinator', 'start', '--log-level', 'loud']],
+    [['coordinator', 'start', '--port', '65536']],
+    [['agent', 'start', '--log-level', 'loud']],
+    [['demo', '--rounds', 'abc']],
+    [['demo', '--rounds', '0']],
+    [['demo', '--model', 'logistic', '--rounds', '30']],
+    [['simulate', '--data', 'x.csv', '--target', 'y']],
+    [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--target', 'y', '--positive', '1']],
+    [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--partition-by', 'b', '--skew', 'iid']],
+    [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--test-fraction', '0']],
+    [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--skew', 'dirichlet:0']],
+    [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--banks', '2.5']],
+    [['simulate', '--data', 'x.csv', '--contract', 'c.json', '--model', 'gbdt', '--settings', '{']],
+    [['run', 'propose', '--contract', 'c.json', '--masked', '--plain']],
+    [['run', 'propose', '--contract', 'c.json', '--plan', 'p.yaml', '--seed', '1']],
+    [['run', 'propose', '--contract', 'c.json', '--model', 'gbdt', '--target-auc', '0.8']],
+    [['run', 'propose', '--contract', 'c.json', '--minimum', 'three']],
+    [['run', 'search', '--contract', 'c.json', '--grid', '{"kMin":[5]}', '--model', 'profile']],
+    [['run', 'search', '--contract', 'c.json', '--grid', '{"kMin":[5]}', '--max-trials', 'abc']],
+    [['run', 'list', '--url', 'notaurl', '--token', 'x']],
+    [['bank', 'invite', 'a', '--valid-hours', 'long']],
+    [['data', 'profile', 'x.csv', '--min-count', '1']],
+    [['data', 'profile', 'no-such-file.json']],
+    [['audit', 'verify', 'no-such-file', '--charter', 'f'.repeat(64)]],
+    [['audit', 'fork', 'x', '--bundle', '/']],
     [[]],
   ])('answers wrong usage with exit code 2 and a sentence: %j', async (args) => {
     const { code, stdout, stderr } = await command(args, { cwd: await temporaryFolder('usage') });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/./);
     expect(stderr).not.toMatch(/\bat .*\(.*:\d+:\d+\)/); // no stack trace
+  });
+
+  test.each([
+    [['no-such-command'], 'USAGE', /no-such-command/],
+    [['run', 'list', '--no-such-option'], 'USAGE', /no-such-option/],
+    [['coordinator', 'start', '--port', 'http'], 'USAGE', /--port.*whole number from 0 to 65535/],
+    [['demo', '--model', 'scorecard', '--rounds', '3'], 'USAGE', /--rounds.*scorecard/],
+  ])('tells machines too what is wrong: %j', async (args, code, message) => {
+    const done = await command([...args, '--json']);
+    expect(done.code).toBe(2);
+    expect(onlyJson(done)).toMatchObject({
+      error: { code, message: expect.stringMatching(message) as string },
+    });
+  });
+
+  test('says which file cannot be had, and what to do', async () => {
+    const folder = await temporaryFolder('files');
+    const file = join(folder, 'rows.csv');
+    await writeApplicants(file, tinyApplicants(200, 'files'));
+    const infer = (out: string): Promise<Finished> => {
+      const args = ['contract', 'infer', file, '--target', 'defaulted', '--positive', '1'];
+      return command([...args, '--out', out, '--json']);
+    };
+    for (const [path, why] of [
+      [file, /exists already/],
+      [folder, /exists already|is a folder/],
+      [join(folder, 'nowhere', 'contract.json'), /does not exist/],
+      [join(file, 'contract.json'), /leads through a file/],
+    ] as const) {
+      const done = await infer(path);
+      const error = { code: 'USAGE', message: expect.stringMatching(why) as string };
+      expect([done.code, onlyJson(done)]).toMatchObject([2, { error }]);
+      expect(done.stderr).toContain(path);
+    }
   });
 
   test('does not start without TLS when only half of it is given', async () => {

@@ -32,6 +32,7 @@ import {
   type Characteristic,
   type Rejected,
 } from '#models/scorecard/characteristics.ts';
+import { assertDirections, nextToGo } from '#models/scorecard/elimination.ts';
 import { advanceFit, assertRoundsLeft, FIT_ROUNDS, startFit, type Fit } from '#models/newton/fit.ts';
 import { likelihoodFields, readLikelihood } from '#models/newton/likelihood-sums.ts';
 import { inference, withoutInput, type Inference } from '#models/newton/newton.ts';
@@ -229,13 +230,13 @@ function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
   }
   if (moved.step < CLEAR) {
     const inferred = inference(sums.information, fit.coefficients, ridge);
-    const worst = worstOf(state, inferred);
+    const worst = nextToGo(state.setup.contract, settings.selection, selected, inferred);
     if (worst !== undefined && selected.length > 1 && roundsMax - rounds >= FIT_ROUNDS) {
       const left = withoutInput(sums.information, fit.coefficients, worst.index, ridge);
       return without({ ...state, fit }, [worst.index], worst.reason, left);
     }
     if (moved.converged) {
-      assertDirections(state, inferred);
+      assertDirections(state.setup.contract, selected, inferred);
       const left = worst === undefined ? '' : '; no rounds or characteristics left to take another one out';
       const reason = `${selected.length} characteristics, converged after ${rounds} Newton rounds${left}`;
       return askEvaluation({ ...state, fit, inferred, trainingLogLoss, reason }, metrics);
@@ -245,58 +246,6 @@ function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
   return askNewton(
     { ...state, fit },
     Number.isFinite(moved.step) ? { ...metrics, step: moved.step } : metrics,
-  );
-}
-
-/** The characteristic to take out next, as an index into the coefficients. */
-function worstOf(
-  fitting: Fitting,
-  inferred: readonly Inference[],
-): { index: number; reason: string } | undefined {
-  const { selection } = fitting.settings;
-  const most = (of: (i: Inference) => number, limit: number): number | undefined => {
-    let worst: number | undefined;
-    inferred.forEach((i, j) => {
-      if (j > 0 && of(i) > limit && (worst === undefined || of(i) > of(inferred[worst]!))) worst = j;
-    });
-    return worst;
-  };
-  if (selection.method === 'iv' || selection.features !== undefined) {
-    const index = againstDirection(fitting, inferred);
-    return index === undefined ? undefined : { index, reason: 'its PD moves against the agreed direction' };
-  }
-  const negative = most((i) => -i.wald, 0);
-  if (negative !== undefined) return { index: negative, reason: 'its coefficient has the wrong sign' };
-  const weak = most((i) => i.p, selection.pMax);
-  if (weak !== undefined) return { index: weak, reason: `its Wald p is above ${selection.pMax}` };
-  const inflated = most((i) => i.vif, selection.vifMax);
-  if (inflated === undefined) return undefined;
-  return { index: inflated, reason: `its variance inflation is above ${selection.vifMax}` };
-}
-
-/**
- * Groups of a number with an agreed direction have weights in that direction, which a negative coefficient turns
- * round. @returns the most negative of such, as an index into the coefficients
- */
-function againstDirection({ setup, selected }: Fitting, inferred: readonly Inference[]): number | undefined {
-  let worst: number | undefined;
-  selected.forEach(({ feature: f }, i) => {
-    const feature = setup.contract.features[f]!;
-    const { wald } = inferred[i + 1]!;
-    if (feature.type === 'category' || feature.monotone === undefined || wald >= 0) return;
-    if (worst === undefined || wald < inferred[worst]!.wald) worst = i + 1;
-  });
-  return worst;
-}
-
-/** @throws FederationError DIVERGED when no rounds were left to take out what moves against the contract */
-function assertDirections(fitting: Fitting, inferred: readonly Inference[]): void {
-  const against = againstDirection(fitting, inferred);
-  if (against === undefined) return;
-  const { name } = fitting.setup.contract.features[fitting.selected[against - 1]!.feature]!;
-  throw new FederationError(
-    'DIVERGED',
-    `the PD moves with "${name}" against the direction of the contract, and newton.rounds are used up; allow more`,
   );
 }
 

@@ -94,7 +94,7 @@ async function assemble(
 
     const metrics = createMetrics();
     const events = new CoordinatorEvents(log, metrics);
-    const presence = new Presence(clock);
+    const presence = new Presence(journal.clock);
     const access = new Access(tokens);
     const maskThreads = new MaskThreads();
     const rounds: RunDependencies = {
@@ -111,7 +111,7 @@ async function assemble(
     };
     journal.onRecorded((recorded) => events.recorded(recorded, journal.state));
 
-    await finishExpiring({ journal, entries, bodies, clock });
+    await finishExpiring({ journal, entries, bodies });
     const driving = (drivers = new RunDrivers(rounds, deps.onBroken));
     await driving.recoverAll(); // before anybody can send an update
     presence.onChange(() => driving.wakeAll());
@@ -127,7 +127,7 @@ async function assemble(
       events,
       metrics,
       state: journal.state,
-      retention: { journal, entries, bodies, clock },
+      retention: { journal, entries, bodies },
       async rotateLogKey() {
         await journal.rotateLogKey(await openNextLogKey(config.dataDir, config.passphrase));
         await promoteNextLogKey(config.dataDir);

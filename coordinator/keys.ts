@@ -1,12 +1,14 @@
 /** The coordinator's two keys, sealed in the data folder: its identity, and the ledger's. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { JournalKeys } from '#coordinator/journal/journal.ts';
-import { openSealedKey, sealKey } from '#shared/crypto/sealed-key.ts';
+import { openSealedKey, sealKey, type DerivedKeys } from '#shared/crypto/sealed-key.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
+/** 32 random bytes in base64url. */
+const SECRET_CHARACTERS = 43;
 const LOG_KEY = 'ledger.json';
 /** A ledger key that is not yet, or only just, the one in force. */
 const NEXT_LOG_KEY = 'ledger-next.json';
@@ -22,12 +24,12 @@ export async function openCoordinatorKeys(
   const folder = join(dataDir, 'keys');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const secret = passphrase ?? (await keyFileSecret(join(folder, 'unlock.key')));
+  const derived: DerivedKeys = new Map(); // sealed with one salt, they cost one derivation
+  const keyIn = (name: string, what: string) => openOrMake(join(folder, name), what, secret, derived);
   return {
-    coordinatorSeed: await openOrMake(join(folder, 'coordinator.json'), 'coordinator key', secret),
-    logSeed: await openOrMake(join(folder, LOG_KEY), 'ledger key', secret),
-    nextLogSeed: existsSync(join(folder, NEXT_LOG_KEY))
-      ? await openOrMake(join(folder, NEXT_LOG_KEY), 'ledger key', secret)
-      : undefined,
+    coordinatorSeed: await keyIn('coordinator.json', 'coordinator key'),
+    logSeed: await keyIn(LOG_KEY, 'ledger key'),
+    nextLogSeed: existsSync(join(folder, NEXT_LOG_KEY)) ? await keyIn(NEXT_LOG_KEY, 'ledger key') : undefined,
   };
 }
 
@@ -44,7 +46,12 @@ export async function promoteNextLogKey(dataDir: string): Promise<void> {
   await rename(join(folder, NEXT_LOG_KEY), join(folder, LOG_KEY));
 }
 
-async function openOrMake(path: string, what: string, secret: string): Promise<Uint8Array> {
+async function openOrMake(
+  path: string,
+  what: string,
+  secret: string,
+  derived: DerivedKeys = new Map(),
+): Promise<Uint8Array> {
   if (existsSync(path)) {
     let value: unknown;
     try {
@@ -52,19 +59,35 @@ async function openOrMake(path: string, what: string, secret: string): Promise<U
     } catch (cause) {
       throw new FederationError('KEY_FILE', `${path} is damaged; restore it from a backup`, { cause });
     }
-    return openSealedKey(value, secret);
+    return openSealedKey(value, secret, derived);
   }
   const seed = new Uint8Array(randomBytes(32));
-  const sealed = sealKey(seed, what, secret, (length) => new Uint8Array(randomBytes(length)));
-  await writeFile(path, JSON.stringify(sealed), { mode: 0o600, flag: 'wx', flush: true });
+  const sealed = sealKey(seed, what, secret, (length) => new Uint8Array(randomBytes(length)), derived);
+  await writeWhole(path, JSON.stringify(sealed));
   return seed;
 }
 
 /** A random secret in a file of its own, so that it can be kept on another volume than the sealed keys. */
 async function keyFileSecret(path: string): Promise<string> {
-  if (!existsSync(path)) {
-    await writeFile(path, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx', flush: true });
-  }
+  if (!existsSync(path)) await writeWhole(path, randomBytes(32).toString('base64url'));
   await chmod(path, 0o600);
-  return (await readFile(path, 'utf8')).trim();
+  const secret = (await readFile(path, 'utf8')).trim();
+  if (secret.length >= SECRET_CHARACTERS) return secret;
+  throw new FederationError(
+    'KEY_FILE',
+    `${path} is damaged: it has ${secret.length} characters, expected ${SECRET_CHARACTERS}; restore it from a backup`,
+  );
+}
+
+/** A crash leaves the whole file or none; nothing is lost by it. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const fresh = `${path}.new`;
+  await writeFile(fresh, text, { mode: 0o600, flush: true });
+  await rename(fresh, path);
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }

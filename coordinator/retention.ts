@@ -6,17 +6,15 @@ import type { Journal } from '#coordinator/journal/journal.ts';
 import { charterHash } from '#coordinator/participants/enrolment.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
-import { bodyNamedBy, isKeptForGood, type NamedBody } from '#shared/ledger/bodies-named.ts';
+import { bodyNamedBy, isKeptForGood, NAME_BODIES, type NamedBody } from '#shared/ledger/bodies-named.ts';
 import { parseEntry } from '#shared/ledger/entry.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
-import type { Clock } from '#shared/protocol/clock.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
 export interface RetentionDependencies {
   readonly journal: Journal;
   readonly entries: EntryStore;
   readonly bodies: BodyStore;
-  readonly clock: Clock;
 }
 
 /** One entry names so many runs at most; what is over waits for the next time. */
@@ -27,8 +25,8 @@ const RUNS_AT_ONCE = 500;
  * @returns the runs whose bodies are gone now
  */
 export async function expireBodies(keepMs: number, deps: RetentionDependencies): Promise<string[]> {
-  const { journal, clock } = deps;
-  const before = clock.now() - keepMs;
+  const { journal } = deps;
+  const before = journal.now() - keepMs;
   const runs = [...journal.state.runs.values()].filter(
     ({ phase, expiredAt }) => phase.name === 'finished' && phase.at <= before && expiredAt === undefined,
   );
@@ -48,20 +46,26 @@ export async function finishExpiring(deps: RetentionDependencies): Promise<void>
 }
 
 async function deleteBodiesOf(runs: readonly Run[], { journal, entries, bodies }: RetentionDependencies) {
+  if (runs.length === 0) return;
+  const { size } = journal.state;
   const wanted = new Set<string>();
   // The same bytes may be a body of another run too: a bank that sends one vector twice. And a bank may have sent as
   // a masked vector, which can be anything, what is somebody's model.
   for (const run of journal.state.runs.values()) {
-    for await (const body of bodiesOf(run.id, entries))
+    for await (const body of bodiesNamed(entries, 0, run.id))
       if (run.expiredAt === undefined || isKeptForGood(body)) wanted.add(body.root);
   }
+  const unwanted = new Set<string>();
   for (const run of runs)
-    for await (const { root } of bodiesOf(run.id, entries)) if (!wanted.has(root)) await bodies.remove(root);
+    for await (const { root } of bodiesNamed(entries, 0, run.id)) if (!wanted.has(root)) unwanted.add(root);
+  for await (const { root } of bodiesNamed(entries, size)) unwanted.delete(root); // named while we looked
+  for (const root of unwanted) await bodies.remove(root);
 }
 
-async function* bodiesOf(run: string, entries: EntryStore): AsyncGenerator<NamedBody> {
-  for (let from = 0; ;) {
-    const page = await entries.page(from, LIMITS.pageEntriesMax, { run });
+async function* bodiesNamed(entries: EntryStore, from: number, run?: string): AsyncGenerator<NamedBody> {
+  const only = { types: NAME_BODIES, ...(run === undefined ? {} : { run }) };
+  for (;;) {
+    const page = await entries.page(from, LIMITS.pageEntriesMax, only);
     for (const { text } of page) {
       const body = bodyNamedBy(parseEntry(text).entry.message);
       if (body !== undefined) yield body;

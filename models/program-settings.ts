@@ -8,5 +8,5 @@ export function parseSettings<Schema extends z.ZodType>(schema: Schema, settings
   const parsed = schema.safeParse(settings);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  throw new FederationError('PLAN', `program.settings.${issue.path.join('.')}: ${issue.message}`);
+  throw new FederationError('PLAN', `${['program.settings', ...issue.path].join('.')}: ${issue.message}`);
 }

@@ -21,6 +21,7 @@ import { tileRouter } from '#coordinator/http/routes/tiles.ts';
 import { tokenRoutes } from '#coordinator/http/routes/tokens.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import type { TokenStore } from '#coordinator/store/token-store.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
@@ -32,6 +33,7 @@ export interface HttpDependencies
     UpkeepRouteDependencies {
   readonly entries: EntryStore;
   readonly tokens: TokenStore;
+  readonly clock: Clock;
   readonly events: CoordinatorEvents;
   readonly requestsPerMinute: number;
   readonly version: string;

@@ -9,6 +9,7 @@
  * process must stop and start again from what is stored.
  */
 import { restoreLedger, type Restored } from '#coordinator/journal/restore.ts';
+import { LedgerClock } from '#coordinator/journal/ledger-clock.ts';
 import { readSnapshot, writeSnapshot } from '#coordinator/journal/snapshot.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import { recordEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
@@ -23,7 +24,13 @@ import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
-import { isBankMessage, type Message, type MessageType, type Payload } from '#shared/protocol/messages.ts';
+import {
+  isBankMessage,
+  parseMessage,
+  type Message,
+  type MessageType,
+  type Payload,
+} from '#shared/protocol/messages.ts';
 import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
 export interface JournalKeys {
@@ -50,7 +57,8 @@ export class Journal {
   readonly tree: MerkleTree;
   private readonly store: EntryStore;
   private readonly keys: JournalKeys;
-  private readonly clock: Clock;
+  /** What entries and deadlines go by. */
+  readonly clock: LedgerClock;
   private readonly onBroken: (error: FederationError) => void;
   private readonly listeners: ((recorded: RecordedEntry) => void)[] = [];
   /** Ledger keys by their public halves. */
@@ -75,7 +83,7 @@ export class Journal {
     this.tree = tree;
     this.store = store;
     this.keys = keys;
-    this.clock = clock;
+    this.clock = new LedgerClock(clock, state.lastTime);
     this.onBroken = onBroken;
     for (const seed of [keys.logSeed, keys.nextLogSeed])
       if (seed !== undefined) this.logSeeds.set(toBase64Url(publicKeyOf(seed)), seed);
@@ -112,12 +120,9 @@ export class Journal {
     this.snapshotSize = this.tree.size;
   }
 
-  /**
-   * The time that an entry has now. A clock that jumps back must not stop the ledger: time stands still until
-   * it has caught up.
-   */
+  /** The time that an entry has now. */
   now(): number {
-    return Math.max(this.clock.now(), this.state.lastTime);
+    return this.clock.now();
   }
 
   /** Storing has failed: only a restart can tell what is stored. */
@@ -143,7 +148,8 @@ export class Journal {
 
   /** Signs a message as the coordinator and appends it. */
   record<Type extends MessageType>(type: Type, payload: Payload<Type>): Promise<RecordedEntry> {
-    return this.append(signMessage(type, payload, this.keys.coordinatorSeed) as Message);
+    // what nobody could read again must not get into the ledger
+    return this.append(parseMessage(signMessage(type, payload, this.keys.coordinatorSeed)));
   }
 
   /**

@@ -57,11 +57,22 @@ export async function readSnapshot(
   const bytes = file.subarray(SIGNATURE_BYTES);
   // before anything is made of the bytes
   if (!isValidSignature(publicKeyOf(logSeed), signed(bytes), signature)) return undefined;
-  const { version, state, levels } = deserialize(bytes) as Content;
+  const content = contentOf(bytes);
+  if (content === undefined) return undefined;
+  const { version, state, levels } = content;
   const tree = MerkleTree.fromLevels(levels);
   if (version !== VERSION || tree.size === 0) return undefined;
   const [last] = await store.page(tree.size - 1, 1);
   const isOurs =
     last?.seq === tree.size - 1 && equalBytes(leafHash(utf8(last.text)), tree.leaf(tree.size - 1));
   return isOurs ? { state, tree } : undefined;
+}
+
+/** Another release of Node may write a form that this one cannot read. */
+function contentOf(bytes: Uint8Array): Content | undefined {
+  try {
+    return deserialize(bytes) as Content;
+  } catch {
+    return undefined;
+  }
 }

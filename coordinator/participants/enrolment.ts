@@ -6,7 +6,6 @@ import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import { assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import type { Participant } from '#shared/ledger/federation-state.ts';
-import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import { writeInvitationCode } from '#shared/protocol/invitation-code.ts';
@@ -18,12 +17,11 @@ export async function inviteBank(
   url: string,
   validMs: number,
   journal: Journal,
-  clock: Clock,
 ): Promise<string> {
   const token = newToken('invite');
   const charter = charterHash(journal);
   const tokenHash = toHex(sha256(utf8(token)));
-  const expiresAt = clock.now() + validMs;
+  const expiresAt = journal.now() + validMs;
   const { hash: invite } = await journal.record('invite', { charter, participant, tokenHash, expiresAt });
   return writeInvitationCode({ url, charter, invite, participant, token });
 }

@@ -20,7 +20,10 @@ export async function rotateBankKey(id: ParticipantId, raw: unknown, journal: Jo
     throw new FederationError('WRONG_SENDER', `expected the keys of "${id}", got those of "${from}"`);
   // asked again because the reply was lost
   const known = journal.state.participants.get(from);
-  if (known?.identityKey === identityKey && known.witnessKey === witnessKey) return known;
+  if (known?.identityKey === identityKey && known.witnessKey === witnessKey) {
+    await journal.stored(); // at the reply the bank forgets its old keys
+    return known;
+  }
   assertAuthentic(journal.state, message);
   assertAdmissible(journal.state, message, journal.now());
   await journal.append(message);

@@ -43,6 +43,7 @@ import { vectorRoot } from '#shared/ring/vector-root.ts';
 export interface RunDependencies {
   readonly journal: Journal;
   readonly bodies: BodyStore;
+  /** The machine's; deadlines are held against `journal.now()`. */
   readonly clock: Clock;
   readonly awaySince: AwaySince;
   readonly log: Logger;
@@ -93,7 +94,14 @@ export class RunDriver {
         };
         return;
       }
-      machine.next(wordsOf(machine.asked!.question.ring, sum), survivors.length, sumRoot);
+      try {
+        machine.next(wordsOf(machine.asked!.question.ring, sum), survivors.length, sumRoot);
+      } catch (error) {
+        // as it was about to fail when the process ended
+        const code = error instanceof FederationError ? error.code : 'INTERNAL';
+        this.lost = { code, reason: describeError(error) };
+        return;
+      }
     }
     if (run.phase.name !== 'collecting') return;
     const { open } = run.phase;
@@ -109,10 +117,10 @@ export class RunDriver {
     const { run, deps, wakeup } = this;
     while (!wakeup.closed) {
       const isDone = this.machine?.finished !== undefined; // then only the run is to be finished
-      const decision = this.afterLoss() ?? decide(run, deps.clock.now(), deps.awaySince, isDone);
+      const decision = this.afterLoss() ?? decide(run, deps.journal.now(), deps.awaySince, isDone);
       if (decision.kind === 'over') break;
       if (decision.kind === 'wait') {
-        await wakeup.wait(decision.until - deps.clock.now());
+        await wakeup.wait(decision.until - deps.journal.now());
         continue;
       }
       const { size } = deps.journal.state;

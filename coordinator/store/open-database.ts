@@ -12,6 +12,9 @@ import * as m0002 from '#coordinator/store/migrations/0002-access-tokens.ts';
 import type { Database, Tables } from '#coordinator/store/schema.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
+/** The largest page of entries takes well below a second. */
+const QUERY_MS_MAX = 30_000;
+
 export const MIGRATIONS: Record<string, Migration> = { '0001-entries': m0001, '0002-access-tokens': m0002 };
 
 /**
@@ -21,7 +24,12 @@ export const MIGRATIONS: Record<string, Migration> = { '0001-entries': m0001, '0
 export async function openDatabase(dataDir: string, databaseUrl: string | undefined): Promise<Database> {
   try {
     const db = databaseUrl === undefined ? await openPGlite(dataDir) : openPostgres(databaseUrl);
-    await migrate(db);
+    try {
+      await migrate(db);
+    } catch (error) {
+      await db.destroy();
+      throw error;
+    }
     return db;
   } catch (cause) {
     if (cause instanceof FederationError) throw cause;
@@ -41,7 +49,11 @@ async function openPGlite(dataDir: string): Promise<Database> {
 }
 
 function openPostgres(connectionString: string): Database {
-  const pool = new pg.Pool({ connectionString, max: 8, connectionTimeoutMillis: 10_000 });
+  const pool = new pg.Pool({
+    ...{ connectionString, max: 8, connectionTimeoutMillis: 10_000 },
+    // a database that vanishes without a word is an error in time, not a reply that is waited for
+    ...{ keepAlive: true, query_timeout: QUERY_MS_MAX },
+  });
   // a connection that breaks while idle is replaced at the next query, which reports what is wrong
   pool.on('error', () => {});
   // one that breaks between two queries of its holder has nobody else to tell: unheard, it would end the process

@@ -1,5 +1,5 @@
 /** What is large lives beside the ledger: which bodies an entry names, and what each is. */
-import type { Message } from '#shared/protocol/messages.ts';
+import type { Message, MessageType } from '#shared/protocol/messages.ts';
 
 export interface NamedBody {
   readonly root: string;
@@ -9,6 +9,16 @@ export interface NamedBody {
    */
   readonly kind: 'contract' | 'vector' | 'shares' | 'sum' | 'model';
 }
+
+/** Types of messages that name a body; of `run-finished` those that end with a model. */
+export const NAME_BODIES = [
+  'run-proposed',
+  'plain-input',
+  'masked-input',
+  'share-keys',
+  'close-round',
+  'run-finished',
+] as const satisfies readonly MessageType[];
 
 export function bodyNamedBy(message: Message): NamedBody | undefined {
   switch (message.type) {

@@ -60,6 +60,8 @@ describe('a plan', () => {
   test(`asks 1 to ${LIMITS.participantsMax} banks`, () => {
     expect(issues({ participants: banks(LIMITS.participantsMax) })).toEqual([]);
     expect(issues({ participants: banks(LIMITS.participantsMax + 1) }).join()).toMatch(/^participants/);
+    const long = banks(LIMITS.participantsMax).map((id) => `${id}-of-the-north-east`);
+    expect(issues({ participants: long }).join()).toMatch(/^participants: too many banks with ids so long/);
     expect(issues({ participants: [], cohort: { minimum: 1 } }).join()).toMatch(/participants/);
     expect(issues({ participants: ['alder'], cohort: { minimum: 1 } })).toEqual([]);
   });

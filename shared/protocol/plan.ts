@@ -56,6 +56,10 @@ export const planFields = z.strictObject({
   retries: z.int().min(0).max(100).default(2),
 });
 
+/** In `run-started`, beside its id: quotes, commas and the witness key; masked runs have few banks and another key. */
+const NAME_AND_KEYS_BYTES = 50;
+const ENTRY_REST_BYTES = 600;
+
 export const plan = planFields.superRefine((p, context) => {
   const sorted = [...p.participants].sort((a, b) => (a < b ? -1 : 1));
   if (new Set(sorted).size !== sorted.length || sorted.some((id, i) => id !== p.participants[i])) {
@@ -69,6 +73,18 @@ export const plan = planFields.superRefine((p, context) => {
       code: 'custom',
       path: ['cohort', 'minimum'],
       message: `masked sums are for ${SESSION_BANKS_MIN} to ${SESSION_BANKS_MAX} banks: with fewer, each would learn another's part`,
+    });
+  }
+  const startBytes = p.participants.reduce(
+    (sum, id) => sum + id.length + NAME_AND_KEYS_BYTES,
+    ENTRY_REST_BYTES,
+  );
+  if (startBytes > LIMITS.entryBytesMax) {
+    context.addIssue({
+      code: 'custom',
+      path: ['participants'],
+      message:
+        'too many banks with ids so long: who starts the run would not fit into one entry of the ledger',
     });
   }
   if (p.cohort.minimum > p.participants.length) {

@@ -50,6 +50,21 @@ test('a clock that jumps forward a day ends the open round, which is asked again
   await expectVerified(coordinator);
 });
 
+test('a clock that was ahead and is put right does not keep a silent bank waited for', async () => {
+  const coordinator = await TestCoordinator.start({ database: 'postgres' });
+  const banks = await TestBank.joinAll(coordinator, 'a', 'b', 'c');
+  const [a, b] = banks as [TestBank, TestBank];
+  coordinator.clock.advance(DAY_MS);
+  const run = await TestRun.start(coordinator, banks, { minimum: 2 });
+  coordinator.clock.advance(-DAY_MS);
+  const round = await run.round(0);
+  for (const bank of [a, b]) expect(await run.answer(bank, round)).toMatchObject({ outcome: 'accepted' });
+  // c is connected and says nothing: the round is over at its deadline, not a day later
+  coordinator.clock.advance(2 * HOUR_MS);
+  await (await TestBank.join(coordinator, 'passer-by')).connect();
+  expect((await run.until('close-round')).payload.survivors).toEqual([0, 1]);
+});
+
 describe('a bank that was away for a week', () => {
   let coordinator: TestCoordinator;
   beforeAll(async () => {

@@ -7,7 +7,6 @@ import { revokeBank, rotateBankKey } from '#coordinator/participants/key-changes
 import type { Presence } from '#coordinator/participants/presence.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import type { Participant } from '#shared/ledger/federation-state.ts';
-import type { Clock } from '#shared/protocol/clock.ts';
 import { hash, key32, participantId, timeMs } from '#shared/protocol/ids.ts';
 
 export const participantView = z
@@ -23,11 +22,10 @@ export const participantView = z
 
 export interface ParticipantRouteDependencies {
   readonly journal: Journal;
-  readonly clock: Clock;
   readonly presence: Presence;
 }
 
-export function participantRoutes({ journal, clock, presence }: ParticipantRouteDependencies): Route[] {
+export function participantRoutes({ journal, presence }: ParticipantRouteDependencies): Route[] {
   const view = ({ id, status, identityKey, enrolledAt }: Participant): z.infer<typeof participantView> => ({
     participant: id,
     status,
@@ -74,7 +72,7 @@ export function participantRoutes({ journal, clock, presence }: ParticipantRoute
       }),
       response: z.strictObject({ code: z.string() }),
       handle: async ({ body }) => ({
-        code: await inviteBank(body.participant, body.url, body.validHours * 3_600_000, journal, clock),
+        code: await inviteBank(body.participant, body.url, body.validHours * 3_600_000, journal),
       }),
     }),
     route({

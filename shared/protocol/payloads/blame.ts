@@ -8,7 +8,7 @@ import { SESSION_BANKS_MAX } from '#shared/secure-sum/thresholds.ts';
 const bytesText = z
   .string()
   .regex(/^[A-Za-z0-9_-]*$/, 'base64url')
-  .max(8192);
+  .max(32_768);
 
 /** A bank cannot open what these dealers dealt to it, or says so. */
 const complaints = z.strictObject({

@@ -71,7 +71,6 @@ const PROTOCOL = `## Protocol
 Run it: the data sets are listed at the end; name their folder.
 
 \`\`\`sh
-npm run build
 TALLYSTICK_DATA=… npm run results                                   # all, an hour or less
 TALLYSTICK_DATA=… npm run results -- --only german_credit/gbdt     # one; the others stay as they are
 \`\`\`

@@ -54,9 +54,11 @@ export async function startAgent(
     createComputer: (dataFile) => new ThreadComputer(dataFile),
   });
   log.info({ participant: agent.participant }, 'agent started');
+  // before anything that takes time: a signal that comes meanwhile must end the agent in order too
+  const stopped = untilStopped(options.stopWithParent === true, new Promise<Error>(() => {}));
   if (options.json === true) printJson({ ready: true, participant: agent.participant });
   await sayEngine(log);
-  const code = await untilStopped(options.stopWithParent === true, new Promise<Error>(() => {}));
+  const code = await stopped;
   await agent.close();
   return code;
 }

@@ -71,9 +71,8 @@ const PROTOCOL = `## Protocol
 Run it: the data sets are listed at the end; name their folder.
 
 \`\`\`sh
-npm run build
-TALLYSTICK_DATA=… node dist/results.js                              # all, an hour or less
-TALLYSTICK_DATA=… node dist/results.js --only german_credit/gbdt    # one; the others stay as they are
+TALLYSTICK_DATA=… npm run results                                   # all, an hour or less
+TALLYSTICK_DATA=… npm run results -- --only german_credit/gbdt     # one; the others stay as they are
 \`\`\`
 
 All figures but times and bytes come out the same again; those of the network to within the rounding of its engine.`;

@@ -24,6 +24,7 @@ const docs = fileURLToPath(
     : new URL('../docs', import.meta.url),
 );
 const figures = join(docs, 'results.json');
+const NAMES = DATA_SETS.map(({ name }) => name);
 
 try {
   const { report, only } = readArguments();
@@ -33,8 +34,6 @@ try {
   const stopped = error instanceof FederationError && error.code === 'STOPPED';
   process.exitCode = stopped ? EXIT.interrupted : reportError(error, false);
 }
-
-const NAMES = DATA_SETS.map(({ name }) => name);
 
 /** @throws FederationError USAGE naming data sets and models */
 function readArguments(): { report: boolean; only: string | undefined } {

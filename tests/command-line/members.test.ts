@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { enrolAgent } from '#participant-agent/enrol.ts';
 import { AgentState, CONSIDERING } from '#participant-agent/state/agent-state.ts';
 import { readInvitationCode } from '#shared/protocol/invitation-code.ts';
-import { command, onlyJson, type Finished } from '../support/command-line.ts';
+import { command, onlyJson, startCommand, type Finished } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/opened.ts';
 import { replaceInEntries, tamperedCopy, type BundleContent } from '../support/bundle-parts.ts';
 import { TestBank } from '../support/test-bank.ts';
@@ -73,6 +73,24 @@ describe('tallystick agent', () => {
       expect.stringMatching(/INVITATION.*another consortium/s),
     ]);
     expect(existsSync(`${folder}-2`)).toBe(false);
+  });
+
+  test('start says when it is ready, and logs what agent.yaml asks for unless told otherwise', async () => {
+    const folder = await temporaryFolder('quiet');
+    await enrolAgent(folder, await new TestBank(coordinator, 'quiet').invite(), '/rows.csv', undefined);
+    const config = join(folder, 'agent.yaml');
+    const text = await readFile(config, 'utf8');
+    await writeFile(config, text.replace('logLevel: info', 'logLevel: error'));
+    for (const [args, isQuiet] of [
+      [[], true],
+      [['--log-level', 'info'], false],
+    ] as const) {
+      const agent = startCommand(['agent', 'start', '--folder', folder, '--json', ...args]);
+      const [line] = await agent.until(/^\{"ready":true.*\}$/m);
+      expect(JSON.parse(line)).toEqual({ ready: true, participant: 'quiet' });
+      expect(await agent.kill('SIGTERM')).toBe(0);
+      expect([args, !agent.stderr.includes('agent started')]).toEqual([args, isQuiet]);
+    }
   });
 
   test('status and egress of an agent that never ran are exit code 2 and an empty list', async () => {

@@ -11,7 +11,9 @@ import { closeLater, temporaryFolder } from '../support/opened.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
 import { tinyApplicants, writeApplicants } from '../support/tiny-bank-data.ts';
 
-const BENCH = fileURLToPath(new URL('../../dist/bench.js', import.meta.url));
+const [BENCH, RESULTS] = ['bench', 'results'].map((name) =>
+  fileURLToPath(new URL(`../../dist/${name}.js`, import.meta.url)),
+) as [string, string];
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -53,7 +55,9 @@ test('a bench refuses a database that holds a ledger, and leaves it as it is', a
   expect(await real.ledger()).toEqual(before);
 });
 
-test('a bench names its parts when it does not know one', async () => {
+test('bench and results name their parts when they do not know one', async () => {
+  const results = new Child(process.execPath, [RESULTS, '--only', 'everything']);
+  expect([await results.exit, results.stderr]).toEqual([2, expect.stringMatching(/USAGE.*hmeq.*gbdt/s)]);
   for (const args of [['--only', 'everything'], ['--fast'], ['sum']]) {
     const bench = new Child(process.execPath, [BENCH, ...args]);
     expect([await bench.exit, bench.stderr]).toEqual([2, expect.stringMatching(/USAGE.*8x100.*ledger/s)]);

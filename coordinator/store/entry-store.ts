@@ -35,7 +35,8 @@ export class EntryStore {
   }
 
   /**
-   * All or none, durable when it returns. The primary key refuses a second entry at one position, the claim
+   * All or none, durable when it returns: on PostgreSQL on the disk, on PGlite, which syncs nothing, with the
+   * operating system. The primary key refuses a second entry at one position, the claim
    * a second entry for one purpose: both mean that somebody else writes this ledger too.
    */
   async append(batch: readonly { recorded: RecordedEntry; run: string | undefined }[]): Promise<void> {

@@ -96,7 +96,13 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
   unmask: { ctx: HASH, slot: 0, from: 'alder', survivors: HASH, shares: ['s'.repeat(44)] },
   'abort-round': { ctx: HASH, slot: 0, from: 'alder', query: HASH },
   'confirm-sum': { ctx: HASH, from: 'alder', sumRoot: HASH },
-  blame: { run: HASH, culprit: 'alder', code: 'SHARE_BAD', reason: '', evidence: { ctx: HASH, revealers: [0] } },
+  blame: {
+    run: HASH,
+    culprit: 'alder',
+    code: 'SHARE_BAD',
+    reason: '',
+    evidence: { ctx: HASH, revealers: [0] },
+  },
   checkpoint: { run: HASH, parent: HASH, head: HEAD },
   cosign: { checkpoint: HASH, from: 'alder', time: 5, signature: SIG },
   'run-finished': {

@@ -6,6 +6,7 @@
  *                       database, and agents that share two other processes (Linux only: reads /proc)
  *   masks               the arithmetic of masks and of dealing keys, on one thread
  *   trees, skew         boosted trees against XGBoost, networks over unequal banks (data sets in TALLYSTICK_DATA)
+ *   score               one applicant, and a file of 100,000, through each kind of model
  *   ledger              appending, folding, verifying (PostgreSQL too: TALLYSTICK_BENCH_DATABASE_URL, an empty database)
  */
 import { cpus, platform } from 'node:os';
@@ -14,6 +15,7 @@ import { print, printJson, reportError, say, table } from '#scripts/commands/out
 import { benchLedger } from '#scripts/bench/bench-ledger.ts';
 import { benchMasks, benchSession } from '#scripts/bench/bench-masks.ts';
 import { benchRounds, type RoundCost } from '#scripts/bench/bench-rounds.ts';
+import { benchScore } from '#scripts/bench/bench-score.ts';
 import { benchSkew } from '#scripts/bench/bench-skew.ts';
 import { benchSum } from '#scripts/bench/bench-sum.ts';
 import { benchTrees } from '#scripts/bench/bench-trees.ts';
@@ -48,7 +50,7 @@ const MASKS: readonly (readonly [number, number])[] = [
 
 const nameOf = ({ banks, weights, masked }: Case): string =>
   `${banks}x${weights}${masked === true ? '-masked' : ''}`;
-const PARTS = ['sum', ...CASES.map(nameOf), 'masks', 'trees', 'ledger', 'skew'];
+const PARTS = ['sum', ...CASES.map(nameOf), 'masks', 'score', 'trees', 'ledger', 'skew'];
 
 /** @throws FederationError USAGE naming the parts */
 function readArguments(): { json: boolean; only: string | undefined } {
@@ -117,6 +119,24 @@ async function bench({ json, only }: { json: boolean; only: string | undefined }
           (s.bytesSent / 1000).toFixed(0),
         ]),
         [0, 1, 2, 3],
+      ),
+    );
+  }
+
+  const scores = only === undefined || only === 'score' ? await benchScore() : [];
+  if (!json && scores.length > 0) {
+    print('\nScoring, one thread\n');
+    print(
+      table(
+        ['model', 'us an applicant', 'us with reasons', 'rows of a file', 'seconds'],
+        scores.map((s) => [
+          s.model,
+          s.scoreMicroseconds.toFixed(1),
+          s.reasonsMicroseconds.toFixed(1),
+          String(s.fileRows),
+          s.fileSeconds.toFixed(2),
+        ]),
+        [1, 2, 3, 4],
       ),
     );
   }
@@ -199,6 +219,7 @@ async function bench({ json, only }: { json: boolean; only: string | undefined }
       masks,
       sessions,
       rounds,
+      scores,
       trees,
       skew,
       ledger,

@@ -1,7 +1,7 @@
 /** What banks deal and later reveal: share tables as bodies, and single shares held against them. */
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { layoutOf } from '#coordinator/rounds/share-tables.ts';
-import { openRoundOf, rosterIndex } from '#shared/ledger/round-rules.ts';
+import { openRoundOf, rosterIndex } from '#shared/ledger/rounds.ts';
 import { sessionIndex, sessionOf } from '#shared/ledger/session-rules.ts';
 import { fromBase64Url } from '#shared/crypto/base64.ts';
 import { fromHex } from '#shared/crypto/hash.ts';
@@ -9,7 +9,7 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 import { proveCommitments } from '#shared/secure-sum/commitment-proof.ts';
 import { assertShareFits, BankFault, openedSeed } from '#shared/secure-sum/open-sum.ts';
-import { commitmentIn, rootsOfTable } from '#shared/secure-sum/share-table.ts';
+import { commitmentIn, rootsOfTable } from '#shared/secure-sum/share-table-layout.ts';
 
 /** @throws FederationError SHAPE | VECROOT when the table is not the one that the message signs */
 export async function acceptShareTable(message: Message<'share-keys'>, deps: RunDependencies): Promise<void> {

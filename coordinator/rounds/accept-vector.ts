@@ -1,6 +1,6 @@
 /** A bank's vector, plain or masked: its body is here and hashes to its root; then it is in the round. */
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
-import { openRoundOf, rosterIndex } from '#shared/ledger/round-rules.ts';
+import { openRoundOf, rosterIndex } from '#shared/ledger/rounds.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 

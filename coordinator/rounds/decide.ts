@@ -6,7 +6,7 @@ import { stillExpected, type AwaySince } from '#coordinator/rounds/absence.ts';
 import { decideKeys } from '#coordinator/rounds/decide-keys.ts';
 import { isFinal, witnessQuorum } from '#shared/ledger/finality.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
-import { answerersOf, fewestInputs } from '#shared/ledger/round-rules.ts';
+import { answerersOf, fewestInputs } from '#shared/ledger/rounds.ts';
 import { grantedBy } from '#shared/ledger/run-rules.ts';
 import type { ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';

@@ -2,7 +2,8 @@
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { Session } from '#shared/ledger/federation-state.ts';
 import type { RunId } from '#shared/protocol/ids.ts';
-import { packageFor, ShareTableLayout } from '#shared/secure-sum/share-table.ts';
+import { packageFor } from '#shared/secure-sum/share-table.ts';
+import { ShareTableLayout } from '#shared/secure-sum/share-table-layout.ts';
 
 export class ShareTables {
   private readonly bodies: BodyStore;

@@ -15,7 +15,7 @@ import { signCosignature } from '#shared/ledger/cosignature.ts';
 import { recordEntry } from '#shared/ledger/entry.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { emptyFederation, type FederationState } from '#shared/ledger/federation-state.ts';
-import { survivorsHash } from '#shared/ledger/round-rules.ts';
+import { survivorsHash } from '#shared/ledger/rounds.ts';
 import type { Message, MessageType } from '#shared/protocol/messages.ts';
 import { plan } from '#shared/protocol/plan.ts';
 import { encodeFields, type RingWords } from '#shared/ring/encode.ts';

@@ -10,7 +10,7 @@ import { asFinding, type Finding } from '#shared/ledger/verify-history.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { addInto, assertWithinLimits, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
-import { fixedSlot, revealedShares } from '#shared/secure-sum/bank-round.ts';
+import { fixedSlot, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
 import type { RingWords } from '#shared/ring/encode.ts';

@@ -28,7 +28,7 @@ import {
   type Run,
   type Session,
 } from '#shared/ledger/federation-state.ts';
-import { answerersOf } from '#shared/ledger/round-rules.ts';
+import { answerersOf } from '#shared/ledger/rounds.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 

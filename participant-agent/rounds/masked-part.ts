@@ -34,11 +34,11 @@ import {
   assertMayAnswer,
   certificate,
   maskedInput,
-  maskedOf,
   masksFor,
   unmask,
   type Signer,
 } from '#shared/secure-sum/bank-round.ts';
+import { maskedOf } from '#shared/secure-sum/masked-round.ts';
 import {
   advertisement,
   dealing,

@@ -4,7 +4,7 @@ import { toHex } from '#shared/crypto/hash.ts';
 import { bodyNamedBy } from '#shared/ledger/bodies-named.ts';
 import type { OpenRound, PastRound, Run } from '#shared/ledger/federation-state.ts';
 import { isIncluded } from '#shared/ledger/merkle-tree.ts';
-import { survivorsOf } from '#shared/ledger/round-rules.ts';
+import { survivorsOf } from '#shared/ledger/rounds.ts';
 import { isBankMessage, type Message } from '#shared/protocol/messages.ts';
 
 export interface RoundLine {

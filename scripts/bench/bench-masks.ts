@@ -8,14 +8,8 @@ import { drawSecrets, publicKeysOf, seededBytes } from '#shared/secure-sum/deal-
 import { inputMasks } from '#shared/secure-sum/mask-keys.ts';
 import { masksOfSum, openedSeed, type FixedSlot } from '#shared/secure-sum/open-sum.ts';
 import type { SessionContext } from '#shared/secure-sum/session-context.ts';
-import {
-  dealShares,
-  openPackage,
-  ownShares,
-  packageFor,
-  rootsOfTable,
-  shareIn,
-} from '#shared/secure-sum/share-table.ts';
+import { dealShares, openPackage, ownShares, packageFor } from '#shared/secure-sum/share-table.ts';
+import { rootsOfTable, shareIn } from '#shared/secure-sum/share-table-layout.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
 
 export interface MaskCost {

@@ -11,7 +11,7 @@ import { recordEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { apply } from '#shared/ledger/federation.ts';
 import { emptyFederation, type Run } from '#shared/ledger/federation-state.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
-import { survivorsHash, survivorsOf } from '#shared/ledger/round-rules.ts';
+import { survivorsHash, survivorsOf } from '#shared/ledger/rounds.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
 import { participantId, type ParticipantId } from '#shared/protocol/ids.ts';
 import type { Message, MessageType, Payload } from '#shared/protocol/messages.ts';

@@ -15,13 +15,13 @@ import {
   type Rules,
   type Session,
 } from '#shared/ledger/federation-state.ts';
-import { openRoundOf } from '#shared/ledger/round-rules.ts';
+import { openRoundOf } from '#shared/ledger/rounds.ts';
 import { sessionOf } from '#shared/ledger/session-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import type { Message, Payload } from '#shared/protocol/messages.ts';
 import type { BadShare, Complaints, DealerShares } from '#shared/protocol/payloads/blame.ts';
-import { fixedSlot, maskedOf } from '#shared/secure-sum/bank-round.ts';
+import { fixedSlot, maskedOf } from '#shared/secure-sum/masked-round.ts';
 import { provenCommitment } from '#shared/secure-sum/commitment-proof.ts';
 import { assertShareFits, BankFault, openedSeed, openSeeds } from '#shared/secure-sum/open-sum.ts';
 

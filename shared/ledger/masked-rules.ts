@@ -3,15 +3,8 @@
  * and only then do banks reveal shares. See docs/secure-sum.md.
  */
 import { runOf, type MaskedRound, type OpenRound, type Rules } from '#shared/ledger/federation-state.ts';
-import {
-  answererIndex,
-  assertNewInput,
-  assertSurvivors,
-  openRoundOf,
-  rosterIndex,
-  roundOf,
-  takeInput,
-} from '#shared/ledger/round-rules.ts';
+import { assertNewInput, assertSurvivors, takeInput } from '#shared/ledger/round-rules.ts';
+import { answererIndex, openRoundOf, rosterIndex, roundOf } from '#shared/ledger/rounds.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 type MaskedMessage =

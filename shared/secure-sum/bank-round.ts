@@ -3,19 +3,20 @@
  * before, never from a list that the coordinator sends. Each function gives the message to be sent, once it
  * is promised (see promises.ts).
  */
-import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
+import { maskedOf } from '#shared/secure-sum/masked-round.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
 import { fromHex } from '#shared/crypto/hash.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
-import type { MaskedRound, OpenRound, Session } from '#shared/ledger/federation-state.ts';
+import type { OpenRound, Session } from '#shared/ledger/federation-state.ts';
 import { assertCertified } from '#shared/ledger/masked-rules.ts';
-import { survivorsHash } from '#shared/ledger/round-rules.ts';
+import { survivorsHash } from '#shared/ledger/rounds.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
-import { seedCommitmentsOf, slotKeysOf, type HeldKeys } from '#shared/secure-sum/bank-session.ts';
+import { slotKeysOf, type HeldKeys } from '#shared/secure-sum/bank-session.ts';
 import { inputMasks, type Mask } from '#shared/secure-sum/mask-keys.ts';
-import { openedSeed, type FixedSlot } from '#shared/secure-sum/open-sum.ts';
+import { openedSeed } from '#shared/secure-sum/open-sum.ts';
 import { promise, purposes, type Promises } from '#shared/secure-sum/promises.ts';
-import { shareIn } from '#shared/secure-sum/share-table.ts';
+import { shareIn } from '#shared/secure-sum/share-table-layout.ts';
 
 /** Who signs: index in the session, and the identity key. */
 export interface Signer {
@@ -165,33 +166,6 @@ export function abortVote(
       earlier.type === 'abort-round' && earlier.payload.ctx === open.hash,
     attemptOf(open, promises),
   );
-}
-
-/** What everybody needs to take the masks out of a sum. */
-export function fixedSlot(open: OpenRound): FixedSlot {
-  const { session, slot, fixed } = maskedOf(open);
-  if (fixed === undefined) throw new FederationError('STATE', 'the survivors are not fixed yet');
-  return {
-    sessionHash: fromHex(session.hash),
-    roundHash: fromHex(open.hash),
-    slot,
-    threshold: session.payload.thresholds.threshold,
-    dealers: session.sealed!.dealers,
-    survivors: fixed.survivors,
-    slotKeys: slotKeysOf(session, slot),
-    seedCommitments: seedCommitmentsOf(session, slot),
-  };
-}
-
-/** The shares of the banks that revealed them, by bank. */
-export function revealedShares(open: OpenRound): Map<number, Uint8Array[]> {
-  const { unmasks } = maskedOf(open);
-  return new Map([...unmasks].map(([index, { shares }]) => [index, shares.map(fromBase64Url)]));
-}
-
-export function maskedOf(open: OpenRound): MaskedRound {
-  if (open.masked === undefined) throw new FederationError('STATE', `round ${open.hash} is not masked`);
-  return open.masked;
 }
 
 /**

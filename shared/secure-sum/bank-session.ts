@@ -8,7 +8,8 @@ import type { Payload } from '#shared/protocol/messages.ts';
 import { drawSecrets, publicKeysOf, type SessionSecrets } from '#shared/secure-sum/deal-secrets.ts';
 import type { SlotSecrets } from '#shared/secure-sum/mask-keys.ts';
 import { SEED_KINDS, type SessionContext } from '#shared/secure-sum/session-context.ts';
-import { dealShares, openPackage, ownShares, rootsOfTable, shareIn } from '#shared/secure-sum/share-table.ts';
+import { dealShares, openPackage, ownShares } from '#shared/secure-sum/share-table.ts';
+import { rootsOfTable, shareIn } from '#shared/secure-sum/share-table-layout.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 
 /** @throws FederationError STATE until all banks have advertised */

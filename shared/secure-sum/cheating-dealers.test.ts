@@ -9,13 +9,8 @@ import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { agreeSecret, agreementPublicKey, deriveKey } from '#shared/crypto/key-agreement.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { drawSecrets, seededBytes } from '#shared/secure-sum/deal-secrets.ts';
-import {
-  dealShares,
-  openPackage,
-  packageFor,
-  rootsOfTable,
-  ShareTableLayout,
-} from '#shared/secure-sum/share-table.ts';
+import { dealShares, openPackage, packageFor } from '#shared/secure-sum/share-table.ts';
+import { rootsOfTable, ShareTableLayout } from '#shared/secure-sum/share-table-layout.ts';
 
 /** Five banks, three slots, threshold four: all different. Bank 1 deals, bank 3 receives. */
 const CONTEXT = {

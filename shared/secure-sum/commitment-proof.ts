@@ -5,13 +5,13 @@
 import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
 import { equalBytes } from '#shared/crypto/hash.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { SEED_KINDS, type SeedKind } from '#shared/secure-sum/session-context.ts';
+import type { SeedKind } from '#shared/secure-sum/session-context.ts';
 import {
   HASH_BYTES,
   rootOfCommitments,
   ShareTableLayout,
   shareRootOf,
-} from '#shared/secure-sum/share-table.ts';
+} from '#shared/secure-sum/share-table-layout.ts';
 
 export interface CommitmentProof {
   /** The first half of the table's header, base64url: for each recipient the root over its commitments. */
@@ -55,6 +55,6 @@ export function provenCommitment(
     equalBytes(rootOfCommitments(commitments), roots.subarray(to * HASH_BYTES, (to + 1) * HASH_BYTES));
   if (!fits)
     throw new FederationError('VECROOT', 'the commitments do not belong to the root that the dealer signed');
-  const at = (slot * SEED_KINDS.length + SEED_KINDS.indexOf(kind)) * HASH_BYTES;
+  const at = layout.commitmentAt(slot, kind);
   return commitments.subarray(at, at + HASH_BYTES);
 }

@@ -21,15 +21,8 @@ import { drawSecrets, publicKeysOf, seededBytes } from '#shared/secure-sum/deal-
 import { inputMasks, pairMaskKey, selfMaskKey } from '#shared/secure-sum/mask-keys.ts';
 import { assertShareFits, BankFault, masksOfSum, openedSeed } from '#shared/secure-sum/open-sum.ts';
 import { splitSecret } from '#shared/secure-sum/secret-sharing.ts';
-import {
-  commitmentIn,
-  dealShares,
-  openPackage,
-  ownShares,
-  packageFor,
-  rootsOfTable,
-  shareIn,
-} from '#shared/secure-sum/share-table.ts';
+import { dealShares, openPackage, ownShares, packageFor } from '#shared/secure-sum/share-table.ts';
+import { commitmentIn, rootsOfTable, shareIn } from '#shared/secure-sum/share-table-layout.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
 
 const FILE = new URL('../../tests/vectors/secure-sum.json', import.meta.url);

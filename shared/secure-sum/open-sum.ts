@@ -12,7 +12,7 @@ import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts
 import { pairMaskKey, selfMaskKey, selfSeedCommitment, type Mask } from '#shared/secure-sum/mask-keys.ts';
 import { combineShares } from '#shared/secure-sum/secret-sharing.ts';
 import { SHARE_BYTES, type SeedKind } from '#shared/secure-sum/session-context.ts';
-import { shareCommitment } from '#shared/secure-sum/share-table.ts';
+import { shareCommitment } from '#shared/secure-sum/share-table-layout.ts';
 
 /** What is public about one slot once its survivors are fixed. Banks are indices in the session's roster. */
 export interface FixedSlot {

@@ -3,7 +3,7 @@ import { sha256, utf8 } from '#shared/crypto/hash.ts';
 import { seededBytes } from '#shared/secure-sum/deal-secrets.ts';
 import { assertShareFits, BankFault } from '#shared/secure-sum/open-sum.ts';
 import { splitSecret } from '#shared/secure-sum/secret-sharing.ts';
-import { shareCommitment } from '#shared/secure-sum/share-table.ts';
+import { shareCommitment } from '#shared/secure-sum/share-table-layout.ts';
 
 const SESSION = sha256(utf8('session'));
 const random = seededBytes(sha256(utf8('revealed shares')));

@@ -6,16 +6,13 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import { drawSecrets, seededBytes } from '#shared/secure-sum/deal-secrets.ts';
 import { combineShares } from '#shared/secure-sum/secret-sharing.ts';
 import { SEED_KINDS, type SessionContext } from '#shared/secure-sum/session-context.ts';
+import { dealShares, openPackage, ownShares, packageFor } from '#shared/secure-sum/share-table.ts';
 import {
   commitmentIn,
-  dealShares,
-  openPackage,
-  ownShares,
-  packageFor,
   rootsOfTable,
   shareIn,
   ShareTableLayout,
-} from '#shared/secure-sum/share-table.ts';
+} from '#shared/secure-sum/share-table-layout.ts';
 
 /** Five banks, three slots, threshold four: all different. */
 const CONTEXT: SessionContext = {

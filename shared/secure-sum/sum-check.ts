@@ -13,7 +13,7 @@
  */
 import { sha256 } from '#shared/crypto/hash.ts';
 import type { OpenRound } from '#shared/ledger/federation-state.ts';
-import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/bank-round.ts';
+import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { label } from '#shared/secure-sum/binary-labels.ts';
 import { seededBytes } from '#shared/secure-sum/deal-secrets.ts';
 import { openSeeds } from '#shared/secure-sum/open-sum.ts';

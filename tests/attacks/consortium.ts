@@ -2,11 +2,11 @@
 import { RunMachine } from '#models/run-machine.ts';
 import { contractBytes, contractHash } from '#shared/contract/contract.ts';
 import type { OpenRound } from '#shared/ledger/federation-state.ts';
-import { survivorsHash, survivorsOf } from '#shared/ledger/round-rules.ts';
+import { survivorsHash, survivorsOf } from '#shared/ledger/rounds.ts';
 import type { BankMessage, Message, Payload } from '#shared/protocol/messages.ts';
 import { addInto, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
-import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/bank-round.ts';
+import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
 import { MaliciousCoordinator } from '../support/malicious-coordinator.ts';
 import { bodyOf } from '../support/stub-answers.ts';

@@ -1,6 +1,6 @@
 /** A coordinator that names an honest bank for a fault, to be rid of it: the others see that nothing proves it. */
 import { expect, test } from 'vitest';
-import { maskedOf } from '#shared/secure-sum/bank-round.ts';
+import { maskedOf } from '#shared/secure-sum/masked-round.ts';
 import { proveCommitments } from '#shared/secure-sum/commitment-proof.ts';
 import type { Message, Payload } from '#shared/protocol/messages.ts';
 import { Consortium } from './consortium.ts';

@@ -12,19 +12,14 @@ import { participantId, type ParticipantId } from '#shared/protocol/ids.ts';
 import type { BankMessage, Message, Payload } from '#shared/protocol/messages.ts';
 import { encodeFields } from '#shared/ring/encode.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
-import {
-  abortVote,
-  certificate,
-  masksFor,
-  maskedOf,
-  unmask,
-  type Signer,
-} from '#shared/secure-sum/bank-round.ts';
+import { abortVote, certificate, masksFor, unmask, type Signer } from '#shared/secure-sum/bank-round.ts';
+import { maskedOf } from '#shared/secure-sum/masked-round.ts';
 import { advertisement, dealing, receiveShares, type HeldKeys } from '#shared/secure-sum/bank-session.ts';
 import { drawSecrets, seededBytes } from '#shared/secure-sum/deal-secrets.ts';
 import type { Promises } from '#shared/secure-sum/promises.ts';
 import type { SeedKind } from '#shared/secure-sum/session-context.ts';
-import { packageFor, shareIn } from '#shared/secure-sum/share-table.ts';
+import { packageFor } from '#shared/secure-sum/share-table.ts';
+import { shareIn } from '#shared/secure-sum/share-table-layout.ts';
 import { bodyOf, stubAnswer, type StubBody } from '../support/stub-answers.ts';
 
 const forgetful: Promises = { get: () => undefined, put: () => Promise.resolve() };

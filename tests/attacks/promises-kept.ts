@@ -10,7 +10,7 @@ import { messageHash } from '#shared/crypto/signed-message.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
 import type { BankMessage, Payload } from '#shared/protocol/messages.ts';
 import { SEED_KINDS } from '#shared/secure-sum/session-context.ts';
-import { commitmentIn, shareCommitment } from '#shared/secure-sum/share-table.ts';
+import { commitmentIn, shareCommitment } from '#shared/secure-sum/share-table-layout.ts';
 
 interface Slot {
   readonly session: string;

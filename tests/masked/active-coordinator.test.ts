@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import type { Payload } from '#shared/protocol/messages.ts';
 import { SEED_KINDS, type SeedKind } from '#shared/secure-sum/session-context.ts';
-import { shareIn } from '#shared/secure-sum/share-table.ts';
+import { shareIn } from '#shared/secure-sum/share-table-layout.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
 import { SimulatedConsortium, type SimulatedLedger } from '../support/secure-sum-simulation.ts';
 import type { SimulatedBank } from '../support/simulated-bank.ts';

@@ -6,7 +6,7 @@
 import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
 import type { OpenRound, Session } from '#shared/ledger/federation-state.ts';
-import { survivorsHash, survivorsOf } from '#shared/ledger/round-rules.ts';
+import { survivorsHash, survivorsOf } from '#shared/ledger/rounds.ts';
 import { dealersNeeded } from '#shared/ledger/session-rules.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';

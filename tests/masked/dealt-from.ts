@@ -5,7 +5,8 @@ import type { Message } from '#shared/protocol/messages.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 import { sessionContext } from '#shared/secure-sum/bank-session.ts';
 import { drawSecrets, type SessionSecrets } from '#shared/secure-sum/deal-secrets.ts';
-import { dealShares, rootsOfTable } from '#shared/secure-sum/share-table.ts';
+import { dealShares } from '#shared/secure-sum/share-table.ts';
+import { rootsOfTable } from '#shared/secure-sum/share-table-layout.ts';
 import type { SimulatedBank } from '../support/simulated-bank.ts';
 
 /** Deals what honest code deals from other secrets or to other keys. */

@@ -8,7 +8,7 @@ import type { Ring } from '#shared/ring/field.ts';
 import { addInto, createWords } from '#shared/ring/ring-sum.ts';
 import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
-import { fixedSlot, revealedShares } from '#shared/secure-sum/bank-round.ts';
+import { fixedSlot, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
 import type { Message } from '#shared/protocol/messages.ts';

@@ -10,7 +10,7 @@ import { signHead } from '#shared/ledger/checkpoint.ts';
 import { recordEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { emptyFederation, type OpenRound, type Run, type Session } from '#shared/ledger/federation-state.ts';
-import { survivorsHash, survivorsOf } from '#shared/ledger/round-rules.ts';
+import { survivorsHash, survivorsOf } from '#shared/ledger/rounds.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
 import { participantId, runId, type ParticipantId } from '#shared/protocol/ids.ts';
 import type { Message, MessageType, Payload } from '#shared/protocol/messages.ts';

@@ -10,7 +10,7 @@ import { sendBytes, sendFile } from '#coordinator/http/send-body.ts';
 import type { Access } from '#coordinator/participants/access.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
-import { rosterIndex, roundOf } from '#shared/ledger/round-rules.ts';
+import { rosterIndex, roundOf } from '#shared/ledger/rounds.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash } from '#shared/protocol/ids.ts';
 

@@ -6,11 +6,11 @@ import type { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { RunMachine } from '#models/run-machine.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
-import { survivorsHash, survivorsOf } from '#shared/ledger/round-rules.ts';
+import { survivorsHash, survivorsOf } from '#shared/ledger/rounds.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
-import { fixedSlot, revealedShares } from '#shared/secure-sum/bank-round.ts';
+import { fixedSlot, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { BankFault, masksOfSum } from '#shared/secure-sum/open-sum.ts';
 
 /** @throws FederationError when the sum is not one the program can go on from */

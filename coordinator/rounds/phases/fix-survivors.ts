@@ -1,7 +1,7 @@
 /** Masked rounds: no more vectors are taken; the banks are asked to certify whose are in the sum. */
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { OpenRound } from '#shared/ledger/federation-state.ts';
-import { survivorsHash, survivorsOf } from '#shared/ledger/round-rules.ts';
+import { survivorsHash, survivorsOf } from '#shared/ledger/rounds.ts';
 
 export async function fixSurvivors(open: OpenRound, journal: Journal): Promise<void> {
   await journal.record('fix-survivors', {

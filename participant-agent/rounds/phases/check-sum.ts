@@ -10,7 +10,7 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import { addInto, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
-import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/bank-round.ts';
+import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
 import { checkedByAll, delegatesOf } from '#shared/secure-sum/sum-check.ts';
 

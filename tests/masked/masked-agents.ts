@@ -52,19 +52,21 @@ export function heldAgent(
   turnstile: Turnstile,
 ): Promise<TestAgent> {
   return TestAgent.join(coordinator, id, {
-    createComputer: (dataFile): RunComputer => {
-      const computer = new LocalComputer(dataFile, () => stubAnswerer(id));
-      const answer = computer.answer.bind(computer);
-      const dispose = computer.dispose.bind(computer);
-      computer.answer = async (...args) => {
-        await turnstile.pass();
-        return answer(...args);
-      };
-      computer.dispose = () => {
-        turnstile.breakOff();
-        return dispose();
-      };
-      return computer;
-    },
+    createComputer: (dataFile) => behind(turnstile, new LocalComputer(dataFile, () => stubAnswerer(id))),
   });
+}
+
+/** Each answer goes through the turnstile. */
+export function behind(turnstile: Turnstile, computer: RunComputer): RunComputer {
+  const answer = computer.answer.bind(computer);
+  const dispose = computer.dispose.bind(computer);
+  computer.answer = async (...args) => {
+    await turnstile.pass();
+    return answer(...args);
+  };
+  computer.dispose = () => {
+    turnstile.breakOff();
+    return dispose();
+  };
+  return computer;
 }

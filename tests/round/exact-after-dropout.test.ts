@@ -2,13 +2,13 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadTable } from '#participant-agent/data/load-table.ts';
-import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
+import { LocalComputer } from '#participant-agent/training/run-computer.ts';
 import { trainHere } from '#scripts/simulate/reference.ts';
 import type { ProposedPlan } from '#scripts/operator/plan-file.ts';
 import { concatTables } from '#shared/contract/table.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import { plan as planSchema } from '#shared/protocol/plan.ts';
-import { Turnstile } from '../masked/masked-agents.ts';
+import { behind, Turnstile } from '../masked/masked-agents.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestBank } from '../support/test-bank.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
@@ -29,7 +29,9 @@ test.each(programs)('%s', async (name, settings) => {
       TestAgent.join(coordinator, id, {
         answers: 'real',
         applicants: tinyApplicants(100 + 80 * i, id),
-        ...(i === 2 ? { createComputer: (dataFile: string) => gated(dataFile, turnstile) } : {}),
+        ...(i === 2
+          ? { createComputer: (dataFile: string) => behind(turnstile, new LocalComputer(dataFile)) }
+          : {}),
       }),
     ),
   );
@@ -58,18 +60,3 @@ test.each(programs)('%s', async (name, settings) => {
   const plan = planSchema.parse({ ...proposed, contract: '0'.repeat(64) });
   expect(end.artefact).toBe((await trainHere(plan, tinyContract, [concatTables(tables)])).root);
 });
-
-function gated(dataFile: string, turnstile: Turnstile): RunComputer {
-  const computer = new LocalComputer(dataFile);
-  const answer = computer.answer.bind(computer);
-  const dispose = computer.dispose.bind(computer);
-  computer.answer = async (...args) => {
-    await turnstile.pass();
-    return answer(...args);
-  };
-  computer.dispose = () => {
-    turnstile.breakOff();
-    return dispose();
-  };
-  return computer;
-}

@@ -44,6 +44,13 @@ export interface HttpReply {
   readonly json: unknown;
 }
 
+interface RequestOptions {
+  readonly json?: unknown;
+  readonly body?: Uint8Array<ArrayBuffer> | string;
+  readonly headers?: Record<string, string>;
+  readonly token?: string;
+}
+
 export class TestBank {
   readonly id: ParticipantId;
   readonly coordinator: CoordinatorUnderTest;
@@ -188,16 +195,7 @@ export class TestBank {
     return this.ask('submit', message);
   }
 
-  async http(
-    method: string,
-    path: string,
-    options: {
-      json?: unknown;
-      body?: Uint8Array<ArrayBuffer> | string;
-      headers?: Record<string, string>;
-      token?: string;
-    } = {},
-  ): Promise<HttpReply> {
+  async http(method: string, path: string, options: RequestOptions = {}): Promise<HttpReply> {
     return request(this.coordinator.url, method, path, { token: this.token, ...options });
   }
 
@@ -220,12 +218,7 @@ export async function request(
   url: string,
   method: string,
   path: string,
-  options: {
-    json?: unknown;
-    body?: Uint8Array<ArrayBuffer> | string;
-    headers?: Record<string, string>;
-    token?: string;
-  } = {},
+  options: RequestOptions = {},
 ): Promise<HttpReply> {
   const { json, token } = options;
   const body = json === undefined ? options.body : JSON.stringify(json);

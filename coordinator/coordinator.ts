@@ -8,7 +8,8 @@ import type { CoordinatorConfig } from '#coordinator/config.ts';
 import { CoordinatorEvents } from '#coordinator/events.ts';
 import { createHttpApp } from '#coordinator/http/app.ts';
 import { createServer, listen } from '#coordinator/http/server.ts';
-import { Journal, type JournalKeys } from '#coordinator/journal/journal.ts';
+import { Journal } from '#coordinator/journal/journal.ts';
+import { assertCharterIsOurs, settleLogKey } from '#coordinator/journal/ledger-identity.ts';
 import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordinator/keys.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
@@ -16,9 +17,9 @@ import { Access } from '#coordinator/participants/access.ts';
 import { Presence } from '#coordinator/participants/presence.ts';
 import { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
 import { finishExpiring } from '#coordinator/retention.ts';
-import { RunDriver, type RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import { RunDrivers } from '#coordinator/rounds/run-drivers.ts';
 import { ShareTables } from '#coordinator/rounds/share-tables.ts';
-import { Wakeup } from '#coordinator/rounds/wakeup.ts';
 import { serveAgents, type AgentNamespace } from '#coordinator/sockets/agents.ts';
 import { serveWatchers, type WatchNamespace } from '#coordinator/sockets/watchers.ts';
 import { BodyStore } from '#coordinator/store/body-store.ts';
@@ -27,12 +28,8 @@ import { lockFolder } from '#coordinator/store/folder-lock.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { openDatabase } from '#coordinator/store/open-database.ts';
 import { TokenStore } from '#coordinator/store/token-store.ts';
-import { toBase64Url } from '#shared/crypto/base64.ts';
-import { publicKeyOf } from '#shared/crypto/signatures.ts';
-import { runOfEntry } from '#shared/ledger/run-index.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
-import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
-import type { RunId } from '#shared/protocol/ids.ts';
+import type { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { VERSION } from '#shared/protocol/version.ts';
 
@@ -187,85 +184,4 @@ async function assemble(
     await db.destroy();
     throw error;
   }
-}
-
-/** One driver for each unfinished run. */
-class RunDrivers {
-  private readonly deps: RunDependencies;
-  private readonly onBroken: (error: FederationError) => void;
-  private readonly wakeups = new Map<string, Wakeup>();
-  private readonly driving = new Set<Promise<void>>();
-
-  constructor(deps: RunDependencies, onBroken: (error: FederationError) => void) {
-    this.deps = deps;
-    this.onBroken = onBroken;
-  }
-
-  async recoverAll(): Promise<void> {
-    const { journal } = this.deps;
-    for (const [id, run] of journal.state.runs) if (run.phase.name !== 'finished') await this.take(id);
-    journal.onRecorded((recorded) => {
-      if (recorded.entry.message.type === 'revoke') this.wakeAll();
-      const run = runOfEntry(journal.state, recorded);
-      if (run === undefined) return;
-      if (recorded.entry.message.type === 'run-proposed') void this.take(run);
-      else this.wakeups.get(run)?.wake();
-    });
-  }
-
-  wakeAll(): void {
-    for (const wakeup of this.wakeups.values()) wakeup.wake();
-  }
-
-  async close(): Promise<void> {
-    for (const wakeup of this.wakeups.values()) wakeup.close();
-    await Promise.all(this.driving);
-  }
-
-  private async take(id: RunId): Promise<void> {
-    const wakeup = new Wakeup();
-    this.wakeups.set(id, wakeup);
-    const driver = new RunDriver(this.deps.journal.state.runs.get(id)!, this.deps, wakeup);
-    await driver.recover();
-    const driving = driver
-      .drive()
-      .catch((cause: unknown) => this.onBroken(asBroken(cause)))
-      .finally(() => {
-        this.wakeups.delete(id);
-        this.driving.delete(driving);
-      });
-    this.driving.add(driving);
-  }
-}
-
-function asBroken(cause: unknown): FederationError {
-  return cause instanceof FederationError
-    ? cause
-    : new FederationError('INTERNAL', describeError(cause), { cause });
-}
-
-/** A change of the ledger key that was cut short after its entry was written. */
-async function settleLogKey(dataDir: string, keys: JournalKeys, journal: Journal): Promise<void> {
-  const { nextLogSeed } = keys;
-  if (nextLogSeed !== undefined && toBase64Url(publicKeyOf(nextLogSeed)) === journal.state.logKey)
-    await promoteNextLogKey(dataDir);
-}
-
-/** Writes entry 0 at the first start; later refuses keys that are not the charter's. */
-async function assertCharterIsOurs(journal: Journal, keys: JournalKeys, consortium: string): Promise<void> {
-  const coordinatorKey = toBase64Url(publicKeyOf(keys.coordinatorSeed));
-  const logKey = toBase64Url(publicKeyOf(keys.logSeed));
-  const { charter } = journal.state;
-  if (charter === undefined) {
-    const origin = `tallystick/${consortium.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}/${coordinatorKey.slice(0, 8)}`;
-    await journal.record('charter', { v: 1, consortium, origin, coordinatorKey, logKey });
-    return;
-  }
-  if (charter.payload.coordinatorKey !== coordinatorKey) {
-    throw new FederationError(
-      'LEDGER',
-      'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database',
-    );
-  }
-  journal.head(); // throws when the ledger key in force is not here
 }

@@ -1,0 +1,39 @@
+/** Whether the keys in the data folder are those of the ledger in the database. */
+import type { Journal, JournalKeys } from '#coordinator/journal/journal.ts';
+import { promoteNextLogKey } from '#coordinator/keys.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
+import { publicKeyOf } from '#shared/crypto/signatures.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+
+/** A change of the ledger key that was cut short after its entry was written. */
+export async function settleLogKey(dataDir: string, keys: JournalKeys, journal: Journal): Promise<void> {
+  const { nextLogSeed } = keys;
+  if (nextLogSeed !== undefined && toBase64Url(publicKeyOf(nextLogSeed)) === journal.state.logKey)
+    await promoteNextLogKey(dataDir);
+}
+
+/**
+ * Writes entry 0 at the first start; later refuses keys that are not the charter's.
+ * @throws FederationError LEDGER
+ */
+export async function assertCharterIsOurs(
+  journal: Journal,
+  keys: JournalKeys,
+  consortium: string,
+): Promise<void> {
+  const coordinatorKey = toBase64Url(publicKeyOf(keys.coordinatorSeed));
+  const logKey = toBase64Url(publicKeyOf(keys.logSeed));
+  const { charter } = journal.state;
+  if (charter === undefined) {
+    const origin = `tallystick/${consortium.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}/${coordinatorKey.slice(0, 8)}`;
+    await journal.record('charter', { v: 1, consortium, origin, coordinatorKey, logKey });
+    return;
+  }
+  if (charter.payload.coordinatorKey !== coordinatorKey) {
+    throw new FederationError(
+      'LEDGER',
+      'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database',
+    );
+  }
+  journal.head(); // throws when the ledger key in force is not here
+}

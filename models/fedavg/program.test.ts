@@ -372,7 +372,7 @@ describe('the last question', () => {
 
   test('brings the artefact its calibration record: Platt’s line through both groups of rows', () => {
     // of 40 banks' rows at −4 one in ten is bad, at 4 nine in ten: log-odds of ∓ln 9
-    const banks = Array.from({ length: 40 }, () => answer(evaluated({ best: [0.6], last: [0.5, 1] })));
+    const banks = Array.from({ length: 40 }, () => answer(evaluated({ best: [0.6, 1], last: [0.5, 1] })));
     const { calibration, metrics } = artefact(done({}, ...banks));
     expect(calibration.map).toMatchObject({ method: 'platt' });
     if (calibration.map.method !== 'platt') throw new Error('not a line');
@@ -386,6 +386,17 @@ describe('the last question', () => {
     expect(calibration.hosmerLemeshow.p).toBeCloseTo(1, 6);
     expect(metrics).toMatchObject({ trainingRound: 1, holdoutRows: 1600, brier: 0.1, meanPd: 0.5 });
     expect(metrics['calibrationSlope']).toBeCloseTo(1, 6);
+  });
+
+  test('takes the model that is better once it is calibrated, though its PDs as they came were worse', () => {
+    const banks = Array.from({ length: 40 }, () => answer(evaluated({ best: [0.3, 4], last: [0.9, 1] })));
+    const { metrics } = artefact(done({}, ...banks));
+    expect(metrics['trainingRound']).toBe(1);
+    expect(metrics['logLoss']).toBeCloseTo(0.9, 5);
+    const byBrier = artefact(
+      done({ stop: { rounds: 1, chosenBy: 'brier' }, calibration: 'identity' }, ...banks),
+    );
+    expect(byBrier.metrics['trainingRound']).toBe(1);
   });
 
   test('leaves PDs as they are when the plan says so', () => {

@@ -23,7 +23,7 @@ import { linkOf } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
 import { networkArtefact } from '#models/fedavg/artefact.ts';
 import { segmentsOf } from '#models/evaluation/segments.ts';
-import { isBetter, isReached, METRIC_NAMES } from '#models/evaluation/stopping.ts';
+import { isBetter, isReached, METRIC_NAMES, type StopMetric } from '#models/evaluation/stopping.ts';
 import { evaluationFields, lossRowsMax, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { discriminationOf, SCORE_BINS } from '#models/metrics/score-histogram.ts';
 import {
@@ -301,6 +301,23 @@ function evaluateFields(
   return evaluationFields(name, segmentsOf(contract, segments), lossRowsMax(participants));
 }
 
+/**
+ * What a model is chosen by in the end is what it will be used with: its losses after calibration. A model that ranks
+ * well and whose PDs are all too low is then better than one that has learnt nothing.
+ */
+function isBetterAsUsed(by: StopMetric, a: Metrics, b: Metrics): boolean {
+  const name = CALIBRATED[by];
+  const [of, than] = name === undefined ? [] : [a[name], b[name]];
+  return of === undefined || than === undefined || of === than
+    ? isBetter(by, a[by], b[by])
+    : isBetter(by, of, than);
+}
+
+const CALIBRATED: Partial<Record<StopMetric, string>> = {
+  logLoss: 'calibratedLogLoss',
+  brier: 'calibratedBrier',
+};
+
 /** @throws FederationError DATA_SOURCE when a network whose loss bends PDs has no record of its calibration */
 function finish(
   { setup, settings, shape, fit, modes, candidates, reason }: InPhase<'evaluate'>,
@@ -314,7 +331,7 @@ function finish(
     ...readEvaluation(name, asked, sum, { method, kMin }),
   }));
   const { weights, round, calibration, segments, ...chosen } = judged.reduce((a, b) =>
-    isBetter(by, b.metrics[by], a.metrics[by]) ? b : a,
+    isBetterAsUsed(by, b.metrics, a.metrics) ? b : a,
   );
   const link = linkOf(settings.local.loss);
   if (link !== undefined && calibration.table.length === 0) {

@@ -13,6 +13,7 @@ import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordin
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
 import { Access } from '#coordinator/participants/access.ts';
+import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
 import { Presence } from '#coordinator/participants/presence.ts';
 import { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
 import { finishExpiring } from '#coordinator/retention.ts';
@@ -80,7 +81,7 @@ async function assemble(
   let drivers: RunDrivers | undefined;
   try {
     const entries = new EntryStore(db);
-    const tokens = new TokenStore(db);
+    const tokens = await TokenStore.open(db);
     const journal = await Journal.open(
       entries,
       keys,
@@ -95,7 +96,7 @@ async function assemble(
     const metrics = createMetrics();
     const events = new CoordinatorEvents(log, metrics);
     const presence = new Presence(clock);
-    const access = new Access(tokens);
+    const access = new Access(tokens, new FailedAttempts(clock));
     const maskThreads = new MaskThreads();
     const rounds: RunDependencies = {
       journal,
@@ -135,6 +136,7 @@ async function assemble(
       sums: rounds.sums,
       shareTables: rounds.shareTables,
       requestsPerMinute: config.requestsPerMinute,
+      trustProxy: config.trustProxy,
       version: VERSION,
       async assertReady() {
         await journal.stored();
@@ -152,7 +154,7 @@ async function assemble(
     });
     const watchers: WatchNamespace = io.of('/watch');
     const agents = io.of('/agents') as AgentNamespace;
-    serveWatchers(watchers, { journal, entries, access, presence, events });
+    serveWatchers(watchers, { journal, entries, access, presence, events, trustProxy: config.trustProxy });
     serveAgents(agents, {
       rounds,
       entries,

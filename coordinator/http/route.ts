@@ -53,7 +53,7 @@ export function route<
   return {
     ...described,
     handler: (access) => async (request, response) => {
-      const caller = await authorised(request, access, definition.who);
+      const caller = authorised(request, access, definition.who);
       const result = await handle({
         caller,
         body: parsed(definition.body, request.body, 'the body') as z.infer<Body>,
@@ -70,9 +70,9 @@ function respond(response: Response, result: unknown): void {
   else response.json(result);
 }
 
-/** @throws FederationError UNAUTHENTICATED | FORBIDDEN */
-export async function authorised(request: Request, access: Access, who: readonly Who[]): Promise<Caller> {
-  const caller = await access.identify(request.headers.authorization);
+/** @throws FederationError UNAUTHENTICATED | FORBIDDEN | RATE_LIMIT */
+export function authorised(request: Request, access: Access, who: readonly Who[]): Caller {
+  const caller = access.identify(request.headers.authorization, request.ip ?? '');
   if (who.includes('public') || who.includes(caller.kind)) return caller;
   if (caller.kind === 'operator' && who.includes('auditor')) return caller;
   if (caller.kind === 'public') {

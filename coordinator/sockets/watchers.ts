@@ -3,6 +3,7 @@ import type { Namespace } from 'socket.io';
 import type { CoordinatorEvents } from '#coordinator/events.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Access } from '#coordinator/participants/access.ts';
+import { clientAddress } from '#coordinator/participants/client-address.ts';
 import type { Presence } from '#coordinator/participants/presence.ts';
 import { acknowledging } from '#coordinator/sockets/acknowledge.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
@@ -24,6 +25,7 @@ export interface WatchDependencies {
   readonly access: Access;
   readonly presence: Presence;
   readonly events: CoordinatorEvents;
+  readonly trustProxy: number;
 }
 
 export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies): void {
@@ -36,11 +38,16 @@ export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies)
 
   watchers.use((socket, next) => {
     const token: unknown = socket.handshake.auth['token'];
-    deps.access.identify(typeof token === 'string' ? `Bearer ${token}` : undefined).then(
-      ({ kind }) =>
-        next(kind === 'operator' || kind === 'auditor' ? undefined : new Error('UNAUTHENTICATED')),
-      (error: Error) => next(error),
-    );
+    try {
+      const address = clientAddress(socket.request, deps.trustProxy);
+      const { kind } = deps.access.identify(
+        typeof token === 'string' ? `Bearer ${token}` : undefined,
+        address,
+      );
+      next(kind === 'operator' || kind === 'auditor' ? undefined : new Error('UNAUTHENTICATED'));
+    } catch (error) {
+      next(error as Error);
+    }
   });
 
   watchers.on('connection', (socket) => {

@@ -32,7 +32,7 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
   const { access, bodies, metrics } = deps;
 
   router.head('/:root', async (request, response) => {
-    const caller = await authorised(request, access, ['auditor', 'bank']);
+    const caller = authorised(request, access, ['auditor', 'bank']);
     const root = rootOf(request);
     if (caller.kind !== 'bank') {
       const size = await bodies.size(root);
@@ -50,7 +50,7 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
   });
 
   router.put('/:root', async (request, response) => {
-    const caller = await authorised(request, access, ['bank']);
+    const caller = authorised(request, access, ['bank']);
     if (caller.kind !== 'bank') throw new FederationError('FORBIDDEN', 'only banks upload');
     const root = rootOf(request);
     const offset = byteCount(request, 'upload-offset');
@@ -74,7 +74,7 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
   });
 
   router.get('/:root', async (request, response) => {
-    const caller = await authorised(request, access, ['auditor', 'bank']);
+    const caller = authorised(request, access, ['auditor', 'bank']);
     const root = rootOf(request);
     if (caller.kind === 'bank' && !isForBanks(deps.state, root)) throw notThere(root);
     const size = await bodies.size(root);

@@ -23,7 +23,7 @@ export interface RoundRouteDependencies {
 export function roundRouter({ access, state, bodies }: RoundRouteDependencies): Router {
   const router = Router();
   router.get('/:ctx/vectors', async (request, response) => {
-    const caller = await authorised(request, access, ['bank']);
+    const caller = authorised(request, access, ['bank']);
     if (caller.kind !== 'bank') throw new FederationError('FORBIDDEN', 'only banks check sums');
     const parsed = hash.safeParse(request.params['ctx']);
     if (!parsed.success) throw new FederationError('SCHEMA', 'expected the hash of a round in the path');

@@ -22,7 +22,7 @@ export interface SessionRouteDependencies {
 export function sessionRouter({ access, state, shareTables }: SessionRouteDependencies): Router {
   const router = Router();
   router.get('/:session/shares', async (request, response) => {
-    const caller = await authorised(request, access, ['bank']);
+    const caller = authorised(request, access, ['bank']);
     if (caller.kind !== 'bank') throw new FederationError('FORBIDDEN', 'only banks have shares');
     const parsed = hash.safeParse(request.params['session']);
     if (!parsed.success) throw new FederationError('SCHEMA', 'expected the hash of a session in the path');

@@ -30,7 +30,7 @@ export function tokenRoutes({ tokens, clock }: { tokens: TokenStore; clock: Cloc
       summary: 'The names and roles of all access tokens.',
       who: ['operator'],
       response: z.strictObject({ tokens: z.array(z.strictObject({ name, role, createdAt: timeMs })) }),
-      handle: async () => ({ tokens: await tokens.list() }),
+      handle: () => ({ tokens: tokens.list() }),
     }),
     route({
       method: 'post',

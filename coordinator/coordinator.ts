@@ -127,7 +127,6 @@ async function assemble(
       tokens,
       events,
       metrics,
-      state: journal.state,
       retention: { journal, entries, bodies, clock },
       async rotateLogKey() {
         await journal.rotateLogKey(await openNextLogKey(config.dataDir, config.passphrase));

@@ -47,6 +47,7 @@ export interface HttpDependencies
 
 export function createHttpApp(deps: HttpDependencies): Express {
   const { access, events, metrics } = deps;
+  const stored = (): Promise<void> => deps.journal.stored();
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
@@ -100,7 +101,7 @@ export function createHttpApp(deps: HttpDependencies): Express {
   ];
   const document = openApiDocument(routes, deps.version);
   app.get('/v1/openapi.json', (_request, response) => void response.json(document));
-  for (const { method, path, handler } of routes) app[method](`/v1${path}`, handler(access));
+  for (const { method, path, handler } of routes) app[method](`/v1${path}`, handler({ access, stored }));
 
   app.use(notFound);
   app.use(problemHandler(events));

@@ -8,8 +8,9 @@
  *   GET  /v1/bodies/:root   → the bytes
  */
 import { Router, type Request, type Response } from 'express';
-import { authorised } from '#coordinator/http/route.ts';
+import { authorised, hashInPath } from '#coordinator/http/route.ts';
 import { sendFile } from '#coordinator/http/send-body.ts';
+import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Access, Caller } from '#coordinator/participants/access.ts';
 import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
 import { layoutOf } from '#coordinator/rounds/share-tables.ts';
@@ -17,12 +18,12 @@ import type { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { hash, type ParticipantId } from '#shared/protocol/ids.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
 
 export interface BodyRouteDependencies {
   readonly access: Access;
   readonly bodies: BodyStore;
-  readonly state: FederationState;
+  readonly journal: Journal;
   readonly sums: ReadonlyMap<string, RunningSum>;
   readonly metrics: CoordinatorMetrics;
 }
@@ -76,7 +77,8 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
   router.get('/:root', async (request, response) => {
     const caller = authorised(request, access, ['auditor', 'bank']);
     const root = rootOf(request);
-    if (caller.kind === 'bank' && !isForBanks(deps.state, root)) throw notThere(root);
+    if (caller.kind === 'bank' && !isForBanks(deps.journal.state, root)) throw notThere(root);
+    await deps.journal.stored(); // the state is ahead of the disk
     const size = await bodies.size(root);
     if (size === undefined) throw notThere(root);
     metrics.updateBytes.inc({ direction: 'sent' }, size);
@@ -144,7 +146,7 @@ function isForBanks(state: FederationState, root: string): boolean {
  * @throws FederationError STATE
  */
 function assertExpected(
-  { sums, state }: BodyRouteDependencies,
+  { sums, journal: { state } }: BodyRouteDependencies,
   caller: Caller & { kind: 'bank' },
   length: number,
 ): void {
@@ -171,12 +173,7 @@ function expectsTable(state: FederationState, participant: ParticipantId, length
   return false;
 }
 
-function rootOf(request: Request): string {
-  const parsed = hash.safeParse(request.params['root']);
-  if (!parsed.success)
-    throw new FederationError('SCHEMA', 'expected a body root of 64 hex digits in the path');
-  return parsed.data;
-}
+const rootOf = (request: Request): string => hashInPath(request, 'root', 'the root of a body');
 
 function byteCount(request: Request, header: 'upload-offset' | 'upload-length'): number {
   const value = request.headers[header];

@@ -51,6 +51,8 @@ export interface Coordinator {
   close(): Promise<void>;
 }
 
+/** How long a connection may be open without anybody's leave to be in /agents or /watch. */
+const NAMESPACE_WITHIN_MS = 10_000;
 /** How long requests under way may take when the coordinator closes. */
 const CLOSE_WITHIN_MS = 1000;
 
@@ -150,10 +152,21 @@ async function assemble(
       serveClient: false,
       pingInterval: 10_000,
       pingTimeout: 10_000,
+      connectTimeout: NAMESPACE_WITHIN_MS,
     });
-    const watchers: WatchNamespace = io.of('/watch');
+    // the default namespace would take anybody, for ever
+    io.use((_socket, next) => next(new Error('NOT_FOUND')));
+    const watchers = io.of('/watch') as WatchNamespace;
     const agents = io.of('/agents') as AgentNamespace;
-    serveWatchers(watchers, { journal, entries, access, presence, events, trustProxy: config.trustProxy });
+    serveWatchers(watchers, {
+      journal,
+      entries,
+      access,
+      tokens,
+      presence,
+      events,
+      trustProxy: config.trustProxy,
+    });
     serveAgents(agents, {
       rounds,
       entries,

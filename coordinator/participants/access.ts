@@ -6,7 +6,7 @@ import type { ParticipantId } from '#shared/protocol/ids.ts';
 
 export type Caller =
   | { readonly kind: 'public' }
-  | { readonly kind: Role }
+  | { readonly kind: Role; readonly tokenName: string }
   | { readonly kind: 'bank'; readonly participant: ParticipantId };
 
 export class Access {
@@ -54,8 +54,8 @@ export class Access {
   private known(token: string): Caller | undefined {
     const participant = this.banks.get(token);
     if (participant !== undefined) return { kind: 'bank', participant };
-    const role = this.tokens.find(token)?.role;
-    return role === undefined ? undefined : { kind: role };
+    const stored = this.tokens.find(token);
+    return stored && { kind: stored.role, tokenName: stored.name };
   }
 }
 

@@ -138,6 +138,7 @@ function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
 
   socket.on('disconnect', () => {
     clearTimeout(impatience);
+    socket.conn.close(); // whoever left the namespace has nothing more to say on this connection
     const { participant, token } = socket.data;
     if (participant === undefined || token === undefined) return;
     deps.access.revokeBank(token);

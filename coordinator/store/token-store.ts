@@ -20,6 +20,7 @@ export class TokenStore {
   private readonly db: Database;
   /** By hash. */
   private readonly tokens: Map<string, NamedToken>;
+  private readonly listeners: ((name: string) => void)[] = [];
 
   private constructor(db: Database, tokens: Map<string, NamedToken>) {
     this.db = db;
@@ -62,11 +63,23 @@ export class TokenStore {
     return [...this.tokens.values()];
   }
 
-  /** @throws FederationError NOT_FOUND */
+  /** Called when a token is worthless. */
+  onRemoved(listener: (name: string) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** @throws FederationError NOT_FOUND, STATE when nobody could make tokens any more */
   async remove(name: string): Promise<void> {
     const found = [...this.tokens].find(([, token]) => token.name === name);
     if (found === undefined) throw new FederationError('NOT_FOUND', `no token named "${name}"`);
     const [hash, token] = found;
+    const operators = this.list().filter(({ role }) => role === 'operator');
+    if (token.role === 'operator' && operators.length === 1) {
+      throw new FederationError(
+        'STATE',
+        `"${name}" is the last operator's token: without it nobody could make another; add one first`,
+      );
+    }
     this.tokens.delete(hash); // worthless from this moment on, not only once the disk knows
     try {
       await this.db.deleteFrom('access_tokens').where('hash', '=', hash).execute();
@@ -74,6 +87,7 @@ export class TokenStore {
       this.tokens.set(hash, token); // it would be back after the next start: whoever removes it has to hear that
       throw error;
     }
+    for (const listener of this.listeners) listener(name);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Who may speak on a socket, and what becomes of those who may not. */
-import { io, type Socket } from 'socket.io-client';
+import { io, Manager, type Socket } from 'socket.io-client';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { closeLater } from '../support/opened.ts';
@@ -176,6 +176,35 @@ describe.each(DATABASES)('sockets on %s', (database) => {
       }
     });
   });
+});
+
+test('nobody stays connected who has not joined a namespace that is there, or has left it', async () => {
+  const { coordinator } = silent.get(DATABASES[0])!;
+  /** A bare connection on which these packets are sent. @returns what came, once the coordinator has hung up */
+  const lineWith = (...packets: string[]): Promise<string[]> =>
+    new Promise((resolve) => {
+      const came: string[] = [];
+      const manager = new Manager(coordinator.url, { transports: ['websocket'], reconnection: false });
+      closeLater(() => void manager.engine.close());
+      manager.once('open', () => {
+        manager.engine.on('message', (packet: string) => {
+          came.push(packet.replace(/"sid":"[^"]+"/, 'sid'));
+          if (packet.startsWith('0/agents')) manager.engine.write('1/agents,');
+        });
+        for (const packet of packets) manager.engine.write(packet);
+      });
+      manager.once('close', () => resolve(came));
+    });
+  const [silence, root, nowhere, left] = await Promise.all([
+    lineWith(),
+    lineWith('0'),
+    lineWith('0/nowhere,'),
+    lineWith('0/agents,'),
+  ]);
+  expect(silence).toEqual([]);
+  expect(root).toEqual(['4{"message":"NOT_FOUND"}']);
+  expect(nowhere).toEqual(['4/nowhere,{"message":"Invalid namespace"}']);
+  expect(left[0]).toBe('0/agents,{sid}');
 });
 
 test.each(DATABASES)(

@@ -35,7 +35,7 @@ export function tokenRoutes({ tokens, clock }: { tokens: TokenStore; clock: Cloc
     route({
       method: 'post',
       path: '/tokens/:name/removal',
-      summary: 'Make a token worthless.',
+      summary: 'Make a token worthless. The last one of an operator stays: nobody could make another.',
       who: ['operator'],
       params: z.strictObject({ name }),
       response: z.strictObject({ name }),

@@ -133,6 +133,49 @@ describe.each(DATABASES)('sockets on %s', (database) => {
     expect((await run.complete([bank], 1)).outcome).toBe('completed');
   });
 
+  test('one socket reads one page at a time and has so many messages under way; more is RATE_LIMIT', async () => {
+    const greedy = await TestBank.join(coordinator, 'greedy');
+    const codes = async (event: string, raw: unknown, times: number): Promise<(string | undefined)[]> => {
+      const replies = Array.from({ length: times }, () => greedy.ask<{ code?: string }>(event, raw));
+      return (await Promise.all(replies)).map(({ code }) => code);
+    };
+    const pages = await codes('follow', { from: 0 }, 20);
+    expect(pages).toEqual(expect.arrayContaining([undefined, 'RATE_LIMIT']));
+    expect(await greedy.ask('follow', { from: 0 })).toMatchObject({ ok: true });
+
+    const run = await TestRun.propose(coordinator, tinyPlan(['greedy', 'bank']));
+    const consents = await codes('submit', run.consentOf(greedy), 60);
+    expect(consents.filter((code) => code === undefined).length).toBeGreaterThanOrEqual(1);
+    expect(consents).toContain('RATE_LIMIT');
+    expect(await run.consent(greedy)).toMatchObject({ outcome: 'accepted' });
+    await run.until('consent');
+    expect(run.entries.filter(({ message }) => message.type === 'consent')).toHaveLength(1);
+    await coordinator.operator.post(`/v1/runs/${run.id}/stop`, { reason: 'done' });
+  });
+
+  test('who watches a run hears of the progress of its banks, and of nobody else', async () => {
+    const outsider = await TestBank.join(coordinator, 'outsider');
+    const insider = await TestBank.join(coordinator, 'insider');
+    const run = await TestRun.start(coordinator, [insider]);
+    await run.round(0);
+    const { socket } = await coordinator.auditor.watch(run.id, () => {});
+    const heard: string[] = [];
+    const first = new Promise<void>((resolve) =>
+      socket.on('progress', ({ participant }) => {
+        heard.push(participant);
+        resolve();
+      }),
+    );
+    for (const one of [outsider, insider]) {
+      one.wire.emit('progress', { run: run.id, round: 0, stage: 'answering', fraction: 0.5 });
+      await one.ask('follow', { from: 0 }); // by now it has arrived
+    }
+    await first;
+    expect(heard).toEqual(['insider']);
+    socket.disconnect();
+    await coordinator.operator.post(`/v1/runs/${run.id}/stop`, { reason: 'done' });
+  });
+
   describe('that watch', () => {
     const watch = (auth: object): Socket => {
       const socket = io(`${coordinator.url}/watch`, {

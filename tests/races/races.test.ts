@@ -196,6 +196,32 @@ describe('at the same moment', () => {
     await proposing;
   });
 
+  test('an update is refused at its place in the ledger: its body goes, unless somebody else wants it', async () => {
+    const here = await scene(['a', 'b', 'c'], 3);
+    const { federation, store, journal, bodies, ids, run, drive } = here;
+    const { submit } = bankers(here);
+    for (const bank of ids) await federation.consent(journal, run, bank);
+    drive();
+    const round = await openRound(run, 0);
+    const [a, b] = ids as [ParticipantId, ParticipantId];
+    const { question } = new RunMachine(run.plan, tinyContract, 3).asked!;
+    const [alone, wanted] = [stubBody(question, a), stubBody(question, b)];
+    await bodies.put(wanted.root, wanted.bytes);
+    const disk = gate();
+    store.gate = disk.closed;
+    const busy = federation.invite(journal, 'keeps-the-store-busy');
+    const stopped = failRun(run, 'STOPPED', 'enough', journal);
+    const appending = vi.spyOn(journal, 'append');
+    const sent = Promise.allSettled([submit(a, round), submit(b, round)]);
+    await eventually('both to be queued', () => appending.mock.calls.length === 2);
+    expect(await bodies.size(alone.root)).toBe(alone.bytes.length);
+    disk.open();
+    await Promise.all([busy, stopped]);
+    expect((await sent).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(await bodies.size(alone.root)).toBeUndefined();
+    expect(await bodies.size(wanted.root)).toBe(wanted.bytes.length);
+  });
+
   test('an update is being added and its round becomes void: it is not in the next sum', async () => {
     const here = await scene(['a', 'b', 'c'], 2);
     const { federation, journal, bodies, ids, run, drive } = here;

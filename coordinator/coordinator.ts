@@ -56,12 +56,12 @@ const NAMESPACE_WITHIN_MS = 10_000;
 /** How long requests under way may take when the coordinator closes. */
 const CLOSE_WITHIN_MS = 1000;
 
-/** @throws FederationError STORAGE | KEY_FILE | LEDGER | PORT_IN_USE */
+/** @throws FederationError STORAGE | KEY_FILE | LEDGER | CONFIG | PORT_IN_USE */
 export async function createCoordinator(
   config: CoordinatorConfig,
   deps: CoordinatorDependencies,
 ): Promise<Coordinator> {
-  await mkdir(config.dataDir, { recursive: true });
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 }); // bodies and the database are nobody else's
   const unlock = await lockFolder(config.dataDir);
   try {
     return await assemble(config, deps, unlock);
@@ -117,7 +117,10 @@ async function assemble(
     await finishExpiring({ journal, entries, bodies, clock });
     const driving = (drivers = new RunDrivers(rounds, deps.onBroken));
     await driving.recoverAll(); // before anybody can send an update
-    presence.onChange(() => driving.wakeAll());
+    presence.onChange((participant, connected) => {
+      events.presenceChanged(participant, connected);
+      driving.wakeAll();
+    });
 
     const app = createHttpApp({
       journal,

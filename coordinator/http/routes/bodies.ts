@@ -9,7 +9,7 @@
  */
 import { Router, type Request, type Response } from 'express';
 import { authorised, hashInPath } from '#coordinator/http/route.ts';
-import { sendFile } from '#coordinator/http/send-body.ts';
+import { countSent, sendFile } from '#coordinator/http/send-body.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Access, Caller } from '#coordinator/participants/access.ts';
 import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
@@ -62,10 +62,9 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
       root,
       offset,
       length,
-      untilGone(request),
+      counted(untilGone(request), metrics),
       () => request.destroy(),
     );
-    metrics.updateBytes.inc({ direction: 'received' }, Math.max(0, length - offset));
     if (complete) {
       response.status(201).end();
     } else {
@@ -81,7 +80,7 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
     await deps.journal.stored(); // the state is ahead of the disk
     const size = await bodies.size(root);
     if (size === undefined) throw notThere(root);
-    metrics.updateBytes.inc({ direction: 'sent' }, size);
+    countSent(response, metrics);
     // ranges and preconditions are left to express
     const plain = !Object.keys(request.headers).some((name) => name === 'range' || name.startsWith('if-'));
     if (!plain) return sendPart(bodies.path(root), request, response);
@@ -106,6 +105,16 @@ async function* untilGone(request: Request): AsyncGenerator<Uint8Array> {
     for await (const piece of request) yield piece as Uint8Array;
   } catch (error) {
     if (!request.destroyed) throw error;
+  }
+}
+
+async function* counted(
+  bytes: AsyncIterable<Uint8Array>,
+  { bodyBytes }: CoordinatorMetrics,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of bytes) {
+    bodyBytes.inc({ direction: 'received' }, piece.length);
+    yield piece;
   }
 }
 

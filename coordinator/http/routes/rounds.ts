@@ -6,8 +6,9 @@
  */
 import { Router } from 'express';
 import { authorised, hashInPath } from '#coordinator/http/route.ts';
-import { sendBytes, sendFile } from '#coordinator/http/send-body.ts';
+import { countSent, sendBytes, sendFile } from '#coordinator/http/send-body.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
+import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
 import type { Access } from '#coordinator/participants/access.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import { rosterIndex, roundOf } from '#shared/ledger/round-rules.ts';
@@ -15,11 +16,12 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export interface RoundRouteDependencies {
   readonly access: Access;
+  readonly metrics: CoordinatorMetrics;
   readonly journal: Journal;
   readonly bodies: BodyStore;
 }
 
-export function roundRouter({ access, journal, bodies }: RoundRouteDependencies): Router {
+export function roundRouter({ access, metrics, journal, bodies }: RoundRouteDependencies): Router {
   const router = Router();
   router.get('/:ctx/vectors', async (request, response) => {
     const caller = authorised(request, access, ['bank']);
@@ -33,6 +35,7 @@ export function roundRouter({ access, journal, bodies }: RoundRouteDependencies)
     const sizes = await Promise.all(roots.map((root) => bodies.size(root)));
     if (sizes.includes(undefined)) throw new FederationError('NOT_FOUND', 'a vector of this round is gone');
     await journal.stored(); // the state is ahead of the disk
+    countSent(response, metrics);
     response.type('application/octet-stream').setHeader(
       'content-length',
       sizes.reduce<number>((total, size) => total + size!, 0),

@@ -21,8 +21,13 @@ export const coordinatorConfig = z.strictObject({
   passphrase: z.string().min(1).optional(),
   /** PEM files; without them TLS ends at a proxy in front, or nowhere on a loopback address. */
   tls: z.strictObject({ certFile: z.string(), keyFile: z.string() }).optional(),
-  /** Requests a minute from one address, for all routes but bodies. */
-  requestsPerMinute: z.int().min(1).default(6000),
+  /**
+   * Requests a minute from one address; those for bodies by somebody with a token, and those for the health of the
+   * coordinator, are not counted. Enough for a thousand banks behind one address that look around every ten seconds.
+   */
+  requestsPerMinute: z.int().min(1).max(10_000_000).default(6000),
+  /** Proxies of one's own in front, each of which adds to X-Forwarded-For; with 0 that header is not believed. */
+  trustProxy: z.int().min(0).max(10).default(0),
 });
 export type CoordinatorConfig = z.infer<typeof coordinatorConfig>;
 

@@ -14,6 +14,7 @@ import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordin
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
 import { Access } from '#coordinator/participants/access.ts';
+import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
 import { Presence } from '#coordinator/participants/presence.ts';
 import { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
 import { finishExpiring } from '#coordinator/retention.ts';
@@ -47,15 +48,17 @@ export interface Coordinator {
   close(): Promise<void>;
 }
 
+/** How long a connection may be open without anybody's leave to be in /agents or /watch. */
+const NAMESPACE_WITHIN_MS = 10_000;
 /** How long requests under way may take when the coordinator closes. */
 const CLOSE_WITHIN_MS = 1000;
 
-/** @throws FederationError STORAGE | KEY_FILE | LEDGER | PORT_IN_USE */
+/** @throws FederationError STORAGE | KEY_FILE | LEDGER | CONFIG | PORT_IN_USE */
 export async function createCoordinator(
   config: CoordinatorConfig,
   deps: CoordinatorDependencies,
 ): Promise<Coordinator> {
-  await mkdir(config.dataDir, { recursive: true });
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 }); // bodies and the database are nobody else's
   const unlock = await lockFolder(config.dataDir);
   try {
     return await assemble(config, deps, unlock);
@@ -77,7 +80,7 @@ async function assemble(
   let drivers: RunDrivers | undefined;
   try {
     const entries = new EntryStore(db);
-    const tokens = new TokenStore(db);
+    const tokens = await TokenStore.open(db);
     const journal = await Journal.open(
       entries,
       keys,
@@ -92,7 +95,7 @@ async function assemble(
     const metrics = createMetrics();
     const events = new CoordinatorEvents(log, metrics);
     const presence = new Presence(journal.clock);
-    const access = new Access(tokens);
+    const access = new Access(tokens, new FailedAttempts(clock));
     const maskThreads = new MaskThreads();
     const rounds: RunDependencies = {
       journal,
@@ -111,7 +114,10 @@ async function assemble(
     await finishExpiring({ journal, entries, bodies });
     const driving = (drivers = new RunDrivers(rounds, deps.onBroken));
     await driving.recoverAll(); // before anybody can send an update
-    presence.onChange(() => driving.wakeAll());
+    presence.onChange((participant, connected) => {
+      events.presenceChanged(participant, connected);
+      driving.wakeAll();
+    });
 
     const app = createHttpApp({
       journal,
@@ -123,7 +129,6 @@ async function assemble(
       tokens,
       events,
       metrics,
-      state: journal.state,
       retention: { journal, entries, bodies },
       async rotateLogKey() {
         await journal.rotateLogKey(await openNextLogKey(config.dataDir, config.passphrase));
@@ -132,6 +137,7 @@ async function assemble(
       sums: rounds.sums,
       shareTables: rounds.shareTables,
       requestsPerMinute: config.requestsPerMinute,
+      trustProxy: config.trustProxy,
       version: VERSION,
       async assertReady() {
         await journal.stored();
@@ -146,10 +152,21 @@ async function assemble(
       serveClient: false,
       pingInterval: 10_000,
       pingTimeout: 10_000,
+      connectTimeout: NAMESPACE_WITHIN_MS,
     });
-    const watchers: WatchNamespace = io.of('/watch');
+    // the default namespace would take anybody, for ever
+    io.use((_socket, next) => next(new Error('NOT_FOUND')));
+    const watchers = io.of('/watch') as WatchNamespace;
     const agents = io.of('/agents') as AgentNamespace;
-    serveWatchers(watchers, { journal, entries, access, presence, events });
+    serveWatchers(watchers, {
+      journal,
+      entries,
+      access,
+      tokens,
+      presence,
+      events,
+      trustProxy: config.trustProxy,
+    });
     serveAgents(agents, {
       rounds,
       entries,

@@ -20,13 +20,16 @@ export class CoordinatorEvents {
   }
 
   agentConnected(participant: string, agentVersion: string): void {
-    this.metrics.participantUp.set({ participant }, 1);
     this.log.info({ participant, agentVersion }, 'agent connected');
   }
 
   agentDisconnected(participant: string): void {
-    this.metrics.participantUp.set({ participant }, 0);
     this.log.info({ participant }, 'agent disconnected');
+  }
+
+  /** A bank has a socket again, or its last one is gone: an old one may outlive the line it was opened over. */
+  presenceChanged(participant: string, connected: boolean): void {
+    this.metrics.participantUp.set({ participant }, connected ? 1 : 0);
   }
 
   submitted(participant: string, raw: unknown, outcome: Outcome, code?: string): void {
@@ -76,7 +79,8 @@ export class CoordinatorEvents {
     }
   }
 
-  internalError(error: unknown): void {
-    this.log.error({ err: error }, 'internal error');
+  /** @param requestId what the answer over HTTP tells to look for in the log */
+  internalError(error: unknown, requestId?: string): void {
+    this.log.error({ err: error, ...(requestId === undefined ? {} : { requestId }) }, 'internal error');
   }
 }

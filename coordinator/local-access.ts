@@ -13,7 +13,7 @@ export async function leaveLocalAccess(
   coordinator: Coordinator,
   clock: Clock,
 ): Promise<void> {
-  if ((await coordinator.tokens.list()).length === 0) {
+  if (!coordinator.tokens.list().some(({ role }) => role === 'operator')) {
     const token = newToken('operator');
     // the file first: a token nobody knows would lock everybody out
     await writeFile(join(dataDir, 'operator.token'), `${token}\n`, { mode: 0o600, flush: true });

@@ -7,7 +7,7 @@ export interface CoordinatorMetrics {
   readonly rejections: Counter<'reason'>;
   readonly rounds: Counter<'outcome'>;
   readonly roundSeconds: Histogram<'phase'>;
-  readonly updateBytes: Counter<'direction'>;
+  readonly bodyBytes: Counter<'direction'>;
   readonly participantUp: Gauge<'participant'>;
   readonly ledgerLeaves: Gauge;
 }
@@ -43,9 +43,9 @@ export function createMetrics(): CoordinatorMetrics {
       buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000],
       registers,
     }),
-    updateBytes: new Counter({
-      name: 'tallystick_update_bytes_total',
-      help: 'Bytes of bodies received from and sent to banks.',
+    bodyBytes: new Counter({
+      name: 'tallystick_body_bytes_total',
+      help: 'Bytes of bodies that banks uploaded (updates, share tables), and that were sent to banks and auditors (also shares and masked vectors); of answers that broke off nothing.',
       labelNames: ['direction'],
       registers,
     }),

@@ -7,6 +7,7 @@ import type { CoordinatorEvents } from '#coordinator/events.ts';
 import { openApiDocument } from '#coordinator/http/openapi.ts';
 import { notFound, problemHandler } from '#coordinator/http/problem.ts';
 import { authorised, type Route } from '#coordinator/http/route.ts';
+import { shared } from '#coordinator/http/shared-check.ts';
 import { bodyRouter, type BodyRouteDependencies } from '#coordinator/http/routes/bodies.ts';
 import { ledgerRoutes } from '#coordinator/http/routes/ledger.ts';
 import {
@@ -25,6 +26,9 @@ import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
+/** Vectors, share tables and models, by root, session and round. */
+const BODY_ROUTES = /^\/v1\/(bodies|sessions|rounds)\//;
+
 export interface HttpDependencies
   extends
     BodyRouteDependencies,
@@ -36,6 +40,8 @@ export interface HttpDependencies
   readonly clock: Clock;
   readonly events: CoordinatorEvents;
   readonly requestsPerMinute: number;
+  /** Proxies of our own in front. */
+  readonly trustProxy: number;
   readonly version: string;
   /** @throws FederationError when the coordinator cannot work */
   readonly assertReady: () => Promise<void>;
@@ -43,9 +49,11 @@ export interface HttpDependencies
 
 export function createHttpApp(deps: HttpDependencies): Express {
   const { access, events, metrics } = deps;
+  const stored = (): Promise<void> => deps.journal.stored();
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
+  app.set('trust proxy', deps.trustProxy);
   app.use((_request, response, next) => {
     response.setHeader('x-request-id', randomUUID());
     next();
@@ -53,19 +61,11 @@ export function createHttpApp(deps: HttpDependencies): Express {
   app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } }));
 
   app.get('/healthz', (_request, response) => void response.json({ status: 'ok' }));
+  const assertReady = shared(deps.assertReady);
   app.get('/readyz', async (_request, response) => {
-    await deps.assertReady();
+    await assertReady();
     response.json({ status: 'ready' });
   });
-  app.get('/metrics', async (request, response) => {
-    await authorised(request, access, ['auditor']);
-    response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
-  });
-
-  // bodies have limits of their own: what a round expects
-  app.use('/v1/bodies', bodyRouter(deps));
-  app.use('/v1/sessions', sessionRouter(deps));
-  app.use('/v1/rounds', roundRouter(deps));
 
   app.use(
     rateLimit({
@@ -79,8 +79,19 @@ export function createHttpApp(deps: HttpDependencies): Express {
           `more than ${deps.requestsPerMinute} requests a minute; wait and try again`,
         );
       },
+      // bodies have limits of their own, what a round expects; but only for those who may have any
+      skip: ({ path, headers }) => BODY_ROUTES.test(path) && access.isKnown(headers.authorization),
+      // a caller may send X-Forwarded-For without a proxy; it is not believed, and no reason to write to the console
+      validate: { xForwardedForHeader: false },
     }),
   );
+  app.get('/metrics', async (request, response) => {
+    authorised(request, access, ['auditor']);
+    response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+  app.use('/v1/bodies', bodyRouter(deps));
+  app.use('/v1/sessions', sessionRouter(deps));
+  app.use('/v1/rounds', roundRouter(deps));
   app.use(tileRouter(deps));
   app.use(express.json({ limit: LIMITS.requestBytesMax }));
   const routes: Route[] = [
@@ -92,7 +103,7 @@ export function createHttpApp(deps: HttpDependencies): Express {
   ];
   const document = openApiDocument(routes, deps.version);
   app.get('/v1/openapi.json', (_request, response) => void response.json(document));
-  for (const { method, path, handler } of routes) app[method](`/v1${path}`, handler(access));
+  for (const { method, path, handler } of routes) app[method](`/v1${path}`, handler({ access, stored }));
 
   app.use(notFound);
   app.use(problemHandler(events));

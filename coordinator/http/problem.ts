@@ -15,20 +15,18 @@ export function problemHandler(events: CoordinatorEvents): ErrorRequestHandler {
       return;
     }
     const { code, detail } = describe(error);
-    if (code === 'INTERNAL' || code === 'STORAGE') events.internalError(error);
+    const requestId = response.getHeader('x-request-id') as string | undefined;
+    if (code === 'INTERNAL' || code === 'STORAGE') events.internalError(error, requestId);
     const { status, title, retryable } = ERROR_CODES[code];
-    response
-      .status(status)
-      .type('application/problem+json')
-      .json({
-        type: 'about:blank',
-        title,
-        status,
-        detail,
-        code,
-        retryable,
-        requestId: response.getHeader('x-request-id'),
-      });
+    response.status(status).type('application/problem+json').json({
+      type: 'about:blank',
+      title,
+      status,
+      detail,
+      code,
+      retryable,
+      requestId,
+    });
   };
 }
 

@@ -6,6 +6,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import type { Access, Caller } from '#coordinator/participants/access.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { hash } from '#shared/protocol/ids.ts';
 
 /** `operator` may do what `auditor` may; `bank` stands for any admitted bank. */
 export type Who = 'public' | 'auditor' | 'operator' | 'bank';
@@ -27,7 +28,13 @@ export interface Route {
   readonly query?: z.ZodType;
   readonly params?: z.ZodType;
   readonly response: z.ZodType;
-  readonly handler: (access: Access) => RequestHandler;
+  readonly handler: (deps: RouteDependencies) => RequestHandler;
+}
+
+export interface RouteDependencies {
+  readonly access: Access;
+  /** Resolves when what the state says now is durable; rejects when it will never be. */
+  readonly stored: () => Promise<void>;
 }
 
 /** Types the handler from the schemas. The response schema is documentation and types, not run. */
@@ -52,16 +59,25 @@ export function route<
   const { handle, ...described } = definition;
   return {
     ...described,
-    handler: (access) => async (request, response) => {
-      const caller = await authorised(request, access, definition.who);
-      const result = await handle({
-        caller,
-        body: parsed(definition.body, request.body, 'the body') as z.infer<Body>,
-        query: parsed(definition.query, request.query, 'the query') as z.infer<Query>,
-        params: parsed(definition.params, request.params, 'the path') as z.infer<Params>,
-      });
-      respond(response, result);
-    },
+    handler:
+      ({ access, stored }) =>
+      async (request, response) => {
+        const caller = authorised(request, access, definition.who);
+        const input = {
+          caller,
+          body: parsed(definition.body, request.body, 'the body') as z.infer<Body>,
+          query: parsed(definition.query, request.query, 'the query') as z.infer<Query>,
+          params: parsed(definition.params, request.params, 'the path') as z.infer<Params>,
+        };
+        let result: z.infer<Result>;
+        try {
+          result = await handle(input);
+        } finally {
+          // after the answer was made, a refusal too: by then the state may have been ahead of the disk
+          await stored();
+        }
+        respond(response, result);
+      },
   };
 }
 
@@ -70,9 +86,9 @@ function respond(response: Response, result: unknown): void {
   else response.json(result);
 }
 
-/** @throws FederationError UNAUTHENTICATED | FORBIDDEN */
-export async function authorised(request: Request, access: Access, who: readonly Who[]): Promise<Caller> {
-  const caller = await access.identify(request.headers.authorization);
+/** @throws FederationError UNAUTHENTICATED | FORBIDDEN | RATE_LIMIT */
+export function authorised(request: Request, access: Access, who: readonly Who[]): Caller {
+  const caller = access.identify(request.headers.authorization, request.ip ?? '');
   if (who.includes('public') || who.includes(caller.kind)) return caller;
   if (caller.kind === 'operator' && who.includes('auditor')) return caller;
   if (caller.kind === 'public') {
@@ -85,6 +101,13 @@ export async function authorised(request: Request, access: Access, who: readonly
     'FORBIDDEN',
     `expected a token of: ${who.join(', ')}; this one is of: ${caller.kind}`,
   );
+}
+
+/** The hash of a `what` in a path. @throws FederationError SCHEMA */
+export function hashInPath(request: Request, name: string, what: string): string {
+  const result = hash.safeParse(request.params[name]);
+  if (result.success) return result.data;
+  throw new FederationError('SCHEMA', `expected ${what} in the path: 64 hex digits`);
 }
 
 /** @throws FederationError SCHEMA naming the place and the field */

@@ -1,6 +1,15 @@
 /** Large bodies to a reader, waiting until each piece is on its way before the next is read. */
 import { open } from 'node:fs/promises';
 import type { Response } from 'express';
+import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
+
+/** Counts the answer, or the range of it that was asked for, once it is sent. */
+export function countSent(response: Response, { bodyBytes }: CoordinatorMetrics): void {
+  response.once('finish', () => {
+    const hasBytes = response.statusCode === 200 || response.statusCode === 206;
+    if (hasBytes) bodyBytes.inc({ direction: 'sent' }, Number(response.getHeader('content-length') ?? 0));
+  });
+}
 
 /** Read and sent at once. */
 const PIECE_BYTES = 524_288;

@@ -1,15 +1,56 @@
 /** The HTTP or HTTPS server itself: made, and bound to its port. */
 import { readFile } from 'node:fs/promises';
-import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { Express } from 'express';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
+import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
-export async function createServer(app: Express, tls: CoordinatorConfig['tls']): Promise<Server> {
-  if (tls === undefined) return createHttpServer(app);
-  return createHttpsServer({ cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) }, app);
+/** A connection on which nothing moves for so long is cut: a reader that stopped reading holds a file and a buffer. */
+const SILENCE_MS_MAX = 60_000;
+
+/**
+ * WebSockets are not cut: they take the silence for theirs, and ping.
+ * @throws FederationError CONFIG naming the file that is not what TLS needs
+ */
+export async function createServer(
+  app: RequestListener,
+  tls: CoordinatorConfig['tls'],
+  silenceMsMax = SILENCE_MS_MAX,
+): Promise<Server> {
+  const server = tls === undefined ? createHttpServer() : await createTlsServer(tls);
+  server.setTimeout(silenceMsMax);
+  server.on('request', (request, response) => {
+    // while we still work on an answer it is not the other side that is silent
+    response.on('timeout', () => {
+      if (response.headersSent || !request.complete) request.socket.destroy();
+    });
+  });
+  return server.on('request', app);
+}
+
+async function createTlsServer({
+  certFile,
+  keyFile,
+}: NonNullable<CoordinatorConfig['tls']>): Promise<Server> {
+  const [cert, key] = [await readPem(certFile), await readPem(keyFile)];
+  try {
+    return createHttpsServer({ cert, key });
+  } catch (cause) {
+    throw new FederationError(
+      'CONFIG',
+      `${certFile} and ${keyFile} are not a certificate and its key in PEM: ${describeError(cause)}`,
+      { cause },
+    );
+  }
+}
+
+async function readPem(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new FederationError('CONFIG', `cannot read ${file}: ${describeError(cause)}`, { cause });
+  }
 }
 
 /** @returns its URL. @throws FederationError PORT_IN_USE | CONFIG */

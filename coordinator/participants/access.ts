@@ -1,19 +1,22 @@
 /** Who is asking: an operator or auditor by stored token, a bank by the token its socket was given. */
 import { randomBytes } from 'node:crypto';
+import type { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
 import type { Role, TokenStore } from '#coordinator/store/token-store.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 
 export type Caller =
   | { readonly kind: 'public' }
-  | { readonly kind: Role }
+  | { readonly kind: Role; readonly tokenName: string }
   | { readonly kind: 'bank'; readonly participant: ParticipantId };
 
 export class Access {
   private readonly tokens: TokenStore;
+  private readonly failures: FailedAttempts;
   private readonly banks = new Map<string, ParticipantId>();
 
-  constructor(tokens: TokenStore) {
+  constructor(tokens: TokenStore, failures: FailedAttempts) {
     this.tokens = tokens;
+    this.failures = failures;
   }
 
   /** A token for a bank's HTTP requests, good until it is revoked with its socket. */
@@ -27,15 +30,37 @@ export class Access {
     this.banks.delete(token);
   }
 
-  /** @param authorization the HTTP header, or undefined */
-  async identify(authorization: string | undefined): Promise<Caller> {
-    const token = /^Bearer ([A-Za-z0-9._-]{20,200})$/.exec(authorization ?? '')?.[1];
+  /**
+   * From memory: a stranger's token costs a hash and nothing else.
+   * @param authorization the HTTP header, or undefined
+   * @param address where it comes from
+   * @throws FederationError RATE_LIMIT after too many unknown tokens; a known one is let in always, else whoever
+   *   shares an address with a bank could lock it out
+   */
+  identify(authorization: string | undefined, address: string): Caller {
+    const token = bearer(authorization);
     if (token === undefined) return { kind: 'public' };
+    const caller = this.known(token);
+    if (caller === undefined) this.failures.count(address);
+    return caller ?? { kind: 'public' };
+  }
+
+  /** Whether the header holds a token of somebody. */
+  isKnown(authorization: string | undefined): boolean {
+    const token = bearer(authorization);
+    return token !== undefined && this.known(token) !== undefined;
+  }
+
+  private known(token: string): Caller | undefined {
     const participant = this.banks.get(token);
     if (participant !== undefined) return { kind: 'bank', participant };
-    const role = await this.tokens.roleOf(token);
-    return role === undefined ? { kind: 'public' } : { kind: role };
+    const stored = this.tokens.find(token);
+    return stored && { kind: stored.role, tokenName: stored.name };
   }
+}
+
+function bearer(authorization: string | undefined): string | undefined {
+  return /^Bearer ([A-Za-z0-9._-]{20,200})$/.exec(authorization ?? '')?.[1];
 }
 
 /** 256 random bits, with a prefix that tells people and secret scanners what it is. */

@@ -1,4 +1,5 @@
 /** What banks deal and later reveal: share tables as bodies, and single shares held against them. */
+import { appendClaimed } from '#coordinator/rounds/append-claimed.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { layoutOf } from '#coordinator/rounds/share-tables.ts';
 import { openRoundOf, rosterIndex } from '#shared/ledger/rounds.ts';
@@ -25,9 +26,7 @@ export async function acceptShareTable(message: Message<'share-keys'>, deps: Run
     await deps.bodies.discard(from, table);
     throw error;
   }
-  await deps.bodies.claim(from, table);
-  // A crash before this line: the table is there and nobody knows; the agent sends again.
-  await deps.journal.append(message);
+  await appendClaimed(message, table, deps);
 }
 
 /**

@@ -2,9 +2,11 @@
  * The path of one message of a bank, in order. Three outcomes: accepted, rejected (with a code), discarded
  * (too late).
  */
+import type { Journal } from '#coordinator/journal/journal.ts';
 import { acceptShareTable, assertRevealedShares } from '#coordinator/rounds/accept-shares.ts';
 import { acceptVector } from '#coordinator/rounds/accept-vector.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import { oneAtATime } from '#coordinator/rounds/one-at-a-time.ts';
 import { assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
@@ -20,26 +22,38 @@ export async function acceptUpdate(
   deps: RunDependencies,
 ): Promise<void> {
   const message = parseFrom(sender, raw);
-  const { state } = deps.journal;
-  assertAuthentic(state, message); // its own signature, whatever the socket proved
-  try {
-    assertAdmissible(state, message, deps.journal.now()); // run, round, phase, shape
-  } catch (error) {
-    await deps.journal.stored(); // what speaks against it may still be on its way to the disk
-    throw error;
-  }
+  assertAuthentic(deps.journal.state, message); // its own signature, whatever the socket proved
   switch (message.type) {
     case 'plain-input':
     case 'masked-input':
-      return acceptVector(message, deps);
+      return oneAtATime(message, deps.accepting, async () => {
+        await assertFits(message, deps.journal);
+        await acceptVector(message, deps);
+      });
     case 'share-keys':
-      return acceptShareTable(message, deps);
+      return oneAtATime(message, deps.accepting, async () => {
+        await assertFits(message, deps.journal);
+        await acceptShareTable(message, deps);
+      });
     case 'unmask':
+      await assertFits(message, deps.journal);
       await assertRevealedShares(message, deps);
       break;
     default:
+      await assertFits(message, deps.journal);
   }
+  // checked once more at its place in the ledger; there is no body to take in before
   await deps.journal.append(message);
+}
+
+/** Run, round, phase, shape. @throws FederationError of every rule */
+async function assertFits(message: BankMessage, journal: Journal): Promise<void> {
+  try {
+    assertAdmissible(journal.state, message, journal.now());
+  } catch (error) {
+    await journal.stored(); // what speaks against it may still be on its way to the disk
+    throw error;
+  }
 }
 
 /** @throws FederationError SCHEMA | WRONG_SENDER */

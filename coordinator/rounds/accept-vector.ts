@@ -1,4 +1,5 @@
 /** A bank's vector, plain or masked: its body is here and hashes to its root; then it is in the round. */
+import { appendClaimed } from '#coordinator/rounds/append-claimed.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { openRoundOf, rosterIndex } from '#shared/ledger/rounds.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -8,17 +9,6 @@ type VectorMessage = Message<'plain-input'> | Message<'masked-input'>;
 
 /** @throws FederationError LATE | VECROOT | SHAPE | CANARY | RANGE */
 export async function acceptVector(message: VectorMessage, deps: RunDependencies): Promise<void> {
-  const { ctx, from, vectorRoot } = message.payload;
-  // a copy of the same message that is under way decides for both
-  const key = `${ctx}/${from}/${vectorRoot}`;
-  const underWay = deps.accepting.get(key);
-  if (underWay !== undefined) return underWay;
-  const accepting = accept(message, deps).finally(() => deps.accepting.delete(key));
-  deps.accepting.set(key, accepting);
-  return accepting;
-}
-
-async function accept(message: VectorMessage, deps: RunDependencies): Promise<void> {
   const { ctx, from, vectorRoot } = message.payload;
   const { open } = openRoundOf(deps.journal.state, ctx);
   const sum = deps.sums.get(ctx);
@@ -34,9 +24,6 @@ async function accept(message: VectorMessage, deps: RunDependencies): Promise<vo
       throw error;
     }
   }
-  await deps.bodies.claim(from, vectorRoot);
-  // A crash before this line: nothing happened, the agent sends again. After it: the update is in the round,
-  // and recovery adds it from its body. The claim (run, round, participant) is unique in the database.
-  await deps.journal.append(message);
+  await appendClaimed(message, vectorRoot, deps);
   await sum.add(rosterIndex(open, from), vectorRoot);
 }

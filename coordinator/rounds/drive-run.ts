@@ -25,6 +25,7 @@ import { openRound } from '#coordinator/rounds/phases/open-round.ts';
 import { completeRun, failRun } from '#coordinator/rounds/phases/run-finished.ts';
 import { startRun } from '#coordinator/rounds/phases/run-started.ts';
 import { voidRound } from '#coordinator/rounds/phases/void-round.ts';
+import type { Accepting } from '#coordinator/rounds/one-at-a-time.ts';
 import type { ShareTables } from '#coordinator/rounds/share-tables.ts';
 import { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
@@ -50,7 +51,7 @@ export interface RunDependencies {
   /** Running sums by the hash of their open-round; `accept-update` adds to them. */
   readonly sums: Map<string, RunningSum>;
   /** Updates that are being accepted at this moment. */
-  readonly accepting: Map<string, Promise<void>>;
+  readonly accepting: Map<string, Accepting>;
   readonly shareTables: ShareTables;
   readonly maskThreads: MaskThreads;
   readonly random: RandomBytes;

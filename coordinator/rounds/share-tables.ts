@@ -1,21 +1,24 @@
 /** The share tables of each run's session in force, read once and kept: every unmask is held against all of them. */
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { Session } from '#shared/ledger/federation-state.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { RunId } from '#shared/protocol/ids.ts';
 import { packageFor } from '#shared/secure-sum/share-table.ts';
 import { ShareTableLayout } from '#shared/secure-sum/share-table-layout.ts';
 
 export class ShareTables {
   private readonly bodies: BodyStore;
+  private readonly over = new Set<RunId>();
   private readonly kept = new Map<RunId, { session: string; byRoot: Map<string, Promise<Uint8Array>> }>();
 
   constructor(bodies: BodyStore) {
     this.bodies = bodies;
   }
 
-  /** What one dealer dealt. @throws FederationError NOT_FOUND */
-  read(session: Session, dealer: number): Promise<Uint8Array> {
+  /** What one dealer dealt. @throws FederationError NOT_FOUND, LATE when the run is over */
+  async read(session: Session, dealer: number): Promise<Uint8Array> {
     const { run } = session.payload;
+    if (this.over.has(run)) throw new FederationError('LATE', `run ${run} is over`); // else kept for ever
     let ofRun = this.kept.get(run);
     if (ofRun?.session !== session.hash) {
       ofRun = { session: session.hash, byRoot: new Map() };
@@ -45,6 +48,7 @@ export class ShareTables {
   /** A run that is over reveals nothing any more. */
   forget(run: RunId): void {
     this.kept.delete(run);
+    this.over.add(run);
   }
 }
 

@@ -47,6 +47,8 @@ interface AgentData {
 }
 
 const AUTHENTICATE_WITHIN_MS = 10_000;
+/** An agent has a few messages for each run it is in; more at once are told to come again. */
+const SUBMITS_AT_ONCE = 32;
 const LIVE = 'live';
 
 export interface AgentSocketDependencies {
@@ -82,6 +84,8 @@ function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
   const { journal, clock } = deps.rounds;
   const { events } = deps;
   const nonce = randomBytes(32).toString('base64url');
+  let isFollowing = false;
+  let submitting = 0;
   const impatience = setTimeout(() => socket.disconnect(true), AUTHENTICATE_WITHIN_MS);
 
   socket.on('authenticate', (raw, acknowledge) =>
@@ -118,26 +122,49 @@ function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
       authenticatedOn(socket);
       const parsed = followRequest.safeParse(raw);
       if (!parsed.success) throw new FederationError('SCHEMA', 'expected {from}');
+      if (isFollowing) throw new FederationError('RATE_LIMIT', 'expected one follow after the other');
+      isFollowing = true;
       // live before the page is read: an entry recorded meanwhile comes twice rather than never
-      await socket.join(LIVE);
-      const page = await feedPage(journal, deps.entries, parsed.data.from);
-      if (page.next === null) socket.emit('head', journal.head());
-      return page;
+      try {
+        await socket.join(LIVE);
+        const page = await feedPage(journal, deps.entries, parsed.data.from);
+        if (page.next === null) socket.emit('head', journal.head());
+        return page;
+      } finally {
+        isFollowing = false;
+      }
     }),
   );
 
   socket.on('submit', (raw, acknowledge) =>
-    acknowledging(acknowledge, events, () => submit(raw, authenticatedOn(socket), deps)),
+    acknowledging(acknowledge, events, async () => {
+      const sender = authenticatedOn(socket);
+      if (submitting >= SUBMITS_AT_ONCE) {
+        throw new FederationError(
+          'RATE_LIMIT',
+          `${SUBMITS_AT_ONCE} messages are under way on this socket; wait for an answer`,
+        );
+      }
+      submitting++;
+      try {
+        return await submit(raw, sender, deps);
+      } finally {
+        submitting--;
+      }
+    }),
   );
 
   socket.on('progress', (raw) => {
     const { participant } = socket.data;
     const parsed = progress.safeParse(raw);
-    if (participant !== undefined && parsed.success) deps.onProgress({ ...parsed.data, participant });
+    if (participant === undefined || !parsed.success) return;
+    const isIn = journal.state.runs.get(parsed.data.run)?.roster.includes(participant);
+    if (isIn === true) deps.onProgress({ ...parsed.data, participant });
   });
 
   socket.on('disconnect', () => {
     clearTimeout(impatience);
+    socket.conn.close(); // whoever left the namespace has nothing more to say on this connection
     const { participant, token } = socket.data;
     if (participant === undefined || token === undefined) return;
     deps.access.revokeBank(token);

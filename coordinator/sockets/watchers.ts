@@ -3,9 +3,11 @@ import type { Namespace } from 'socket.io';
 import type { CoordinatorEvents } from '#coordinator/events.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Access } from '#coordinator/participants/access.ts';
+import { clientAddress } from '#coordinator/participants/client-address.ts';
 import type { Presence } from '#coordinator/participants/presence.ts';
 import { acknowledging } from '#coordinator/sockets/acknowledge.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
+import type { TokenStore } from '#coordinator/store/token-store.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import {
   watchRequest,
@@ -16,14 +18,21 @@ import type { Entry } from '#shared/ledger/entry.ts';
 import { runOfEntry } from '#shared/ledger/run-index.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
-export type WatchNamespace = Namespace<WatchToCoordinator, CoordinatorToWatch>;
+export type WatchNamespace = Namespace<
+  WatchToCoordinator,
+  CoordinatorToWatch,
+  Record<string, never>,
+  { tokenName: string }
+>;
 
 export interface WatchDependencies {
   readonly journal: Journal;
   readonly entries: EntryStore;
   readonly access: Access;
+  readonly tokens: TokenStore;
   readonly presence: Presence;
   readonly events: CoordinatorEvents;
+  readonly trustProxy: number;
 }
 
 export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies): void {
@@ -32,18 +41,27 @@ export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies)
     const run = runOfEntry(journal.state, recorded);
     if (run !== undefined) watchers.to(run).emit('entry', recorded.entry);
   });
+  deps.tokens.onRemoved((name) => {
+    for (const socket of watchers.sockets.values())
+      if (socket.data.tokenName === name) socket.disconnect(true);
+  });
   presence.onChange((participant, connected) => watchers.emit('presence', { participant, connected }));
 
   watchers.use((socket, next) => {
     const token: unknown = socket.handshake.auth['token'];
-    deps.access.identify(typeof token === 'string' ? `Bearer ${token}` : undefined).then(
-      ({ kind }) =>
-        next(kind === 'operator' || kind === 'auditor' ? undefined : new Error('UNAUTHENTICATED')),
-      (error: Error) => next(error),
-    );
+    try {
+      const address = clientAddress(socket.request, deps.trustProxy);
+      const caller = deps.access.identify(typeof token === 'string' ? `Bearer ${token}` : undefined, address);
+      if (!('tokenName' in caller)) return next(new Error('UNAUTHENTICATED'));
+      socket.data.tokenName = caller.tokenName;
+      next();
+    } catch (error) {
+      next(error as Error);
+    }
   });
 
   watchers.on('connection', (socket) => {
+    socket.on('disconnect', () => socket.conn.close());
     socket.on('watch', (raw, acknowledge) =>
       acknowledging(acknowledge, deps.events, async () => {
         const parsed = watchRequest.safeParse(raw);

@@ -7,10 +7,11 @@
  *
  * A file reaches its name by rename, so a name always stands for complete content as long as the machine
  * keeps its power. Files are not synced one by one (30 ms for each 4 MB on the disk we measured): after a
- * power loss a body may be short, `missing` tells, and the bank that signed it still has it.
+ * power loss a body may be short: recovery checks those of an open round, and the bank that signed it still has it.
  */
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Claims } from '#coordinator/store/claims.ts';
 import { RecentBodies, type Lent } from '#coordinator/store/recent-bodies.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { fileSize, Uploads } from '#coordinator/store/uploads.ts';
@@ -26,6 +27,7 @@ export class BodyStore {
   readonly incoming: Uploads;
   /** Which bank's uploads were claimed lately: nobody else may claim them without uploading. */
   private readonly claimed = new Set<string>();
+  private readonly claims = new Claims();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -63,6 +65,7 @@ export class BodyStore {
 
   /** Writes a body of our own: a sum, a contract, an artefact. */
   async put(root: string, bytes: Uint8Array): Promise<void> {
+    await this.claims.keep(root);
     if (this.recent.fits(bytes.length)) {
       const copy = this.recent.buffer(bytes.length);
       copy.set(bytes);
@@ -143,8 +146,27 @@ export class BodyStore {
     }
   }
 
-  /** Takes a bank's complete upload into the store. */
+  /** Takes a bank's complete upload into the store; `settle` says later whether it stays. */
   async claim(bank: string, root: string): Promise<void> {
+    await this.claims.begin(root);
+    try {
+      if ((await this.size(root)) !== undefined) await this.claims.keep(root); // an entry may name it
+      await this.takeIn(bank, root);
+    } catch (error) {
+      await this.settle(bank, root, true);
+      throw error;
+    }
+  }
+
+  /** @param isRecorded whether the message that the body was claimed for is, or may be, in the ledger */
+  async settle(bank: string, root: string, isRecorded: boolean): Promise<void> {
+    await this.claims.settle(root, isRecorded, async () => {
+      this.claimed.delete(`${bank}/${root}`);
+      await this.remove(root);
+    });
+  }
+
+  private async takeIn(bank: string, root: string): Promise<void> {
     if (this.claimed.size >= CLAIMS_REMEMBERED) this.claimed.clear();
     this.claimed.add(`${bank}/${root}`);
     await mkdir(join(this.folder, root.slice(0, 2)), { recursive: true });

@@ -1,22 +1,48 @@
-/** Access tokens of operators and auditors, stored as hashes. */
+/**
+ * Access tokens of operators and auditors, stored as hashes. They are kept in memory too: anybody may present a
+ * token, and what anybody may do must not cost a query. One coordinator has a database (its ledger sees to that),
+ * so that nobody else writes them.
+ */
 import type { AccessTokensTable, Database } from '#coordinator/store/schema.ts';
 import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export type Role = AccessTokensTable['role'];
 
+/** A token as people speak of it: without its secret. */
+export interface NamedToken {
+  readonly name: string;
+  readonly role: Role;
+  readonly createdAt: number;
+}
+
 export class TokenStore {
   private readonly db: Database;
+  /** By hash. */
+  private readonly tokens: Map<string, NamedToken>;
+  private readonly listeners: ((name: string) => void)[] = [];
 
-  constructor(db: Database) {
+  private constructor(db: Database, tokens: Map<string, NamedToken>) {
     this.db = db;
+    this.tokens = tokens;
+  }
+
+  static async open(db: Database): Promise<TokenStore> {
+    const rows = await db.selectFrom('access_tokens').selectAll().orderBy('created_at').execute();
+    return new TokenStore(
+      db,
+      new Map(
+        rows.map(({ hash, name, role, created_at }) => [hash, { name, role, createdAt: Number(created_at) }]),
+      ),
+    );
   }
 
   /** @throws FederationError STATE when the name is taken */
   async add(name: string, role: Role, token: string, now: number): Promise<void> {
+    const hash = tokenHash(token);
     const inserted = await this.db
       .insertInto('access_tokens')
-      .values({ hash: tokenHash(token), name, role, created_at: now })
+      .values({ hash, name, role, created_at: now })
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst();
     if (inserted.numInsertedOrUpdatedRows !== 1n) {
@@ -25,26 +51,43 @@ export class TokenStore {
         `there already is a token named "${name}"; remove it first or choose another name`,
       );
     }
+    this.tokens.set(hash, { name, role, createdAt: now });
   }
 
-  async roleOf(token: string): Promise<Role | undefined> {
-    const row = await this.db
-      .selectFrom('access_tokens')
-      .select('role')
-      .where('hash', '=', tokenHash(token))
-      .executeTakeFirst();
-    return row?.role;
+  find(token: string): NamedToken | undefined {
+    return this.tokens.get(tokenHash(token));
   }
 
-  async list(): Promise<{ name: string; role: Role; createdAt: number }[]> {
-    const rows = await this.db.selectFrom('access_tokens').selectAll().orderBy('created_at').execute();
-    return rows.map((row) => ({ name: row.name, role: row.role, createdAt: Number(row.created_at) }));
+  /** The oldest first. */
+  list(): NamedToken[] {
+    return [...this.tokens.values()];
   }
 
-  /** @throws FederationError NOT_FOUND */
+  /** Called when a token is worthless. */
+  onRemoved(listener: (name: string) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** @throws FederationError NOT_FOUND, STATE when nobody could make tokens any more */
   async remove(name: string): Promise<void> {
-    const removed = await this.db.deleteFrom('access_tokens').where('name', '=', name).executeTakeFirst();
-    if (removed.numDeletedRows === 0n) throw new FederationError('NOT_FOUND', `no token named "${name}"`);
+    const found = [...this.tokens].find(([, token]) => token.name === name);
+    if (found === undefined) throw new FederationError('NOT_FOUND', `no token named "${name}"`);
+    const [hash, token] = found;
+    const operators = this.list().filter(({ role }) => role === 'operator');
+    if (token.role === 'operator' && operators.length === 1) {
+      throw new FederationError(
+        'STATE',
+        `"${name}" is the last operator's token: without it nobody could make another; add one first`,
+      );
+    }
+    this.tokens.delete(hash); // worthless from this moment on, not only once the disk knows
+    try {
+      await this.db.deleteFrom('access_tokens').where('hash', '=', hash).execute();
+    } catch (error) {
+      this.tokens.set(hash, token); // it would be back after the next start: whoever removes it has to hear that
+      throw error;
+    }
+    for (const listener of this.listeners) listener(name);
   }
 }
 

@@ -16,16 +16,22 @@ const SILENCE_MS_MAX = 1000;
 
 /** An upload being received right now. */
 interface UnderWay {
+  readonly bank: string;
   readonly ended: Promise<boolean>;
   /** Pieces that have come. */
   readonly pieces: () => number;
   readonly hangUp: () => void;
+  /** Whether somebody looks already if it is silent. */
+  isWatched: boolean;
 }
 
 export class Uploads {
   private readonly folder: string;
   private readonly recent: RecentBodies;
+  /** By path. */
   private readonly underWay = new Map<string, UnderWay>();
+  /** Requests of each bank that are received, or wait until they may be. */
+  private readonly requests = new Map<string, number>();
 
   constructor(folder: string, recent: RecentBodies) {
     this.folder = folder;
@@ -52,9 +58,29 @@ export class Uploads {
    * @param hangUp makes `bytes` end
    * @returns whether the body is now complete
    * @throws FederationError STATE when `offset` is not where the upload stands, TOO_LARGE, VECROOT (the
-   *   upload is then thrown away)
+   *   upload is then thrown away), RATE_LIMIT when the bank has too many under way
    */
   async receive(
+    bank: string,
+    root: string,
+    offset: number,
+    length: number,
+    bytes: AsyncIterable<Uint8Array>,
+    hangUp: () => void,
+  ): Promise<boolean> {
+    const requests = this.requests.get(bank) ?? 0;
+    if (requests >= 2 * LIMITS.uploadsAtOncePerBank) throw tooMany(bank);
+    this.requests.set(bank, requests + 1);
+    try {
+      return await this.inTurn(bank, root, offset, length, bytes, hangUp);
+    } finally {
+      const left = this.requests.get(bank)! - 1;
+      if (left === 0) this.requests.delete(bank);
+      else this.requests.set(bank, left);
+    }
+  }
+
+  private async inTurn(
     bank: string,
     root: string,
     offset: number,
@@ -67,6 +93,12 @@ export class Uploads {
     for (let other = this.underWay.get(upload); other !== undefined; other = this.underWay.get(upload)) {
       await untilEnded(other);
     }
+    const others = [...this.underWay.values()].filter((one) => one.bank === bank);
+    if (others.length >= LIMITS.uploadsAtOncePerBank) {
+      // for the next attempt: what is silent makes way
+      for (const other of others) if (!other.isWatched) void untilEnded(other, 2);
+      throw tooMany(bank);
+    }
     let pieces = 0;
     const counted = async function* (): AsyncGenerator<Uint8Array> {
       for await (const piece of bytes) {
@@ -75,7 +107,7 @@ export class Uploads {
       }
     };
     const ended = this.append(bank, root, offset, length, counted());
-    this.underWay.set(upload, { ended, pieces: () => pieces, hangUp });
+    this.underWay.set(upload, { bank, ended, pieces: () => pieces, hangUp, isWatched: false });
     try {
       return await ended;
     } finally {
@@ -161,28 +193,43 @@ export class Uploads {
     const folder = join(this.folder, bank);
     const others = (await readdir(folder)).filter((name) => !name.startsWith(root));
     if (others.length < LIMITS.unclaimedBodiesPerBank) return;
+    // what is being received has no less right to its place, and its file is open
+    const resting = others.filter((name) => !this.underWay.has(join(folder, name.replace(/\.part$/, ''))));
     const ages = await Promise.all(
-      others.map(async (name) => ({
+      resting.map(async (name) => ({
         name,
         mtime: (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0,
       })),
     );
     ages.sort((a, b) => a.mtime - b.mtime);
-    const surplus = ages.slice(0, ages.length - LIMITS.unclaimedBodiesPerBank + 1);
+    const surplus = ages.slice(0, Math.max(0, others.length - LIMITS.unclaimedBodiesPerBank + 1));
     for (const { name } of surplus) await rm(join(folder, name), { force: true });
   }
 }
 
-/** A bank whose line broke dials again, perhaps long before we could notice: what stays silent makes way. */
-async function untilEnded({ ended, pieces, hangUp }: UnderWay): Promise<void> {
+/**
+ * A bank whose line broke dials again, perhaps long before we could notice: what stays silent makes way.
+ * @param looks after so many it is left alone
+ */
+async function untilEnded(upload: UnderWay, looks = Infinity): Promise<void> {
+  const { ended, pieces, hangUp } = upload;
   const isOver = ended.then(
     () => true,
     () => true,
   );
-  for (let before = pieces(); ; before = pieces()) {
+  upload.isWatched = true;
+  for (let before = pieces(), look = 0; look < looks; before = pieces(), look++) {
     if (await Promise.race([isOver, sleep(SILENCE_MS_MAX, false, { ref: false })])) return;
     if (pieces() === before) hangUp();
   }
+  upload.isWatched = false;
+}
+
+function tooMany(bank: string): FederationError {
+  return new FederationError(
+    'RATE_LIMIT',
+    `"${bank}" uploads ${LIMITS.uploadsAtOncePerBank} bodies already; wait for one to end and try again`,
+  );
 }
 
 /** Reads what a sender insists on sending, so that it hears the answer. */

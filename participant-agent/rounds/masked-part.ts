@@ -130,7 +130,13 @@ export class MaskedPart {
     if (!session.sealed!.dealers.includes(bank)) return;
     const seed = await this.context.vault.seedOf(session.hash);
     if (seed === undefined) return; // received before this process began
-    const bytes = await this.context.bodies.downloadShares(session.hash, this.context.signal);
+    let bytes: Uint8Array;
+    try {
+      bytes = await this.context.bodies.downloadShares(session.hash, this.context.signal);
+    } catch (error) {
+      if (error instanceof FederationError && error.code === 'LATE') return; // the session is over meanwhile
+      throw error;
+    }
     const { dealers } = session.sealed!;
     const length = bytes.length / dealers.length;
     const packages = new Map(

@@ -47,6 +47,20 @@ function declareCoordinator(coordinator: Command): void {
     .option('--consortium <name>', 'name in the charter, at the first start', 'consortium')
     .option('--tls-cert <file>', 'PEM certificate chain')
     .option('--tls-key <file>', 'PEM private key')
+    .addOption(
+      numberOption('--trust-proxy <n>', 'proxies of your own in front that add to X-Forwarded-For', {
+        min: 0,
+        max: 10,
+        default: 0,
+      }),
+    )
+    .addOption(
+      numberOption('--requests-per-minute <n>', 'most requests from one address, bodies of banks aside', {
+        min: 1,
+        max: 10_000_000,
+        default: 6000,
+      }),
+    )
     .addOption(logLevel('what is logged').default('info'))
     .addOption(stopWithParent())
     .addOption(json())

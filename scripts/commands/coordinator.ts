@@ -16,13 +16,16 @@ export interface CoordinatorStartOptions {
   readonly consortium: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly trustProxy: number;
+  readonly requestsPerMinute: number;
   readonly logLevel: string;
   readonly stopWithParent?: boolean;
   readonly json?: boolean;
 }
 
 export async function startCoordinator(options: CoordinatorStartOptions): Promise<number> {
-  const config = configOf(options);
+  const { trustProxy, requestsPerMinute } = options;
+  const config = configOf(options, { trustProxy, requestsPerMinute });
   const log = createLogger(options.logLevel);
   let breaks: (error: Error) => void = () => {};
   const broken = new Promise<Error>((resolve) => (breaks = resolve));
@@ -68,6 +71,7 @@ export async function reindexCoordinator(options: { data: string; json?: boolean
 /** @throws FederationError USAGE | CONFIG */
 function configOf(
   options: Pick<CoordinatorStartOptions, 'data' | 'host' | 'port' | 'consortium' | 'tlsCert' | 'tlsKey'>,
+  limits: Partial<Pick<CoordinatorStartOptions, 'trustProxy' | 'requestsPerMinute'>> = {},
 ): CoordinatorConfig {
   const { DATABASE_URL: databaseUrl, TALLYSTICK_PASSPHRASE: passphrase } = process.env;
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined))
@@ -77,6 +81,7 @@ function configOf(
     host: options.host,
     port: options.port,
     consortium: options.consortium,
+    ...limits,
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(options.tlsCert !== undefined && options.tlsKey !== undefined

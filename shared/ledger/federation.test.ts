@@ -554,7 +554,7 @@ describe('consent and start', () => {
     const ledger = at('proposed');
     ledger.write('consent', consent(ALDER, 'refused'));
     expect(offer(ledger, 'consent', consent(ALDER, 'refused'))).toBe('REPLAY');
-    expect(offer(ledger, 'consent', consent(ALDER))).toBe('REPLAY');
+    expect(offer(ledger, 'consent', consent(ALDER))).toBe('DUPLICATE'); // REPLAY is told as accepted
   });
 
   test('the roster is exactly the banks that granted, in order', () => {

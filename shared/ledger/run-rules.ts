@@ -53,8 +53,12 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
       if (run.phase.name !== 'proposed') {
         throw new FederationError('LATE', `run ${run.id} has started without "${payload.from}"`);
       }
-      if (run.consents.has(payload.from)) {
-        throw new FederationError('REPLAY', `"${payload.from}" has already decided about this run`);
+      const earlier = run.consents.get(payload.from);
+      if (earlier !== undefined) {
+        throw new FederationError(
+          earlier.decision === payload.decision ? 'REPLAY' : 'DUPLICATE',
+          `"${payload.from}" has already decided about this run: ${earlier.decision}`,
+        );
       }
     },
     apply(state, payload, { entry }) {

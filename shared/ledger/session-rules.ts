@@ -220,7 +220,10 @@ export function sessionIndex(session: Session, id: ParticipantId): number {
   return index;
 }
 
-/** Every key of a session is of full order, and none appears twice: nobody copies another's. */
+/**
+ * Every key of a session is of full order, and none appears twice: nobody copies another's.
+ * @throws FederationError WEAK_KEY
+ */
 function assertFreshKeys(session: Session, payload: Payload<'advertise-keys'>): void {
   const seen = new Set<string>();
   for (const { payload: other } of session.advertised.values()) {
@@ -230,7 +233,8 @@ function assertFreshKeys(session: Session, payload: Payload<'advertise-keys'>): 
     if (!isSafeAgreementKey(fromBase64Url(key)))
       throw new FederationError('WEAK_KEY', `"${payload.from}" advertises an X25519 key of small order`);
     if (seen.has(key))
-      throw new FederationError('REPLAY', `"${payload.from}" advertises a key that is already in use`);
+      // not REPLAY: nothing of this message is recorded, and a bank must not take it for accepted
+      throw new FederationError('WEAK_KEY', `"${payload.from}" advertises a key that is already in use`);
     seen.add(key);
   }
 }

@@ -10,7 +10,11 @@ export const ERROR_CODES = {
   NOT_FOUND: { status: 404, retryable: false, title: 'no such thing' },
   // who sent it
   SIG: { status: 401, retryable: false, title: 'signature does not verify' },
-  WEAK_KEY: { status: 400, retryable: false, title: 'public key is of small order or not canonical' },
+  WEAK_KEY: {
+    status: 400,
+    retryable: false,
+    title: 'public key is of small order, not canonical, or used twice',
+  },
   UNAUTHENTICATED: { status: 401, retryable: false, title: 'no valid credentials' },
   FORBIDDEN: { status: 403, retryable: false, title: 'not allowed for this role' },
   WRONG_SENDER: { status: 403, retryable: false, title: 'sent in the name of somebody else' },

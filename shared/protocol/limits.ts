@@ -26,6 +26,8 @@ export const LIMITS = {
   roundsMax: 10_000,
   /** Bodies one bank may have uploaded without a message that claims them. */
   unclaimedBodiesPerBank: 4,
+  /** Bodies one bank may upload at a time: each has a buffer in memory. An agent opens no more connections. */
+  uploadsAtOncePerBank: 4,
   /** Difference between a bank's clock and the coordinator's when it authenticates, ms. */
   clockSkewMsMax: 300_000,
 } as const;

@@ -78,7 +78,7 @@ test('a bank deals no shares to a bank that copies the key of another', async ()
   const { payload: copied } = consortium.bank('a').advertise(history.session);
   const { payload } = consortium.bank('c').advertise(history.session);
   history.forge(consortium.bank('c').sign('advertise-keys', { ...payload, slotKeys: copied.slotKeys }));
-  await expectBrokenOff(consortium, 'REPLAY');
+  await expectBrokenOff(consortium, 'WEAK_KEY');
   expect(consortium.sent).not.toContain('share-keys');
 });
 

@@ -1,5 +1,6 @@
 /** REST requests of every wrong shape: always problem details with a code, never an internal error. */
 import { beforeAll, describe, expect, test } from 'vitest';
+import { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { ERROR_CODES, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { request, TestBank, type HttpReply } from '../support/test-bank.ts';
@@ -203,5 +204,52 @@ describe('too many requests', () => {
       token: coordinator.auditorToken,
     });
     expect(body.code).toBe('NOT_FOUND');
+  });
+
+  test('are counted for strangers who ask for bodies, shares, vectors and metrics too', async () => {
+    const coordinator = await TestCoordinator.start({ database: 'postgres', requestsPerMinute: 8 });
+    const paths = ['bodies/X', 'sessions/X/shares', 'rounds/X/vectors'].map(
+      (path) => `/v1/${path.replace('X', '0'.repeat(64))}`,
+    );
+    const ask = (path: string, token = ''): Promise<HttpReply> =>
+      request(coordinator.url, 'GET', path, { token });
+    for (let i = 0; i < 2; i++)
+      for (const path of [...paths, '/metrics']) expectProblem(await ask(path), 'UNAUTHENTICATED');
+    const unknown = `tally_auditor_${'A'.repeat(43)}`;
+    for (const path of [...paths, '/metrics']) expectProblem(await ask(path, unknown), 'RATE_LIMIT');
+    expect((await ask(paths[0]!, coordinator.auditorToken)).code).toBe('NOT_FOUND'); // somebody with a token may go on
+  });
+
+  test('with tokens that nobody has are RATE_LIMIT early, over HTTP and on sockets; a good token is let in still', async () => {
+    const coordinator = await TestCoordinator.start({ database: 'postgres' });
+    const unknown = `tally_operator_${'A'.repeat(43)}`;
+    const get = (token: string): Promise<HttpReply> => request(coordinator.url, 'GET', '/v1/runs', { token });
+    const replies: HttpReply[] = [];
+    for (let i = 0; i < 70; i++) replies.push(await get(unknown));
+    for (const reply of replies.slice(0, 60)) expectProblem(reply, 'UNAUTHENTICATED');
+    for (const reply of replies.slice(60)) expectProblem(reply, 'RATE_LIMIT');
+    const watching = new OperatorClient(coordinator.url, unknown).watch('0'.repeat(64), () => {});
+    await expect(watching).rejects.toThrow(/unknown tokens/);
+    expect((await get(coordinator.auditorToken)).status).toBe(200);
+    coordinator.clock.advance(60_000);
+    expectProblem(await get(unknown), 'UNAUTHENTICATED');
+  });
+
+  test('behind a proxy are counted by the address that the proxy saw, not by what a caller makes up', async () => {
+    const ask = (coordinator: TestCoordinator, forwarded: string): Promise<HttpReply> =>
+      request(coordinator.url, 'GET', '/v1/charter', { headers: { 'x-forwarded-for': forwarded } });
+    const behind = await TestCoordinator.start({ database: 'postgres', requestsPerMinute: 2, trustProxy: 1 });
+    const status = async (forwarded: string): Promise<number> => (await ask(behind, forwarded)).status;
+    expect([await status('192.0.2.1'), await status('192.0.2.1'), await status('192.0.2.1')]).toEqual([
+      ...[200, 200],
+      429,
+    ]);
+    expect(await status('192.0.2.2')).toBe(200);
+    expect(await status('192.0.2.9, 192.0.2.1')).toBe(429);
+
+    const direct = await TestCoordinator.start({ database: 'postgres', requestsPerMinute: 2 });
+    const statuses: number[] = [];
+    for (let i = 0; i < 3; i++) statuses.push((await ask(direct, `192.0.2.${i}`)).status);
+    expect(statuses).toEqual([200, 200, 429]);
   });
 });

@@ -1,5 +1,5 @@
 /** Who may speak on a socket, and what becomes of those who may not. */
-import { io, type Socket } from 'socket.io-client';
+import { io, Manager, type Socket } from 'socket.io-client';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { closeLater } from '../support/opened.ts';
@@ -133,6 +133,49 @@ describe.each(DATABASES)('sockets on %s', (database) => {
     expect((await run.complete([bank], 1)).outcome).toBe('completed');
   });
 
+  test('one socket reads one page at a time and has so many messages under way; more is RATE_LIMIT', async () => {
+    const greedy = await TestBank.join(coordinator, 'greedy');
+    const codes = async (event: string, raw: unknown, times: number): Promise<(string | undefined)[]> => {
+      const replies = Array.from({ length: times }, () => greedy.ask<{ code?: string }>(event, raw));
+      return (await Promise.all(replies)).map(({ code }) => code);
+    };
+    const pages = await codes('follow', { from: 0 }, 20);
+    expect(pages).toEqual(expect.arrayContaining([undefined, 'RATE_LIMIT']));
+    expect(await greedy.ask('follow', { from: 0 })).toMatchObject({ ok: true });
+
+    const run = await TestRun.propose(coordinator, tinyPlan(['greedy', 'bank']));
+    const consents = await codes('submit', run.consentOf(greedy), 60);
+    expect(consents.filter((code) => code === undefined).length).toBeGreaterThanOrEqual(1);
+    expect(consents).toContain('RATE_LIMIT');
+    expect(await run.consent(greedy)).toMatchObject({ outcome: 'accepted' });
+    await run.until('consent');
+    expect(run.entries.filter(({ message }) => message.type === 'consent')).toHaveLength(1);
+    await coordinator.operator.post(`/v1/runs/${run.id}/stop`, { reason: 'done' });
+  });
+
+  test('who watches a run hears of the progress of its banks, and of nobody else', async () => {
+    const outsider = await TestBank.join(coordinator, 'outsider');
+    const insider = await TestBank.join(coordinator, 'insider');
+    const run = await TestRun.start(coordinator, [insider]);
+    await run.round(0);
+    const { socket } = await coordinator.auditor.watch(run.id, () => {});
+    const heard: string[] = [];
+    const first = new Promise<void>((resolve) =>
+      socket.on('progress', ({ participant }) => {
+        heard.push(participant);
+        resolve();
+      }),
+    );
+    for (const one of [outsider, insider]) {
+      one.wire.emit('progress', { run: run.id, round: 0, stage: 'answering', fraction: 0.5 });
+      await one.ask('follow', { from: 0 }); // by now it has arrived
+    }
+    await first;
+    expect(heard).toEqual(['insider']);
+    socket.disconnect();
+    await coordinator.operator.post(`/v1/runs/${run.id}/stop`, { reason: 'done' });
+  });
+
   describe('that watch', () => {
     const watch = (auth: object): Socket => {
       const socket = io(`${coordinator.url}/watch`, {
@@ -176,6 +219,35 @@ describe.each(DATABASES)('sockets on %s', (database) => {
       }
     });
   });
+});
+
+test('nobody stays connected who has not joined a namespace that is there, or has left it', async () => {
+  const { coordinator } = silent.get(DATABASES[0])!;
+  /** A bare connection on which these packets are sent. @returns what came, once the coordinator has hung up */
+  const lineWith = (...packets: string[]): Promise<string[]> =>
+    new Promise((resolve) => {
+      const came: string[] = [];
+      const manager = new Manager(coordinator.url, { transports: ['websocket'], reconnection: false });
+      closeLater(() => void manager.engine.close());
+      manager.once('open', () => {
+        manager.engine.on('message', (packet: string) => {
+          came.push(packet.replace(/"sid":"[^"]+"/, 'sid'));
+          if (packet.startsWith('0/agents')) manager.engine.write('1/agents,');
+        });
+        for (const packet of packets) manager.engine.write(packet);
+      });
+      manager.once('close', () => resolve(came));
+    });
+  const [silence, root, nowhere, left] = await Promise.all([
+    lineWith(),
+    lineWith('0'),
+    lineWith('0/nowhere,'),
+    lineWith('0/agents,'),
+  ]);
+  expect(silence).toEqual([]);
+  expect(root).toEqual(['4{"message":"NOT_FOUND"}']);
+  expect(nowhere).toEqual(['4/nowhere,{"message":"Invalid namespace"}']);
+  expect(left[0]).toBe('0/agents,{sid}');
 });
 
 test.each(DATABASES)(

@@ -220,6 +220,32 @@ describe('wrong updates', () => {
       await completes(run, 1);
     });
 
+    test('of many different updates at the same moment the body of one is kept', async () => {
+      const { run, round } = await firstRound();
+      const roots: string[] = [];
+      for (const name of ['one', 'two', 'three', 'four']) {
+        const { root, bytes } = stubBody(round.asked.question, name);
+        await bad.put(root, bytes);
+        roots.push(root);
+      }
+      const replies = await Promise.all(
+        roots.map((vectorRoot) => bad.submit(run.input(bad, round, { vectorRoot }).message)),
+      );
+      const outcomes = replies.map((reply) => (reply.ok ? (reply.code ?? reply.outcome) : 'failed'));
+      expect(outcomes.toSorted()).toEqual(['DUPLICATE', 'DUPLICATE', 'DUPLICATE', 'accepted']);
+      const kept = await Promise.all(
+        roots.map(async (root) => {
+          const { status } = await bad.http('HEAD', `/v1/bodies/${root}`, {
+            token: coordinator.auditorToken,
+          });
+          return status === 200;
+        }),
+      );
+      expect(kept).toEqual(outcomes.map((outcome) => outcome === 'accepted'));
+      await run.answer(honest, round);
+      await completes(run, 1);
+    });
+
     test('another ring or length than asked is SHAPE', async () => {
       const { run, round } = await firstRound();
       const { length } = round.asked;

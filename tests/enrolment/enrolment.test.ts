@@ -2,11 +2,13 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
 import { fromHex, sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
+import { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { readInvitationCode } from '#shared/protocol/invitation-code.ts';
 import type { MessageType } from '#shared/protocol/messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { request, TestBank } from '../support/test-bank.ts';
 import { DATABASES, TestCoordinator } from '../support/test-coordinator.ts';
+import { TestRun } from '../support/test-run.ts';
 import { tinyContract, tinyPlan } from '../support/tiny-bank-data.ts';
 
 const HOUR_MS = 3_600_000;
@@ -290,6 +292,41 @@ describe.each(DATABASES)('access tokens on %s', (database) => {
     await operator.post('/v1/tokens/anna/removal', {});
     expect((await request(coordinator.url, 'GET', '/v1/runs', { token })).status).toBe(401);
     await expect(operator.post('/v1/tokens/anna/removal', {})).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  test('a token that is removed ends what is watched with it', async () => {
+    const { operator } = coordinator;
+    const { token } = await operator.post<{ token: string }>('/v1/tokens', { name: 'eve', role: 'auditor' });
+    const bank = await TestBank.join(coordinator, 'watched-bank');
+    const run = await TestRun.propose(coordinator, tinyPlan(['watched-bank']));
+    const seen: string[] = [];
+    const { socket } = await new OperatorClient(coordinator.url, token).watch(run.id, ({ message }) =>
+      seen.push(message.type),
+    );
+    const ended = new Promise((resolve) => socket.once('disconnect', resolve));
+    await operator.post('/v1/tokens/eve/removal', {});
+    expect(await ended).toBe('io server disconnect');
+    await run.consent(bank);
+    await run.until('consent'); // who may still watch sees it
+    expect(seen).toEqual(['run-proposed']);
+    await operator.post(`/v1/runs/${run.id}/stop`, { reason: 'done' });
+  });
+
+  test('the last operator cannot remove its own token', async () => {
+    const { operator } = coordinator;
+    const { tokens } = await operator.get<{ tokens: { name: string; role: string }[] }>('/v1/tokens');
+    const operators = tokens.filter(({ role }) => role === 'operator').map(({ name }) => name);
+    expect(operators).toHaveLength(1);
+    const own = `/v1/tokens/${operators[0]}/removal`;
+    await expect(operator.post(own, {})).rejects.toMatchObject({ code: 'STATE' });
+    const { token } = await operator.post<{ token: string }>('/v1/tokens', {
+      ...{ name: 'second', role: 'operator' },
+    });
+    const second = new OperatorClient(coordinator.url, token);
+    await second.post(own, {});
+    await expect(operator.get('/v1/tokens')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    await expect(second.post('/v1/tokens/second/removal', {})).rejects.toMatchObject({ code: 'STATE' });
+    coordinator.operatorToken = token;
   });
 
   test('tokens are in the database as hashes only', async () => {

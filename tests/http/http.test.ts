@@ -6,6 +6,7 @@ import { leafHash } from '#shared/crypto/merkle-hash.ts';
 import { openCheckpoint, type Checkpoint } from '#shared/ledger/checkpoint.ts';
 import { isConsistent, isIncluded } from '#shared/ledger/merkle-tree.ts';
 import { ERROR_CODES } from '#shared/protocol/error-codes.ts';
+import { eventually } from '../support/eventually.ts';
 import { request, TestBank, type HttpReply } from '../support/test-bank.ts';
 import { DATABASES, TestCoordinator } from '../support/test-coordinator.ts';
 import { TestRun } from '../support/test-run.ts';
@@ -158,6 +159,45 @@ describe.each(DATABASES)('the REST API on %s', (database) => {
     expect(text).toContain('tallystick_participant_up{participant="a"} 1');
     expect(text).toContain(`tallystick_log_size_leaves ${(await coordinator.ledger()).length}`);
     expect(text).toContain('tallystick_messages_total{type="plain-input",outcome="accepted"} 12');
+  });
+
+  test('counts the bytes of bodies that came and went, and nothing else', async () => {
+    const counted = async (direction: string): Promise<number> => {
+      const text = await coordinator.auditor.text('/metrics');
+      const line = new RegExp(`^tallystick_body_bytes_total\\{direction="${direction}"\\} (\\d+)$`, 'm');
+      return Number(line.exec(text)?.[1] ?? 0);
+    };
+    let uploaded = 0;
+    for (const { message } of run.entries) {
+      if (message.type === 'plain-input')
+        uploaded += message.payload.length * (message.payload.ring === 'u32' ? 4 : 8);
+    }
+    expect(uploaded).toBeGreaterThan(0);
+    expect(await counted('received')).toBe(uploaded);
+    const before = await counted('sent');
+    const { length } = await coordinator.auditor.body(artefact);
+    expect(await counted('sent')).toBe(before + length);
+    await banks[0]!.get(artefact, { range: 'bytes=0-6' });
+    await banks[0]!.http('HEAD', `/v1/bodies/${artefact}`, { token: coordinator.auditorToken });
+    await banks[0]!.get('0'.repeat(64));
+    expect(await counted('sent')).toBe(before + length + 7);
+  });
+
+  test('shows a bank as connected until its last socket is gone', async () => {
+    const [bank] = banks as [TestBank];
+    const isUp = async (): Promise<string | undefined> =>
+      /participant_up\{participant="a"\} (\d)/.exec(await coordinator.auditor.text('/metrics'))?.[1];
+    const older = new TestBank(coordinator, 'a', bank.seed);
+    await older.connect();
+    older.disconnect();
+    const gone = async (id: string): Promise<boolean> =>
+      (await request(coordinator.url, 'GET', '/v1/bodies/x', { token: id })).status === 401;
+    await eventually('the coordinator to notice', () => gone(older.token));
+    expect(await isUp()).toBe('1');
+    bank.disconnect();
+    await eventually('it to be down', async () => (await isUp()) === '0');
+    await bank.connect();
+    expect(await isUp()).toBe('1');
   });
 
   test('counts what it refuses by code', async () => {

@@ -2,15 +2,22 @@
  * What happens when two things happen at once: the store or the disk is held at a gate, so that each race is
  * run the way it would be lost.
  */
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { AddressInfo } from 'node:net';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import express from 'express';
 import { describe, expect, test, vi } from 'vitest';
+import { runRoutes } from '#coordinator/http/routes/runs.ts';
+import { Access } from '#coordinator/participants/access.ts';
+import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
 import { acceptUpdate } from '#coordinator/rounds/accept-update.ts';
 import { RunDriver } from '#coordinator/rounds/drive-run.ts';
 import { failRun } from '#coordinator/rounds/phases/run-finished.ts';
 import { startRun } from '#coordinator/rounds/phases/run-started.ts';
 import { Wakeup } from '#coordinator/rounds/wakeup.ts';
 import { BodyStore } from '#coordinator/store/body-store.ts';
+import { TokenStore } from '#coordinator/store/token-store.ts';
 import { RunMachine } from '#models/run-machine.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
@@ -157,6 +164,62 @@ describe('at the same moment', () => {
     disk.open();
     await both;
     expect(outcomes.toSorted()).toEqual(['REPLAY', 'accepted'].toSorted());
+  });
+
+  test('somebody asks for the runs while one is being stored: the answer waits until it is', async () => {
+    const { federation, store, journal, bodies, ids } = await scene(['a', 'b'], 2);
+    const tokens = await TokenStore.open(federation.db);
+    await tokens.add('reader', 'auditor', 'a'.repeat(40), federation.clock.now());
+    const access = new Access(tokens, new FailedAttempts(federation.clock));
+    const app = express();
+    for (const { path, method, handler } of runRoutes({ journal, bodies }))
+      app[method](path, handler({ access, stored: () => journal.stored() }));
+    const server = app.listen(0, '127.0.0.1');
+    closeLater(() => void server.close());
+    await once(server, 'listening');
+    const ask = async (): Promise<string[]> => {
+      const { port } = server.address() as AddressInfo;
+      const headers = { authorization: `Bearer ${'a'.repeat(40)}` };
+      const reply = await fetch(`http://127.0.0.1:${port}/runs`, { headers });
+      return ((await reply.json()) as { runs: { name: string }[] }).runs.map(({ name }) => name);
+    };
+    const disk = gate();
+    store.gate = disk.closed;
+    const proposing = federation.propose(journal, bodies, ids, { name: 'not yet on disk' });
+    await eventually('it to be folded', () => journal.state.runs.size === 2);
+    let answered = false;
+    const answer = ask().finally(() => (answered = true));
+    await sleep(100);
+    expect(answered).toBe(false);
+    disk.open();
+    expect((await answer)[0]).toBe('not yet on disk');
+    await proposing;
+  });
+
+  test('an update is refused at its place in the ledger: its body goes, unless somebody else wants it', async () => {
+    const here = await scene(['a', 'b', 'c'], 3);
+    const { federation, store, journal, bodies, ids, run, drive } = here;
+    const { submit } = bankers(here);
+    for (const bank of ids) await federation.consent(journal, run, bank);
+    drive();
+    const round = await openRound(run, 0);
+    const [a, b] = ids as [ParticipantId, ParticipantId];
+    const { question } = new RunMachine(run.plan, tinyContract, 3).asked!;
+    const [alone, wanted] = [stubBody(question, a), stubBody(question, b)];
+    await bodies.put(wanted.root, wanted.bytes);
+    const disk = gate();
+    store.gate = disk.closed;
+    const busy = federation.invite(journal, 'keeps-the-store-busy');
+    const stopped = failRun(run, 'STOPPED', 'enough', journal);
+    const appending = vi.spyOn(journal, 'append');
+    const sent = Promise.allSettled([submit(a, round), submit(b, round)]);
+    await eventually('both to be queued', () => appending.mock.calls.length === 2);
+    expect(await bodies.size(alone.root)).toBe(alone.bytes.length);
+    disk.open();
+    await Promise.all([busy, stopped]);
+    expect((await sent).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(await bodies.size(alone.root)).toBeUndefined();
+    expect(await bodies.size(wanted.root)).toBe(wanted.bytes.length);
   });
 
   test('an update is being added and its round becomes void: it is not in the next sum', async () => {

@@ -256,6 +256,12 @@ describe('a failing PostgreSQL', () => {
       expect([path, reply.status, reply.code]).toEqual([path, 507, 'STORAGE']);
     }
     expect((await fetch(`${coordinator.url}/healthz`)).status).toBe(200);
+    // who is asking is known without it
+    for (const [token, status] of [
+      [coordinator.operatorToken, 200],
+      [`tally_operator_${'A'.repeat(43)}`, 401],
+    ] as const)
+      expect((await a.http('GET', '/metrics', { token })).status).toBe(status);
 
     await asAdmin(`alter database ${name} allow_connections true`);
     await coordinator.restart();

@@ -30,6 +30,7 @@ export interface TestCoordinatorOptions {
   readonly log?: Logger;
   readonly passphrase?: string;
   readonly requestsPerMinute?: number;
+  readonly trustProxy?: number;
 }
 
 /** Where a coordinator under test keeps its data. */
@@ -124,12 +125,13 @@ export class TestCoordinator implements CoordinatorUnderTest {
 
   config() {
     const { dataDir, databaseUrl } = this.storage;
-    const { passphrase, requestsPerMinute = 1_000_000 } = this.options;
+    const { passphrase, requestsPerMinute = 1_000_000, trustProxy = 0 } = this.options;
     return parseCoordinatorConfig({
       dataDir,
       port: this.port,
       consortium: 'Test consortium',
       requestsPerMinute,
+      trustProxy,
       ...(databaseUrl === undefined ? {} : { databaseUrl }),
       ...(passphrase === undefined ? {} : { passphrase }),
     });

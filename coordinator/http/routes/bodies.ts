@@ -8,8 +8,9 @@
  *   GET  /v1/bodies/:root   → the bytes
  */
 import { Router, type Request, type Response } from 'express';
-import { authorised } from '#coordinator/http/route.ts';
-import { sendFile } from '#coordinator/http/send-body.ts';
+import { authorised, hashInPath } from '#coordinator/http/route.ts';
+import { countSent, sendFile } from '#coordinator/http/send-body.ts';
+import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Access, Caller } from '#coordinator/participants/access.ts';
 import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
 import { layoutOf } from '#coordinator/rounds/share-tables.ts';
@@ -17,12 +18,12 @@ import type { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { hash, type ParticipantId } from '#shared/protocol/ids.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
 
 export interface BodyRouteDependencies {
   readonly access: Access;
   readonly bodies: BodyStore;
-  readonly state: FederationState;
+  readonly journal: Journal;
   readonly sums: ReadonlyMap<string, RunningSum>;
   readonly metrics: CoordinatorMetrics;
 }
@@ -32,7 +33,7 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
   const { access, bodies, metrics } = deps;
 
   router.head('/:root', async (request, response) => {
-    const caller = await authorised(request, access, ['auditor', 'bank']);
+    const caller = authorised(request, access, ['auditor', 'bank']);
     const root = rootOf(request);
     if (caller.kind !== 'bank') {
       const size = await bodies.size(root);
@@ -50,7 +51,7 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
   });
 
   router.put('/:root', async (request, response) => {
-    const caller = await authorised(request, access, ['bank']);
+    const caller = authorised(request, access, ['bank']);
     if (caller.kind !== 'bank') throw new FederationError('FORBIDDEN', 'only banks upload');
     const root = rootOf(request);
     const offset = byteCount(request, 'upload-offset');
@@ -61,10 +62,9 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
       root,
       offset,
       length,
-      untilGone(request),
+      counted(untilGone(request), metrics),
       () => request.destroy(),
     );
-    metrics.updateBytes.inc({ direction: 'received' }, Math.max(0, length - offset));
     if (complete) {
       response.status(201).end();
     } else {
@@ -74,12 +74,13 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
   });
 
   router.get('/:root', async (request, response) => {
-    const caller = await authorised(request, access, ['auditor', 'bank']);
+    const caller = authorised(request, access, ['auditor', 'bank']);
     const root = rootOf(request);
-    if (caller.kind === 'bank' && !isForBanks(deps.state, root)) throw notThere(root);
+    if (caller.kind === 'bank' && !isForBanks(deps.journal.state, root)) throw notThere(root);
+    await deps.journal.stored(); // the state is ahead of the disk
     const size = await bodies.size(root);
     if (size === undefined) throw notThere(root);
-    metrics.updateBytes.inc({ direction: 'sent' }, size);
+    countSent(response, metrics);
     // ranges and preconditions are left to express
     const plain = !Object.keys(request.headers).some((name) => name === 'range' || name.startsWith('if-'));
     if (!plain) return sendPart(bodies.path(root), request, response);
@@ -104,6 +105,16 @@ async function* untilGone(request: Request): AsyncGenerator<Uint8Array> {
     for await (const piece of request) yield piece as Uint8Array;
   } catch (error) {
     if (!request.destroyed) throw error;
+  }
+}
+
+async function* counted(
+  bytes: AsyncIterable<Uint8Array>,
+  { bodyBytes }: CoordinatorMetrics,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of bytes) {
+    bodyBytes.inc({ direction: 'received' }, piece.length);
+    yield piece;
   }
 }
 
@@ -144,7 +155,7 @@ function isForBanks(state: FederationState, root: string): boolean {
  * @throws FederationError STATE
  */
 function assertExpected(
-  { sums, state }: BodyRouteDependencies,
+  { sums, journal: { state } }: BodyRouteDependencies,
   caller: Caller & { kind: 'bank' },
   length: number,
 ): void {
@@ -171,12 +182,7 @@ function expectsTable(state: FederationState, participant: ParticipantId, length
   return false;
 }
 
-function rootOf(request: Request): string {
-  const parsed = hash.safeParse(request.params['root']);
-  if (!parsed.success)
-    throw new FederationError('SCHEMA', 'expected a body root of 64 hex digits in the path');
-  return parsed.data;
-}
+const rootOf = (request: Request): string => hashInPath(request, 'root', 'the root of a body');
 
 function byteCount(request: Request, header: 'upload-offset' | 'upload-length'): number {
   const value = request.headers[header];

@@ -1,0 +1,26 @@
+/** The last step of a message that names a body: the body is taken into the store, and the message recorded. */
+import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { Message } from '#shared/protocol/messages.ts';
+
+type MessageWithBody = Message<'plain-input'> | Message<'masked-input'> | Message<'share-keys'>;
+
+/** @throws FederationError when the message is refused after all; its body is then let go */
+export async function appendClaimed(
+  message: MessageWithBody,
+  root: string,
+  { bodies, journal }: RunDependencies,
+): Promise<void> {
+  await bodies.claim(message.payload.from, root);
+  // A crash before this line: the body is there and nobody knows; the agent sends again. After it: the message is
+  // recorded, and recovery finds its body.
+  try {
+    await journal.append(message);
+  } catch (error) {
+    // a ledger that could not be written may hold the message nevertheless, and one that was sent before does
+    const isRefused = error instanceof FederationError && error.code !== 'STORAGE' && error.code !== 'REPLAY';
+    await bodies.settle(message.payload.from, root, !isRefused);
+    throw error;
+  }
+  await bodies.settle(message.payload.from, root, true);
+}

@@ -12,12 +12,13 @@
  *   state/status.json           what the agent is doing, for `agent status`
  *   models/<root>.json          the models it has received and recomputed
  *
- * Files are written beside their name and renamed, so that none is ever half there.
+ * Files are written as durable-file.ts does it, so that none is ever half there.
  */
 import { renameSync, writeFileSync } from 'node:fs';
-import { appendFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { replaceFile } from '#participant-agent/state/durable-file.ts';
 import type { WitnessStore } from '#participant-agent/witness/witness.ts';
 import { key32 } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -54,7 +55,6 @@ export interface AgentStatus {
 
 export class AgentState implements WitnessStore {
   readonly folder: string;
-  private fresh = 0;
   /** Answers that are on disk, by their round. */
   private readonly kept = new Map<string, BankMessage>();
   /** Rounds whose answers an earlier process left on disk. */
@@ -249,22 +249,8 @@ export class AgentState implements WitnessStore {
       : (parseMessage(JSON.parse(new TextDecoder().decode(bytes))) as BankMessage);
   }
 
-  /**
-   * @param flush whether the content must be whole after a power loss
-   * @param now and whether it must be the new one by the time this resolves
-   */
   private async write(path: string, content: string | Uint8Array, flush = false, now = flush): Promise<void> {
-    const target = join(this.folder, path);
-    const fresh = `${target}.${process.pid}-${this.fresh++}.new`;
-    await writeFile(fresh, content, { mode: 0o600, flush });
-    await rename(fresh, target);
-    if (!now) return;
-    const folder = await open(dirname(target), 'r'); // the name itself must outlive a power loss too
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await replaceFile(join(this.folder, path), content, { flush, now });
   }
 }
 

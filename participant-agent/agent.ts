@@ -2,14 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readAgentConfig, readYaml } from '#participant-agent/config.ts';
+import { readAgentConfig, readYaml, type AgentConfig } from '#participant-agent/config.ts';
 import type { Logger } from '#participant-agent/logger.ts';
-import { policy as policySchema } from '#participant-agent/policy/policy.ts';
+import { policy as policySchema, type Policy } from '#participant-agent/policy/policy.ts';
 import type { AgentKeys } from '#participant-agent/keys.ts';
 import { RunFollower } from '#participant-agent/rounds/follow-runs.ts';
 import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { KeyVault } from '#participant-agent/state/key-vault.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
+import { lockFolder, type FolderLock } from '#participant-agent/state/folder-lock.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { BodyClient } from '#participant-agent/transport/body-client.ts';
 import { Connection } from '#participant-agent/transport/connection.ts';
@@ -31,28 +32,53 @@ export interface AgentDependencies {
 
 export interface Agent {
   readonly participant: string;
+  /** Resolves when it cannot go on: close it, and start it again. */
+  readonly broken: Promise<Error>;
   close(): Promise<void>;
 }
 
 /**
  * @param folder where `agent.yaml`, `policy.yaml` and state are
  * @param keys the bank's keys, opened
- * @throws FederationError CONFIG
+ * @throws FederationError CONFIG, STORAGE when another process works in the folder or its state is damaged
  */
 export async function createAgent(folder: string, keys: AgentKeys, deps: AgentDependencies): Promise<Agent> {
-  const { clock, log } = deps;
-  const { identity: seed } = keys;
   const config = await readAgentConfig(folder);
   const policy = await readYaml(
     join(folder, 'policy.yaml'),
     policySchema,
     'run "tallystick agent enrol" first',
   );
+  // before any state is read: two agents would each know only their own promises
+  const lock = await lockFolder(join(folder, 'lock'), deps.clock);
+  try {
+    return await agentIn(folder, lock, config, policy, keys, deps);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function agentIn(
+  folder: string,
+  lock: FolderLock,
+  config: AgentConfig,
+  policy: Policy,
+  keys: AgentKeys,
+  deps: AgentDependencies,
+): Promise<Agent> {
+  const { clock, log } = deps;
+  const { identity: seed } = keys;
   const state = await AgentState.open(folder);
   const { url, charter, caFile } = config.coordinator;
   const ca = caFile === undefined ? {} : { ca: await readFile(join(folder, caFile), 'utf8') };
 
   const stopping = new AbortController();
+  const broken = lock.lost.then((error) => {
+    log.fatal({ err: error }, 'the lock of the folder is lost; this agent stops');
+    stopping.abort(); // nothing more is signed
+    return error;
+  });
   const federation = emptyFederation();
   const witness = await Witness.open(keys.witness, state);
   let connected = false;
@@ -146,13 +172,18 @@ export async function createAgent(folder: string, keys: AgentKeys, deps: AgentDe
   connection.connect();
   return {
     participant: config.participant,
+    broken,
     async close() {
-      stopping.abort();
-      connection.close();
-      await follower.close();
-      bodies.close();
-      connected = false;
-      await writeStatus();
+      try {
+        stopping.abort();
+        connection.close();
+        await follower.close();
+        bodies.close();
+        connected = false;
+        await writeStatus();
+      } finally {
+        await lock.release();
+      }
       log.info('agent stopped');
     },
   };

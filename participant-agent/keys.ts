@@ -6,7 +6,10 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemClock } from '#participant-agent/clock.ts';
+import { lockFolder, type FolderLock } from '#participant-agent/state/folder-lock.ts';
 import { openSealedKey, sealKey, type DerivedKeys } from '#shared/crypto/sealed-key.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** 32-byte seeds. */
@@ -21,16 +24,26 @@ const UNLOCK = join('keys', 'unlock.key');
 /**
  * Opens the keys of an agent's folder, making those that are not there.
  * @param passphrase if undefined, a random key file is made to open them with
- * @throws FederationError KEY_FILE
+ * @throws FederationError KEY_FILE, STORAGE when somebody else is making or changing them
  */
-export async function makeAgentKeys(folder: string, passphrase: string | undefined): Promise<AgentKeys> {
+export async function makeAgentKeys(
+  folder: string,
+  passphrase: string | undefined,
+  clock: Clock = systemClock,
+): Promise<AgentKeys> {
   await mkdir(join(folder, 'keys'), { recursive: true, mode: 0o700 });
-  if (passphrase === undefined && !existsSync(join(folder, UNLOCK)))
-    await writeNew(join(folder, UNLOCK), randomBytes(32).toString('base64url'));
-  const secret = await secretOf(folder, passphrase);
-  const derived: DerivedKeys = new Map();
-  for (const name of NAMES) await makeKey(folder, name, secret, derived);
-  return openBoth(await readSealed(folder, 'identity'), await readSealed(folder, 'witness'), secret, derived);
+  const lock = await lockKeys(folder, clock);
+  try {
+    if (passphrase === undefined && !existsSync(join(folder, UNLOCK)))
+      await writeNew(join(folder, UNLOCK), randomBytes(32).toString('base64url'));
+    const secret = await secretOf(folder, passphrase);
+    const derived: DerivedKeys = new Map();
+    for (const name of NAMES) await makeKey(folder, name, secret, derived);
+    const [identity, witness] = [await readSealed(folder, 'identity'), await readSealed(folder, 'witness')];
+    return openBoth(identity, witness, secret, derived);
+  } finally {
+    await lock.release();
+  }
 }
 
 /** @throws FederationError KEY_FILE */
@@ -75,6 +88,17 @@ export async function promoteNextKeys(folder: string): Promise<void> {
     if (existsSync(sealedPath(folder, `${name}-next`)))
       await rename(sealedPath(folder, `${name}-next`), sealedPath(folder, name));
   }
+}
+
+/**
+ * Whoever makes or changes keys is alone with them.
+ * @throws FederationError STORAGE when somebody else is at it, KEY_FILE when there are no keys
+ */
+export async function lockKeys(folder: string, clock: Clock): Promise<FolderLock> {
+  const keys = join(folder, 'keys');
+  if (!existsSync(keys))
+    throw new FederationError('KEY_FILE', `${keys} is not there; enrol first, or restore it from a backup`);
+  return lockFolder(join(keys, 'lock'), clock);
 }
 
 async function makeKey(folder: string, name: string, secret: string, derived: DerivedKeys): Promise<void> {

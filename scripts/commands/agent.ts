@@ -55,8 +55,9 @@ export async function startAgent(
   });
   log.info({ participant: agent.participant }, 'agent started');
   if (options.json === true) printJson({ ready: true, participant: agent.participant });
-  await sayEngine(log);
-  const code = await untilStopped(options.stopWithParent === true, new Promise<Error>(() => {}));
+  const stopped = untilStopped(options.stopWithParent === true, agent.broken);
+  await Promise.race([sayEngine(log), stopped]);
+  const code = await stopped;
   await agent.close();
   return code;
 }

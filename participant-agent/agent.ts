@@ -18,7 +18,7 @@ import { keepForkProof } from '#participant-agent/witness/fork-evidence.ts';
 import { Witness } from '#participant-agent/witness/witness.ts';
 import { emptyFederation } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
+import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
 /** How stale `agent status` may be. */
 const STATUS_DELAY_MS = 200;
@@ -74,11 +74,9 @@ async function agentIn(
   const ca = caFile === undefined ? {} : { ca: await readFile(join(folder, caFile), 'utf8') };
 
   const stopping = new AbortController();
-  const broken = lock.lost.then((error) => {
-    log.fatal({ err: error }, 'the lock of the folder is lost; this agent stops');
-    stopping.abort(); // nothing more is signed
-    return error;
-  });
+  let breakDown: (error: Error) => void = () => {};
+  const broken = new Promise<Error>((resolve) => (breakDown = resolve));
+  void lock.lost.then(stopAtOnce);
   const federation = emptyFederation();
   const witness = await Witness.open(keys.witness, state);
   let connected = false;
@@ -121,16 +119,38 @@ async function agentIn(
   };
   const follower = new RunFollower(context, saveStatus);
 
-  /** The coordinator said something no honest one says. Nothing that follows can be trusted either. */
+  /**
+   * What the coordinator is to blame for is a `FederationError`: it said something no honest one says, and nothing that
+   * follows can be trusted either. All else is ours, a full disk above all, and may be over when we are started again.
+   */
   function guarded(take: () => void): void {
     try {
       take();
     } catch (error) {
-      const code = error instanceof FederationError ? error.code : 'INTERNAL';
+      if (!(error instanceof FederationError) || error.code === 'STORAGE') return stopAtOnce(error);
+      const { code } = error;
       log.fatal({ code, err: error }, 'the coordinator broke the protocol; this agent stops following it');
       connection.close();
       if (code === 'FORK') void keepEvidence();
     }
+  }
+
+  /** The entry that was not taken is shown again after a restart. */
+  function stopAtOnce(cause: unknown): void {
+    const error =
+      cause instanceof FederationError
+        ? cause
+        : new FederationError(
+            'STORAGE',
+            `the agent cannot go on: ${describeError(cause)}; see to it and start it again`,
+            {
+              cause,
+            },
+          );
+    log.fatal({ code: error.code, err: cause }, 'this agent cannot go on and stops');
+    stopping.abort(); // nothing more is signed
+    connection.close();
+    breakDown(error);
   }
 
   /** Best effort: the witnessed note is evidence enough for whoever has a note of the other history. */

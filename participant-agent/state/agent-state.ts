@@ -154,15 +154,17 @@ export class AgentState implements WitnessStore {
     return first === undefined ? [] : [first, ...(this.changedPeers.get(id) ?? [])];
   }
 
-  /** Remembers keys of banks that were not known before. */
+  /** Remembers keys of banks that were not known before. @throws the file system's own error */
   pinPeers(keys: ReadonlyMap<string, string>): void {
     const fresh = [...keys].filter(([id]) => !this.peers.has(id));
     if (fresh.length === 0) return;
-    for (const [id, key] of fresh) this.peers.set(id, key);
     // in one go and before anything is signed for these peers
     const path = join(this.folder, 'state/peers.json');
-    writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries(this.peers)), { flush: true });
+    writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries([...this.peers, ...fresh])), {
+      flush: true,
+    });
     renameSync(`${path}.new`, path);
+    for (const [id, key] of fresh) this.peers.set(id, key);
   }
 
   async consentFor(run: string): Promise<BankMessage | undefined> {

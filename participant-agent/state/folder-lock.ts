@@ -68,7 +68,8 @@ export async function lockFolder(path: string, clock: Clock): Promise<FolderLock
           resolve(inUse(path, undefined));
       }
     };
-    beating = setInterval(() => void beat(), BEAT_MS).unref();
+    // also keeps a process alive that waits for nothing else: between two attempts to be let in, or once it has broken off
+    beating = setInterval(() => void beat(), BEAT_MS);
   });
   return {
     lost,

@@ -19,7 +19,8 @@ test('an agent that is started while one runs ends with an error that says which
   await enrolAgent(folder, await new TestBank(coordinator, 'twice').invite(), '/rows.csv', undefined);
   const start = ['agent', 'start', '--folder', folder];
   const first = startCommand(start);
-  await first.until(/agent started/);
+  await first.until(/training engine/);
+  await first.until(/does not let the agent in yet/); // it keeps waiting, with nothing else to do
   const second = await command(start);
   expect([second.code, second.stderr]).toEqual([
     2,

@@ -9,6 +9,7 @@ import {
   submitMessage,
   type AgentContext,
 } from '#participant-agent/rounds/agent-context.ts';
+import { objectionsTo } from '#participant-agent/policy/policy.ts';
 import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
@@ -157,6 +158,9 @@ function assertFollows(run: Run, open: OpenRound, position: Position, { policy }
       `round ${open.payload.round} asks ${asked.hash.slice(0, 16)}…, but the last sum leads to ${expected?.hash.slice(0, 16) ?? 'the end of the program'}…`,
     );
   }
+  // it may have been changed since the bank consented
+  const objections = objectionsTo(run.plan, policy);
+  if (objections.length > 0) throw new FederationError('POLICY', objections.join('; '));
   if (open.roster.length < policy.minimumCohort) {
     throw new FederationError(
       'POLICY',

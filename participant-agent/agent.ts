@@ -1,6 +1,5 @@
 /** The agent, put together: identity → connection → runs. */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readAgentConfig, readYaml, type AgentConfig } from '#participant-agent/config.ts';
 import type { Logger } from '#participant-agent/logger.ts';
@@ -12,8 +11,10 @@ import { KeyVault } from '#participant-agent/state/key-vault.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { lockFolder, type FolderLock } from '#participant-agent/state/folder-lock.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
+import { askText } from '#participant-agent/transport/ask-coordinator.ts';
 import { BodyClient } from '#participant-agent/transport/body-client.ts';
 import { Connection } from '#participant-agent/transport/connection.ts';
+import { trustOf } from '#participant-agent/transport/trust.ts';
 import { keepForkProof } from '#participant-agent/witness/fork-evidence.ts';
 import { Witness } from '#participant-agent/witness/witness.ts';
 import { emptyFederation } from '#shared/ledger/federation-state.ts';
@@ -70,8 +71,8 @@ async function agentIn(
   const { clock, log } = deps;
   const { identity: seed } = keys;
   const state = await AgentState.open(folder);
-  const { url, charter, caFile } = config.coordinator;
-  const ca = caFile === undefined ? {} : { ca: await readFile(join(folder, caFile), 'utf8') };
+  const { url, charter } = config.coordinator;
+  const trust = await trustOf(folder, config);
 
   const stopping = new AbortController();
   let breakDown: (error: Error) => void = () => {};
@@ -86,7 +87,7 @@ async function agentIn(
     seed,
     clock,
     log,
-    ...ca,
+    trust,
     participant: config.participant,
     position: () => witness.tree.size,
     onHead: (head) => guarded(() => follower.takeHead(head)),
@@ -97,7 +98,7 @@ async function agentIn(
       saveStatus();
     },
   });
-  const bodies = new BodyClient(url, { ...ca, token: () => connection.httpToken(stopping.signal) });
+  const bodies = new BodyClient(url, { trust, log, token: () => connection.httpToken(stopping.signal) });
   const context: AgentContext = {
     config,
     policy,
@@ -156,7 +157,7 @@ async function agentIn(
   /** Best effort: the witnessed note is evidence enough for whoever has a note of the other history. */
   async function keepEvidence(): Promise<void> {
     try {
-      const get = async (path: string): Promise<string> => (await fetch(new URL(path, url))).text();
+      const get = (path: string): Promise<string> => askText(new URL(path, url), undefined, trust);
       const { file, isChecked } = await keepForkProof(folder, witness, ledgerOf(context), get);
       log.fatal(
         { file },

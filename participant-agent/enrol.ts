@@ -8,7 +8,7 @@ import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
-import { fetchJson } from '#participant-agent/transport/fetch-json.ts';
+import { askJson } from '#participant-agent/transport/ask-coordinator.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { readInvitationCode } from '#shared/protocol/invitation-code.ts';
@@ -31,7 +31,7 @@ export async function enrolAgent(
   passphrase: string | undefined,
 ): Promise<Enrolment> {
   const invitation = readInvitationCode(code);
-  const charter = await fetchJson(new URL('/v1/charter', invitation.url), undefined);
+  const charter = await askJson(new URL('/v1/charter', invitation.url), undefined, undefined);
   if (charter['charter'] !== invitation.charter) {
     throw new FederationError(
       'INVITATION',
@@ -48,7 +48,7 @@ export async function enrolAgent(
     { invite, from: participant, token, identityKey, witnessKey, agentVersion: VERSION },
     keys.identity,
   );
-  await fetchJson(new URL('/v1/enrolments', invitation.url), message);
+  await askJson(new URL('/v1/enrolments', invitation.url), message, undefined);
   await writeNew(
     join(folder, 'agent.yaml'),
     agentYaml({ url: invitation.url, charter: invitation.charter, participant, dataFile }),

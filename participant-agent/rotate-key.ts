@@ -5,7 +5,8 @@
 import { systemClock } from '#participant-agent/clock.ts';
 import { readAgentConfig, type AgentConfig } from '#participant-agent/config.ts';
 import { lockKeys, makeNextKeys, openAgentKeys, promoteNextKeys } from '#participant-agent/keys.ts';
-import { fetchJson } from '#participant-agent/transport/fetch-json.ts';
+import { askJson } from '#participant-agent/transport/ask-coordinator.ts';
+import { trustOf, type Trust } from '#participant-agent/transport/trust.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
@@ -30,9 +31,10 @@ export async function rotateAgentKeys(
   clock: Clock = systemClock,
 ): Promise<KeyRotation> {
   const config = await readAgentConfig(folder);
+  const trust = await trustOf(folder, config);
   const lock = await lockKeys(folder, clock);
   try {
-    return await rotate(folder, config, passphrase);
+    return await rotate(folder, config, passphrase, trust);
   } finally {
     await lock.release();
   }
@@ -42,6 +44,7 @@ async function rotate(
   folder: string,
   { coordinator, participant }: AgentConfig,
   passphrase: string | undefined,
+  trust: Trust,
 ): Promise<KeyRotation> {
   const old = await openAgentKeys(folder, passphrase);
   const next = await makeNextKeys(folder, passphrase);
@@ -49,9 +52,10 @@ async function rotate(
   const witnessKey = toBase64Url(publicKeyOf(next.witness));
   const fields = { charter: coordinator.charter, from: participant, identityKey, witnessKey };
   const payload = { ...fields, proof: signNewBankKey(fields, next.identity) };
-  await fetchJson(
+  await askJson(
     new URL(`/v1/participants/${participant}/keys`, coordinator.url),
     signMessage('rotate-key', payload, old.identity),
+    trust,
   );
   await promoteNextKeys(folder);
   return { participant, fingerprint: keyFingerprint(identityKey) };

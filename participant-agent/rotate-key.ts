@@ -5,9 +5,11 @@
 import { systemClock } from '#participant-agent/clock.ts';
 import { readAgentConfig, type AgentConfig } from '#participant-agent/config.ts';
 import { lockKeys, makeNextKeys, openAgentKeys, promoteNextKeys } from '#participant-agent/keys.ts';
+import { EgressLog } from '#participant-agent/state/egress-log.ts';
 import { askJson } from '#participant-agent/transport/ask-coordinator.ts';
 import { trustOf, type Trust } from '#participant-agent/transport/trust.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
+import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
@@ -34,7 +36,7 @@ export async function rotateAgentKeys(
   const trust = await trustOf(folder, config);
   const lock = await lockKeys(folder, clock);
   try {
-    return await rotate(folder, config, passphrase, trust);
+    return await rotate(folder, config, passphrase, trust, clock);
   } finally {
     await lock.release();
   }
@@ -45,6 +47,7 @@ async function rotate(
   { coordinator, participant }: AgentConfig,
   passphrase: string | undefined,
   trust: Trust,
+  clock: Clock,
 ): Promise<KeyRotation> {
   const old = await openAgentKeys(folder, passphrase);
   const next = await makeNextKeys(folder, passphrase);
@@ -52,11 +55,16 @@ async function rotate(
   const witnessKey = toBase64Url(publicKeyOf(next.witness));
   const fields = { charter: coordinator.charter, from: participant, identityKey, witnessKey };
   const payload = { ...fields, proof: signNewBankKey(fields, next.identity) };
-  await askJson(
-    new URL(`/v1/participants/${participant}/keys`, coordinator.url),
-    signMessage('rotate-key', payload, old.identity),
-    trust,
-  );
+  const message = signMessage('rotate-key', payload, old.identity);
+  const fingerprint = keyFingerprint(identityKey);
+  await new EgressLog(folder).record({
+    time: new Date(clock.now()).toISOString(),
+    to: coordinator.url,
+    what: message.type,
+    bytes: canonicalJson(message).length,
+    detail: `new public keys, fingerprint ${fingerprint}`,
+  });
+  await askJson(new URL(`/v1/participants/${participant}/keys`, coordinator.url), message, trust);
   await promoteNextKeys(folder);
-  return { participant, fingerprint: keyFingerprint(identityKey) };
+  return { participant, fingerprint };
 }

@@ -5,8 +5,8 @@
  *                               again, byte for byte, if a reply was lost or the process died
  *   state/consents/<run>.json   the consent it signed; <run>.started: the run-started it follows
  *   state/decisions/<run>.json  what a person decided, for the agent to sign
- *   state/egress.jsonl          every message and body that left the bank
- *   state/peers.json              the first identity key seen of each other bank
+ *   state/egress.jsonl          every message and body that left the bank: see egress-log.ts
+ *   state/peers.json            the first identity key seen of each other bank
  *   state/promises, state/sessions   masked runs: see promise-file.ts and key-vault.ts
  *   state/witness.note          the newest head of the ledger this bank found right
  *   state/status.json           what the agent is doing, for `agent status`
@@ -15,28 +15,17 @@
  * Files are written as durable-file.ts does it, so that none is ever half there.
  */
 import { renameSync, writeFileSync } from 'node:fs';
-import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from '#participant-agent/state/durable-file.ts';
+import { EgressLog, type EgressRecord } from '#participant-agent/state/egress-log.ts';
 import type { WitnessStore } from '#participant-agent/witness/witness.ts';
 import { key32 } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import { parseMessage } from '#shared/protocol/messages.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
-
-/** One thing that left the bank. */
-export const egressRecord = z.strictObject({
-  time: z.string(),
-  to: z.string(),
-  what: z.string(),
-  run: z.string().optional(),
-  round: z.int().optional(),
-  bytes: z.int(),
-  detail: z.string(),
-});
-export type EgressRecord = z.infer<typeof egressRecord>;
 
 const WITNESSED = 'state/witness.note';
 
@@ -60,13 +49,13 @@ export class AgentState implements WitnessStore {
   /** Rounds whose answers an earlier process left on disk. */
   private readonly left: Set<string>;
 
-  /** Whether the list of what left ends with a whole line; known from the first record on. */
-  private endsWhole: Promise<boolean> | undefined;
+  private readonly egressLog: EgressLog;
   private readonly peers: Map<string, string>;
   private readonly changedPeers = new Map<string, string[]>();
 
   private constructor(folder: string, peers: Map<string, string>, left: Set<string>) {
     this.folder = folder;
+    this.egressLog = new EgressLog(folder);
     this.peers = peers;
     this.left = left;
   }
@@ -186,27 +175,12 @@ export class AgentState implements WitnessStore {
     await this.write(join('state/decisions', `${run}.json`), JSON.stringify(value));
   }
 
-  async recordEgress(record: EgressRecord): Promise<void> {
-    const path = join(this.folder, 'state/egress.jsonl');
-    // a line that was cut short ends here, lest it takes this one with it
-    this.endsWhole ??= readIfThere(path).then((bytes) => bytes === undefined || bytes.at(-1) === 10);
-    const start = (await this.endsWhole) ? '' : '\n';
-    this.endsWhole = Promise.resolve(true);
-    await appendFile(path, `${start}${JSON.stringify(record)}\n`);
+  recordEgress(record: EgressRecord): Promise<void> {
+    return this.egressLog.record(record);
   }
 
-  async egress(): Promise<EgressRecord[]> {
-    const bytes = await readIfThere(join(this.folder, 'state/egress.jsonl'));
-    if (bytes === undefined) return [];
-    const lines = new TextDecoder().decode(bytes).split('\n');
-    // the last line may be cut by a crash in the middle of writing it
-    return lines.flatMap((line) => {
-      try {
-        return [egressRecord.parse(JSON.parse(line))];
-      } catch {
-        return [];
-      }
-    });
+  egress(): Promise<EgressRecord[]> {
+    return this.egressLog.records();
   }
 
   async witnessedNote(): Promise<string | undefined> {

@@ -80,7 +80,8 @@ async function agentIn(
   void lock.lost.then(stopAtOnce);
   const federation = emptyFederation();
   const witness = await Witness.open(keys.witness, state);
-  let connected = false;
+  const timeNow = (): string => new Date(clock.now()).toISOString();
+  let line = { connected: false, since: timeNow() };
   const connection = new Connection({
     url,
     charter,
@@ -93,8 +94,8 @@ async function agentIn(
     onHead: (head) => guarded(() => follower.takeHead(head)),
     onEntry: (entry) => guarded(() => follower.take(entry)),
     onFollowed: () => follower.assertNothingLost(),
-    onConnected: (now) => {
-      connected = now;
+    onConnected: (connected) => {
+      line = { connected, since: timeNow() };
       saveStatus();
     },
   });
@@ -184,13 +185,13 @@ async function agentIn(
       phase: run.phase.name,
       detail,
     }));
-    const since = new Date(clock.now()).toISOString();
-    await state.writeStatus({ connected, since, runs }).catch((error: unknown) => {
+    await state.writeStatus({ ...line, runs }).catch((error: unknown) => {
       log.warn({ err: error }, 'the status file cannot be written');
     });
   }
 
   connection.connect();
+  saveStatus(); // also of an agent that nobody lets in
   return {
     participant: config.participant,
     broken,
@@ -200,7 +201,7 @@ async function agentIn(
         connection.close();
         await follower.close();
         bodies.close();
-        connected = false;
+        if (line.connected) line = { connected: false, since: timeNow() };
         await writeStatus();
       } finally {
         await lock.release();

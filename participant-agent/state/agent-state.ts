@@ -36,9 +36,11 @@ export type Decision = z.infer<typeof decision>;
 export const CONSIDERING = 'considering';
 
 export interface AgentStatus {
+  /** The process that wrote it; killed, it leaves what it wrote last. */
+  readonly pid: number;
   readonly connected: boolean;
+  /** When it was connected, or was not any more. */
   readonly since: string;
-  readonly backend?: string;
   readonly runs: readonly { run: string; name: string; phase: string; detail: string }[];
 }
 
@@ -208,8 +210,8 @@ export class AgentState implements WitnessStore {
     return names.filter((name) => name.endsWith('.json')).map((name) => join(this.folder, 'models', name));
   }
 
-  async writeStatus(status: AgentStatus): Promise<void> {
-    await this.write('state/status.json', JSON.stringify(status));
+  async writeStatus(status: Omit<AgentStatus, 'pid'>): Promise<void> {
+    await this.write('state/status.json', JSON.stringify({ pid: process.pid, ...status }));
   }
 
   async status(): Promise<AgentStatus | undefined> {

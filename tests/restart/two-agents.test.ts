@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { enrolAgent } from '#participant-agent/enrol.ts';
-import { command, startCommand } from '../support/command-line.ts';
+import { eventually } from '../support/eventually.ts';
+import { command, onlyJson, startCommand } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/opened.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestBank } from '../support/test-bank.ts';
@@ -28,7 +29,14 @@ test('an agent that is started while one runs ends with an error that says which
   ]);
   expect(first.running).toBe(true);
 
+  const status = async (): Promise<unknown> =>
+    onlyJson(await command(['agent', 'status', '--folder', folder, '--json']));
+  await eventually('its status', async () => (await status()) !== undefined);
+  expect(await status()).toMatchObject({ running: true, pid: first.process.pid });
   await first.kill(); // kill -9: it has no say
+  expect(await status()).toMatchObject({ running: false, pid: first.process.pid });
+  const told = await command(['agent', 'status', '--folder', folder]);
+  expect(told.stdout).toMatch(new RegExp(`not running.*${first.process.pid}`));
   const third = startCommand(start);
   await third.until(/agent started/);
   expect(await third.kill('SIGTERM')).toBe(0);

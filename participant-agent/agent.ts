@@ -1,23 +1,25 @@
 /** The agent, put together: identity → connection → runs. */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readAgentConfig, readYaml } from '#participant-agent/config.ts';
+import { readAgentConfig, readYaml, type AgentConfig } from '#participant-agent/config.ts';
 import type { Logger } from '#participant-agent/logger.ts';
-import { policy as policySchema } from '#participant-agent/policy/policy.ts';
+import { policy as policySchema, type Policy } from '#participant-agent/policy/policy.ts';
 import type { AgentKeys } from '#participant-agent/keys.ts';
 import { RunFollower } from '#participant-agent/rounds/follow-runs.ts';
 import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { KeyVault } from '#participant-agent/state/key-vault.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
+import { lockFolder, type FolderLock } from '#participant-agent/state/folder-lock.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
+import { askText } from '#participant-agent/transport/ask-coordinator.ts';
 import { BodyClient } from '#participant-agent/transport/body-client.ts';
 import { Connection } from '#participant-agent/transport/connection.ts';
+import { trustOf } from '#participant-agent/transport/trust.ts';
 import { keepForkProof } from '#participant-agent/witness/fork-evidence.ts';
 import { Witness } from '#participant-agent/witness/witness.ts';
 import { emptyFederation } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
+import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
 /** How stale `agent status` may be. */
 const STATUS_DELAY_MS = 200;
@@ -31,49 +33,73 @@ export interface AgentDependencies {
 
 export interface Agent {
   readonly participant: string;
+  /** Resolves when it cannot go on: close it, and start it again. */
+  readonly broken: Promise<Error>;
   close(): Promise<void>;
 }
 
 /**
  * @param folder where `agent.yaml`, `policy.yaml` and state are
  * @param keys the bank's keys, opened
- * @throws FederationError CONFIG
+ * @throws FederationError CONFIG, STORAGE when another process works in the folder or its state is damaged
  */
 export async function createAgent(folder: string, keys: AgentKeys, deps: AgentDependencies): Promise<Agent> {
-  const { clock, log } = deps;
-  const { identity: seed } = keys;
   const config = await readAgentConfig(folder);
   const policy = await readYaml(
     join(folder, 'policy.yaml'),
     policySchema,
     'run "tallystick agent enrol" first',
   );
+  // before any state is read: two agents would each know only their own promises
+  const lock = await lockFolder(join(folder, 'lock'), deps.clock);
+  try {
+    return await agentIn(folder, lock, config, policy, keys, deps);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function agentIn(
+  folder: string,
+  lock: FolderLock,
+  config: AgentConfig,
+  policy: Policy,
+  keys: AgentKeys,
+  deps: AgentDependencies,
+): Promise<Agent> {
+  const { clock, log } = deps;
+  const { identity: seed } = keys;
   const state = await AgentState.open(folder);
-  const { url, charter, caFile } = config.coordinator;
-  const ca = caFile === undefined ? {} : { ca: await readFile(join(folder, caFile), 'utf8') };
+  const { url, charter } = config.coordinator;
+  const trust = await trustOf(folder, config);
 
   const stopping = new AbortController();
+  let breakDown: (error: Error) => void = () => {};
+  const broken = new Promise<Error>((resolve) => (breakDown = resolve));
+  void lock.lost.then(stopAtOnce);
   const federation = emptyFederation();
   const witness = await Witness.open(keys.witness, state);
-  let connected = false;
+  const timeNow = (): string => new Date(clock.now()).toISOString();
+  let line = { connected: false, since: timeNow() };
   const connection = new Connection({
     url,
     charter,
     seed,
     clock,
     log,
-    ...ca,
+    trust,
     participant: config.participant,
     position: () => witness.tree.size,
     onHead: (head) => guarded(() => follower.takeHead(head)),
     onEntry: (entry) => guarded(() => follower.take(entry)),
     onFollowed: () => follower.assertNothingLost(),
-    onConnected: (now) => {
-      connected = now;
+    onConnected: (connected) => {
+      line = { connected, since: timeNow() };
       saveStatus();
     },
   });
-  const bodies = new BodyClient(url, { ...ca, token: () => connection.httpToken(stopping.signal) });
+  const bodies = new BodyClient(url, { trust, log, token: () => connection.httpToken(stopping.signal) });
   const context: AgentContext = {
     config,
     policy,
@@ -95,22 +121,44 @@ export async function createAgent(folder: string, keys: AgentKeys, deps: AgentDe
   };
   const follower = new RunFollower(context, saveStatus);
 
-  /** The coordinator said something no honest one says. Nothing that follows can be trusted either. */
+  /**
+   * What the coordinator is to blame for is a `FederationError`: it said something no honest one says, and nothing that
+   * follows can be trusted either. All else is ours, a full disk above all, and may be over when we are started again.
+   */
   function guarded(take: () => void): void {
     try {
       take();
     } catch (error) {
-      const code = error instanceof FederationError ? error.code : 'INTERNAL';
+      if (!(error instanceof FederationError) || error.code === 'STORAGE') return stopAtOnce(error);
+      const { code } = error;
       log.fatal({ code, err: error }, 'the coordinator broke the protocol; this agent stops following it');
       connection.close();
       if (code === 'FORK') void keepEvidence();
     }
   }
 
+  /** The entry that was not taken is shown again after a restart. */
+  function stopAtOnce(cause: unknown): void {
+    const error =
+      cause instanceof FederationError
+        ? cause
+        : new FederationError(
+            'STORAGE',
+            `the agent cannot go on: ${describeError(cause)}; see to it and start it again`,
+            {
+              cause,
+            },
+          );
+    log.fatal({ code: error.code, err: cause }, 'this agent cannot go on and stops');
+    stopping.abort(); // nothing more is signed
+    connection.close();
+    breakDown(error);
+  }
+
   /** Best effort: the witnessed note is evidence enough for whoever has a note of the other history. */
   async function keepEvidence(): Promise<void> {
     try {
-      const get = async (path: string): Promise<string> => (await fetch(new URL(path, url))).text();
+      const get = (path: string): Promise<string> => askText(new URL(path, url), undefined, trust);
       const { file, isChecked } = await keepForkProof(folder, witness, ledgerOf(context), get);
       log.fatal(
         { file },
@@ -137,22 +185,27 @@ export async function createAgent(folder: string, keys: AgentKeys, deps: AgentDe
       phase: run.phase.name,
       detail,
     }));
-    const since = new Date(clock.now()).toISOString();
-    await state.writeStatus({ connected, since, runs }).catch((error: unknown) => {
+    await state.writeStatus({ ...line, runs }).catch((error: unknown) => {
       log.warn({ err: error }, 'the status file cannot be written');
     });
   }
 
   connection.connect();
+  saveStatus(); // also of an agent that nobody lets in
   return {
     participant: config.participant,
+    broken,
     async close() {
-      stopping.abort();
-      connection.close();
-      await follower.close();
-      bodies.close();
-      connected = false;
-      await writeStatus();
+      try {
+        stopping.abort();
+        connection.close();
+        await follower.close();
+        bodies.close();
+        if (line.connected) line = { connected: false, since: timeNow() };
+        await writeStatus();
+      } finally {
+        await lock.release();
+      }
       log.info('agent stopped');
     },
   };

@@ -2,14 +2,18 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemClock } from '#participant-agent/clock.ts';
 import { agentYaml } from '#participant-agent/config.ts';
 import { makeAgentKeys } from '#participant-agent/keys.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
+import { EgressLog } from '#participant-agent/state/egress-log.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
+import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
-import { fetchJson } from '#participant-agent/transport/fetch-json.ts';
+import { askJson } from '#participant-agent/transport/ask-coordinator.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { readInvitationCode } from '#shared/protocol/invitation-code.ts';
 import { VERSION } from '#shared/protocol/version.ts';
@@ -29,9 +33,10 @@ export async function enrolAgent(
   code: string,
   dataFile: string,
   passphrase: string | undefined,
+  clock: Clock = systemClock,
 ): Promise<Enrolment> {
   const invitation = readInvitationCode(code);
-  const charter = await fetchJson(new URL('/v1/charter', invitation.url), undefined);
+  const charter = await askJson(new URL('/v1/charter', invitation.url), undefined, undefined);
   if (charter['charter'] !== invitation.charter) {
     throw new FederationError(
       'INVITATION',
@@ -39,7 +44,7 @@ export async function enrolAgent(
     );
   }
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const keys = await makeAgentKeys(folder, passphrase);
+  const keys = await makeAgentKeys(folder, passphrase, clock);
   const identityKey = toBase64Url(publicKeyOf(keys.identity));
   const witnessKey = toBase64Url(publicKeyOf(keys.witness));
   const { invite, participant, token } = invitation;
@@ -48,13 +53,21 @@ export async function enrolAgent(
     { invite, from: participant, token, identityKey, witnessKey, agentVersion: VERSION },
     keys.identity,
   );
-  await fetchJson(new URL('/v1/enrolments', invitation.url), message);
+  const fingerprint = keyFingerprint(identityKey);
+  await new EgressLog(folder).record({
+    time: new Date(clock.now()).toISOString(),
+    to: invitation.url,
+    what: message.type,
+    bytes: canonicalJson(message).length,
+    detail: `public keys, fingerprint ${fingerprint}`,
+  });
+  await askJson(new URL('/v1/enrolments', invitation.url), message, undefined);
   await writeNew(
     join(folder, 'agent.yaml'),
     agentYaml({ url: invitation.url, charter: invitation.charter, participant, dataFile }),
   );
   await writeNew(join(folder, 'policy.yaml'), policyYaml());
-  return { participant, fingerprint: keyFingerprint(identityKey), folder };
+  return { participant, fingerprint, folder };
 }
 
 async function writeNew(path: string, text: string): Promise<void> {

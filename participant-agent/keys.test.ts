@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -13,6 +13,29 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const place = (name: string): string => join(folder, 'keys', `${name}.json`);
+
+test.each(['', 'A'.repeat(42), '\n'])(
+  'a secret that a power loss has cut short opens nothing and seals nothing: %j',
+  async (left) => {
+    await writeFile(join(folder, 'keys', 'unlock.key'), left);
+    const damaged = { code: 'KEY_FILE', message: expect.stringMatching(/unlock\.key is damaged/) as string };
+    await expect(openAgentKeys(folder, undefined)).rejects.toMatchObject(damaged);
+    await expect(makeNextKeys(folder, undefined)).rejects.toMatchObject(damaged);
+    for (const name of ['identity', 'witness']) await rm(place(name));
+    await expect(makeAgentKeys(folder, undefined)).rejects.toMatchObject(damaged);
+    expect(await readdir(join(folder, 'keys'))).toEqual(['unlock.key']);
+  },
+);
+
+test('keys that are made twice at once are made once', async () => {
+  await rm(join(folder, 'keys'), { recursive: true });
+  const makings = await Promise.allSettled([
+    makeAgentKeys(folder, undefined),
+    makeAgentKeys(folder, undefined),
+  ]);
+  const made = makings.flatMap((making) => (making.status === 'fulfilled' ? [making.value] : []));
+  expect(made).toEqual([await openAgentKeys(folder, undefined)]);
+});
 
 test('next keys are the same until they have taken their place', async () => {
   const next = await makeNextKeys(folder, undefined);

@@ -4,9 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemClock } from '#participant-agent/clock.ts';
+import { makeFolder, replaceFile, syncFolder } from '#participant-agent/state/durable-file.ts';
+import { lockFolder, type FolderLock } from '#participant-agent/state/folder-lock.ts';
 import { openSealedKey, sealKey, type DerivedKeys } from '#shared/crypto/sealed-key.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** 32-byte seeds. */
@@ -17,20 +21,32 @@ export interface AgentKeys {
 
 const NAMES = ['identity', 'witness'] as const;
 const UNLOCK = join('keys', 'unlock.key');
+/** Characters of 32 random bytes in base64url. */
+const SECRET_LENGTH = 43;
 
 /**
  * Opens the keys of an agent's folder, making those that are not there.
  * @param passphrase if undefined, a random key file is made to open them with
- * @throws FederationError KEY_FILE
+ * @throws FederationError KEY_FILE, STORAGE when somebody else is making or changing them
  */
-export async function makeAgentKeys(folder: string, passphrase: string | undefined): Promise<AgentKeys> {
-  await mkdir(join(folder, 'keys'), { recursive: true, mode: 0o700 });
-  if (passphrase === undefined && !existsSync(join(folder, UNLOCK)))
-    await writeNew(join(folder, UNLOCK), randomBytes(32).toString('base64url'));
-  const secret = await secretOf(folder, passphrase);
-  const derived: DerivedKeys = new Map();
-  for (const name of NAMES) await makeKey(folder, name, secret, derived);
-  return openBoth(await readSealed(folder, 'identity'), await readSealed(folder, 'witness'), secret, derived);
+export async function makeAgentKeys(
+  folder: string,
+  passphrase: string | undefined,
+  clock: Clock = systemClock,
+): Promise<AgentKeys> {
+  await makeFolder(join(folder, 'keys'));
+  const lock = await lockKeys(folder, clock);
+  try {
+    if (passphrase === undefined && !existsSync(join(folder, UNLOCK)))
+      await writeNew(join(folder, UNLOCK), randomBytes(32).toString('base64url'));
+    const secret = await secretOf(folder, passphrase);
+    const derived: DerivedKeys = new Map();
+    for (const name of NAMES) await makeKey(folder, name, secret, derived);
+    const [identity, witness] = [await readSealed(folder, 'identity'), await readSealed(folder, 'witness')];
+    return openBoth(identity, witness, secret, derived);
+  } finally {
+    await lock.release();
+  }
 }
 
 /** @throws FederationError KEY_FILE */
@@ -74,7 +90,19 @@ export async function promoteNextKeys(folder: string): Promise<void> {
   for (const name of [...NAMES].reverse()) {
     if (existsSync(sealedPath(folder, `${name}-next`)))
       await rename(sealedPath(folder, `${name}-next`), sealedPath(folder, name));
+    await syncFolder(join(folder, 'keys')); // in this order on the disk as well
   }
+}
+
+/**
+ * Whoever makes or changes keys is alone with them.
+ * @throws FederationError STORAGE when somebody else is at it, KEY_FILE when there are no keys
+ */
+export async function lockKeys(folder: string, clock: Clock): Promise<FolderLock> {
+  const keys = join(folder, 'keys');
+  if (!existsSync(keys))
+    throw new FederationError('KEY_FILE', `${keys} is not there; enrol first, or restore it from a backup`);
+  return lockFolder(join(keys, 'lock'), clock);
 }
 
 async function makeKey(folder: string, name: string, secret: string, derived: DerivedKeys): Promise<void> {
@@ -100,19 +128,27 @@ async function readSealed(folder: string, name: string): Promise<unknown> {
 
 async function secretOf(folder: string, passphrase: string | undefined): Promise<string> {
   if (passphrase !== undefined) return passphrase;
+  const path = join(folder, UNLOCK);
+  let secret: string;
   try {
-    return (await readFile(join(folder, UNLOCK), 'utf8')).trim();
+    secret = (await readFile(path, 'utf8')).trim();
   } catch (cause) {
     throw new FederationError('KEY_FILE', "the bank's keys need a passphrase: set TALLYSTICK_PASSPHRASE", {
       cause,
     });
   }
+  if (secret.length >= SECRET_LENGTH) return secret;
+  throw new FederationError(
+    'KEY_FILE',
+    `${path} is damaged: expected ${SECRET_LENGTH} characters, got ${secret.length}. Restore it from a backup; if no keys were made yet, delete it and enrol again`,
+  );
 }
 
 function sealedPath(folder: string, name: string): string {
   return join(folder, 'keys', `${name}.json`);
 }
 
+/** Under the keys' lock, for a file that is not there: a power loss leaves none, never an empty one. */
 async function writeNew(path: string, text: string): Promise<void> {
-  await writeFile(path, text, { mode: 0o600, flag: 'wx', flush: true });
+  await replaceFile(path, text, { flush: true, now: true });
 }

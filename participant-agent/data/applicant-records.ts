@@ -1,10 +1,9 @@
 /** Applicants to be scored, from CSV (also .gz) or Parquet, in batches of texts: the columns asked for, in that order. */
-import { csvHeadOf, withDataSource } from '#participant-agent/data/data-source.ts';
+import { csvHeadOf } from '#participant-agent/data/csv-head.ts';
+import { assertColumns, withDataSource } from '#participant-agent/data/data-source.ts';
 import { csvRecords } from '#participant-agent/data/csv-records.ts';
 import { readFileHead } from '#participant-agent/data/file-head.ts';
-import { nearestHint } from '#participant-agent/data/nearest-name.ts';
 import { unfit } from '#participant-agent/data/read-error.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export interface ApplicantRecord {
   /** CSV: line of the file, the header being 1. Parquet: row, from 1. */
@@ -28,7 +27,7 @@ export async function forEachBatch(
   const head = await readFileHead(path);
   if (head.format === 'parquet') {
     await withDataSource(path, async (source) => {
-      assertColumns(path, source.columns, columns);
+      assertEachOnce(path, source.columns, columns);
       const selected = columns.map((name) => source.cell(name)).join(', ');
       let line = 1;
       for await (const chunk of source.stream(`SELECT ${selected} FROM ${source.relation}`)) {
@@ -41,7 +40,7 @@ export async function forEachBatch(
     return;
   }
   const names = csvHeadOf(path, head).columns;
-  assertColumns(path, names, columns);
+  assertEachOnce(path, names, columns);
   const positions = columns.map((name) => names.indexOf(name));
   for await (const batch of csvRecords(path, head)) {
     const goOn = await take(
@@ -55,16 +54,8 @@ export async function forEachBatch(
   }
 }
 
-function assertColumns(path: string, present: readonly string[], wanted: readonly string[]): void {
-  const missing = wanted.filter((name) => !present.includes(name));
-  if (missing.length > 0) {
-    const unclaimed = present.filter((name) => !wanted.includes(name));
-    const named = missing.slice(0, 12).map((name) => `"${name}"${nearestHint(name, unclaimed)}`);
-    throw new FederationError(
-      'CONTRACT',
-      `${path} lacks ${missing.length} of the ${wanted.length} columns needed: ${named.join(', ')}; rename or add them in the file: names must be equal letter by letter`,
-    );
-  }
+function assertEachOnce(path: string, present: readonly string[], wanted: readonly string[]): void {
+  assertColumns(path, present, wanted, 'columns needed');
   for (const name of wanted) {
     if (present.indexOf(name) !== present.lastIndexOf(name))
       throw unfit(path, `one column "${name}"`, 'two', 'rename or remove one of them');

@@ -6,6 +6,8 @@
  * must be read the same way every day, so only the delimiter is guessed here, from a short list, and all
  * else is RFC 4180: quote `"`, doubled inside quotes; line breaks inside quotes belong to the cell.
  */
+import type { FileHead } from '#participant-agent/data/file-head.ts';
+import { unfit } from '#participant-agent/data/read-error.ts';
 
 /** In order of preference where two fit equally well. */
 const DELIMITERS = [',', ';', '\t', '|'] as const;
@@ -19,12 +21,34 @@ export interface CsvHead {
   readonly columns: readonly string[];
 }
 
+/** Delimiter and column names. @throws FederationError DATA_SOURCE when line 1 names no columns */
+export function csvHeadOf(path: string, { bytes, complete }: FileHead): CsvHead {
+  if (bytes.subarray(0, 4096).includes(0)) {
+    throw unfit(path, 'text', 'zero bytes', 'save it as CSV in UTF-8, or as Parquet');
+  }
+  const text = new TextDecoder('utf-8').decode(bytes); // drops a BOM
+  if (text.trim() === '') throw unfit(path, 'a header line and rows', 'an empty file', 'export it again');
+  const head = readCsvHead(text, complete);
+  if (head === undefined) {
+    throw unfit(path, 'column names on line 1', 'none', 'make line 1 the header and close its quotes');
+  }
+  if (head.columns.some((name) => name.includes('\ufffd'))) {
+    throw unfit(
+      path,
+      'UTF-8',
+      'other bytes on line 1',
+      'save it as "CSV UTF-8", not in a national code page',
+    );
+  }
+  return head;
+}
+
 /**
  * @param text the beginning of the file, decoded, without BOM
  * @param complete whether `text` is the whole file, so that its last record is not cut off
  * @returns undefined when the first line is blank or does not end within `text`
  */
-export function readCsvHead(text: string, complete: boolean): CsvHead | undefined {
+function readCsvHead(text: string, complete: boolean): CsvHead | undefined {
   let best: { delimiter: string; columns: string[]; agreement: number } | undefined;
   for (const delimiter of DELIMITERS) {
     const [header, ...rows] = firstRecords(text, delimiter, SNIFF_RECORDS, complete);

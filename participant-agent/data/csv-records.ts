@@ -10,7 +10,7 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { TextDecoder } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import { csvHeadOf } from '#participant-agent/data/data-source.ts';
+import { csvHeadOf } from '#participant-agent/data/csv-head.ts';
 import type { FileHead } from '#participant-agent/data/file-head.ts';
 import { unfit } from '#participant-agent/data/read-error.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';

@@ -10,13 +10,17 @@
 import { resolve } from 'node:path';
 import { type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
 import { sqlText } from '#participant-agent/data/cell-sql.ts';
-import { type CsvHead, readCsvHead } from '#participant-agent/data/csv-head.ts';
+import { csvHeadOf } from '#participant-agent/data/csv-head.ts';
 import { type FileHead, readFileHead } from '#participant-agent/data/file-head.ts';
+import { nearestHint } from '#participant-agent/data/nearest-name.ts';
 import { describeReadError, unfit } from '#participant-agent/data/read-error.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** Far above any credit table; below it DuckDB plans in milliseconds. */
 const COLUMNS_MAX = 10_000;
+
+/** Missing columns named in one error; more would bury the advice. */
+const MISSING_NAMED_MAX = 12;
 
 const DUCKDB_OPTIONS = {
   autoinstall_known_extensions: 'false',
@@ -101,28 +105,6 @@ function openCsv(path: string, file: FileHead): Opened {
   return { columns: head.columns, relation, cell: (column) => `c${columnIndex(path, head.columns, column)}` };
 }
 
-/** Delimiter and column names. @throws FederationError DATA_SOURCE when line 1 names no columns */
-export function csvHeadOf(path: string, { bytes, complete }: FileHead): CsvHead {
-  if (bytes.subarray(0, 4096).includes(0)) {
-    throw unfit(path, 'text', 'zero bytes', 'save it as CSV in UTF-8, or as Parquet');
-  }
-  const text = new TextDecoder('utf-8').decode(bytes); // drops a BOM
-  if (text.trim() === '') throw unfit(path, 'a header line and rows', 'an empty file', 'export it again');
-  const head = readCsvHead(text, complete);
-  if (head === undefined) {
-    throw unfit(path, 'column names on line 1', 'none', 'make line 1 the header and close its quotes');
-  }
-  if (head.columns.some((name) => name.includes('\ufffd'))) {
-    throw unfit(
-      path,
-      'UTF-8',
-      'other bytes on line 1',
-      'save it as "CSV UTF-8", not in a national code page',
-    );
-  }
-  return head;
-}
-
 async function openParquet(path: string, run: DataSource['run']): Promise<Opened> {
   const file = `read_parquet(${sqlPath(path)}, hive_partitioning = false)`;
   const described = await run(`SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ${file})`);
@@ -159,4 +141,26 @@ function assertColumnCount(path: string, count: number): void {
 /** Absolute, because `~` and URLs mean something to DuckDB; its glob characters as classes of themselves. */
 function sqlPath(path: string): string {
   return sqlText(resolve(path).replaceAll(/[[*?]/g, '[$&]'));
+}
+
+/**
+ * @param needed what they are, for the message
+ * @throws FederationError CONTRACT naming those that the file lacks, with what it may have meant
+ */
+export function assertColumns(
+  path: string,
+  present: readonly string[],
+  wanted: readonly string[],
+  needed: string,
+): void {
+  const missing = wanted.filter((name) => !present.includes(name));
+  if (missing.length === 0) return;
+  const unclaimed = present.filter((name) => !wanted.includes(name));
+  const named = missing.slice(0, MISSING_NAMED_MAX).map((name) => `"${name}"${nearestHint(name, unclaimed)}`);
+  if (missing.length > named.length) named.push(`and ${missing.length - named.length} more`);
+  throw new FederationError(
+    'CONTRACT',
+    `${path} lacks ${missing.length} of the ${wanted.length} ${needed}: ` +
+      `${named.join(', ')}; rename or add them in the file: names must be equal letter by letter`,
+  );
 }

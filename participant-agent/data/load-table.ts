@@ -12,7 +12,7 @@ import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { canonicalText, finiteNumber, sqlText, trimmedText } from '#participant-agent/data/cell-sql.ts';
 import { checkTable } from '#participant-agent/data/check-table.ts';
 import type { DataReport } from '#participant-agent/data/data-report.ts';
-import { type DataSource, withDataSource } from '#participant-agent/data/data-source.ts';
+import { assertColumns, type DataSource, withDataSource } from '#participant-agent/data/data-source.ts';
 import { nearestHint } from '#participant-agent/data/nearest-name.ts';
 import { levelCodes, trimBlanks } from '#shared/contract/cell-text.ts';
 import {
@@ -25,9 +25,6 @@ import {
 import { derivedValue } from '#shared/contract/derive.ts';
 import type { CategoryColumn, Column, Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-
-/** Missing columns named in one error; more would bury the advice. */
-const MISSING_NAMED_MAX = 12;
 
 export interface LoadOptions {
   /** Further columns to read as text, such as an application number to join decisions on. */
@@ -53,7 +50,9 @@ export async function loadTable(
 ): Promise<LoadedTable> {
   return await withDataSource(path, async (source) => {
     const extraColumns = [...new Set(options.extraColumns)];
-    assertColumns(source, contract, extraColumns);
+    const needed = `columns of contract "${contract.name}"`;
+    assertColumns(source.path, source.columns, contractColumns(contract), needed);
+    assertExtraColumns(source, extraColumns);
 
     const lookups: Uint16Array[] = [];
     /** By column name, where it stands in the SELECT. */
@@ -99,29 +98,11 @@ export async function loadTable(
   });
 }
 
-function assertColumns(source: DataSource, contract: DataContract, extraColumns: readonly string[]): void {
-  const present = new Set(source.columns);
-  const wanted = contractColumns(contract);
-  const missing = wanted.filter((name) => !present.has(name));
-  if (missing.length > 0) {
-    const unclaimed = source.columns.filter((name) => !wanted.includes(name));
-    const named = missing
-      .slice(0, MISSING_NAMED_MAX)
-      .map((name) => `"${name}"${nearestHint(name, unclaimed)}`);
-    if (missing.length > named.length) named.push(`and ${missing.length - named.length} more`);
-    throw new FederationError(
-      'CONTRACT',
-      `${source.path} lacks ${missing.length} of the ${wanted.length} columns of contract "${contract.name}": ` +
-        `${named.join(', ')}; rename or add them in the file: names must be equal letter by letter`,
-    );
-  }
-  for (const name of extraColumns) {
-    if (present.has(name)) continue;
-    const hint = nearestHint(name, source.columns);
-    throw new FederationError(
-      'USAGE',
-      `${source.path} has no column "${name}"${hint}; name one of its columns`,
-    );
+function assertExtraColumns({ path, columns }: DataSource, wanted: readonly string[]): void {
+  for (const name of wanted) {
+    if (columns.includes(name)) continue;
+    const hint = nearestHint(name, columns);
+    throw new FederationError('USAGE', `${path} has no column "${name}"${hint}; name one of its columns`);
   }
 }
 

@@ -39,7 +39,7 @@ export function ledgerOf({ federation }: AgentContext): LedgerIdentity {
   return { origin: federation.charter!.payload.origin, logKeys: federation.logKeys };
 }
 
-/** Writes down that a body has left. */
+/** Writes down that a body leaves. */
 export async function recordBody(
   { state, clock, config }: AgentContext,
   body: Uint8Array,
@@ -75,12 +75,4 @@ export async function submitMessage(
       `message ${reply.outcome}: ${reply.message ?? ''}`,
     );
   return reply;
-}
-
-/** How often a body and the message that names it are sent: once, and again for each crash of a coordinator between the two. */
-export const SENDS_MAX = 10;
-
-/** Whether the coordinator asks for the body again: it was lost before the message was recorded. */
-export function lacksBody(reply: SubmitReply | undefined): boolean {
-  return reply?.outcome === 'rejected' && reply.code === 'VECROOT';
 }

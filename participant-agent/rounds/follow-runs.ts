@@ -2,6 +2,7 @@
  * The agent's side of every run: entries of the feed are checked and folded with the same fold as the
  * coordinator's; each run then goes on in a task of its own (followed-run.ts), in the order of its entries.
  */
+import { z } from 'zod';
 import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { checkEntry } from '#participant-agent/rounds/check-entry.ts';
 import { runOfEntry } from '#shared/ledger/run-index.ts';
@@ -15,6 +16,9 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import { parseMessage, type Message } from '#shared/protocol/messages.ts';
 import { signedHead, type SignedHead } from '#shared/protocol/payloads/fields.ts';
 import { hiddenEntry, type FeedEntry } from '#shared/protocol/socket-events.ts';
+
+/** What is looked at before the rest is parsed. */
+const position = z.looseObject({ seq: z.int().min(0) });
 
 export class RunFollower {
   private readonly context: AgentContext;
@@ -40,8 +44,10 @@ export class RunFollower {
    */
   take(raw: FeedEntry): void {
     const { federation, witness } = this.context;
+    if (!position.safeParse(raw).success)
+      throw new FederationError('SCHEMA', 'expected one position of the ledger');
     const { seq } = raw;
-    if (!Number.isInteger(seq) || seq > witness.tree.size)
+    if (seq > witness.tree.size)
       throw new FederationError('LEDGER', `expected entry ${witness.tree.size}, was shown entry ${seq}`);
     if (seq < witness.tree.size) return witness.assertSame(seq, leafOf(raw));
     if ('leaf' in raw) {

@@ -114,7 +114,7 @@ export class FollowedRun {
         this.say(CONSIDERING);
         this.computer = context.createComputer(context.config.data.file);
         this.takesPart = await considerRun(run, this.computer, context);
-        this.say(this.takesPart ? 'consented' : 'refused');
+        this.say(this.takesPart ? 'consented' : 'takes no part');
         if (!this.takesPart) await this.release();
         return;
       case 'run-started':

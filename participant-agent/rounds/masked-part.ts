@@ -9,13 +9,8 @@
  * restart if the ledger does not show it.
  */
 import { join } from 'node:path';
-import {
-  lacksBody,
-  recordBody,
-  SENDS_MAX,
-  submitMessage,
-  type AgentContext,
-} from '#participant-agent/rounds/agent-context.ts';
+import { submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { sendWithBody } from '#participant-agent/rounds/send-with-body.ts';
 import { PromiseFile } from '#participant-agent/state/promise-file.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import {
@@ -109,18 +104,10 @@ export class MaskedPart {
         earlier.type === 'share-keys' && earlier.payload.table === payload.table,
     );
     const detail = `encrypted shares for ${session.payload.participants.length} banks`;
-    for (let sent = 0; sent < SENDS_MAX; sent++) {
-      try {
-        await this.context.bodies.upload(payload.table, table, this.context.signal);
-      } catch (error) {
-        // the others went on without us
-        if (error instanceof FederationError && error.code === 'STATE' && !this.isDealing(session)) return;
-        throw error;
-      }
-      await recordBody(this.context, table, { run: this.run.id, detail });
-      const reply = await this.submit(message, detail);
-      if (!lacksBody(reply) || !this.isDealing(session)) return;
-    }
+    const about = { run: this.run.id, detail };
+    // the others may go on without us
+    const isWanted = (): boolean => this.isDealing(session);
+    await sendWithBody(this.context, { root: payload.table, bytes: table, about, isWanted }, message, about);
   }
 
   /** seal-session: what the dealers sent must open and fit, or is complained about. */

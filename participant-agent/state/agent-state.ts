@@ -5,37 +5,27 @@
  *                               again, byte for byte, if a reply was lost or the process died
  *   state/consents/<run>.json   the consent it signed; <run>.started: the run-started it follows
  *   state/decisions/<run>.json  what a person decided, for the agent to sign
- *   state/egress.jsonl          every message and body that left the bank
- *   state/peers.json              the first identity key seen of each other bank
+ *   state/egress.jsonl          every message and body that left the bank: see egress-log.ts
+ *   state/peers.json            the first identity key seen of each other bank
  *   state/promises, state/sessions   masked runs: see promise-file.ts and key-vault.ts
  *   state/witness.note          the newest head of the ledger this bank found right
  *   state/status.json           what the agent is doing, for `agent status`
  *   models/<root>.json          the models it has received and recomputed
  *
- * Files are written beside their name and renamed, so that none is ever half there.
+ * Files are written as durable-file.ts does it, so that none is ever half there.
  */
 import { renameSync, writeFileSync } from 'node:fs';
-import { appendFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { replaceFile } from '#participant-agent/state/durable-file.ts';
+import { EgressLog, type EgressRecord } from '#participant-agent/state/egress-log.ts';
 import type { WitnessStore } from '#participant-agent/witness/witness.ts';
 import { key32 } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import { parseMessage } from '#shared/protocol/messages.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
-
-/** One thing that left the bank. */
-export const egressRecord = z.strictObject({
-  time: z.string(),
-  to: z.string(),
-  what: z.string(),
-  run: z.string().optional(),
-  round: z.int().optional(),
-  bytes: z.int(),
-  detail: z.string(),
-});
-export type EgressRecord = z.infer<typeof egressRecord>;
 
 const WITNESSED = 'state/witness.note';
 
@@ -46,27 +36,28 @@ export type Decision = z.infer<typeof decision>;
 export const CONSIDERING = 'considering';
 
 export interface AgentStatus {
+  /** The process that wrote it; killed, it leaves what it wrote last. */
+  readonly pid: number;
   readonly connected: boolean;
+  /** When it was connected, or was not any more. */
   readonly since: string;
-  readonly backend?: string;
   readonly runs: readonly { run: string; name: string; phase: string; detail: string }[];
 }
 
 export class AgentState implements WitnessStore {
   readonly folder: string;
-  private fresh = 0;
   /** Answers that are on disk, by their round. */
   private readonly kept = new Map<string, BankMessage>();
   /** Rounds whose answers an earlier process left on disk. */
   private readonly left: Set<string>;
 
-  /** Whether the list of what left ends with a whole line; known from the first record on. */
-  private endsWhole: Promise<boolean> | undefined;
+  private readonly egressLog: EgressLog;
   private readonly peers: Map<string, string>;
   private readonly changedPeers = new Map<string, string[]>();
 
   private constructor(folder: string, peers: Map<string, string>, left: Set<string>) {
     this.folder = folder;
+    this.egressLog = new EgressLog(folder);
     this.peers = peers;
     this.left = left;
   }
@@ -154,15 +145,17 @@ export class AgentState implements WitnessStore {
     return first === undefined ? [] : [first, ...(this.changedPeers.get(id) ?? [])];
   }
 
-  /** Remembers keys of banks that were not known before. */
+  /** Remembers keys of banks that were not known before. @throws the file system's own error */
   pinPeers(keys: ReadonlyMap<string, string>): void {
     const fresh = [...keys].filter(([id]) => !this.peers.has(id));
     if (fresh.length === 0) return;
-    for (const [id, key] of fresh) this.peers.set(id, key);
     // in one go and before anything is signed for these peers
     const path = join(this.folder, 'state/peers.json');
-    writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries(this.peers)), { flush: true });
+    writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries([...this.peers, ...fresh])), {
+      flush: true,
+    });
     renameSync(`${path}.new`, path);
+    for (const [id, key] of fresh) this.peers.set(id, key);
   }
 
   async consentFor(run: string): Promise<BankMessage | undefined> {
@@ -184,27 +177,12 @@ export class AgentState implements WitnessStore {
     await this.write(join('state/decisions', `${run}.json`), JSON.stringify(value));
   }
 
-  async recordEgress(record: EgressRecord): Promise<void> {
-    const path = join(this.folder, 'state/egress.jsonl');
-    // a line that was cut short ends here, lest it takes this one with it
-    this.endsWhole ??= readIfThere(path).then((bytes) => bytes === undefined || bytes.at(-1) === 10);
-    const start = (await this.endsWhole) ? '' : '\n';
-    this.endsWhole = Promise.resolve(true);
-    await appendFile(path, `${start}${JSON.stringify(record)}\n`);
+  recordEgress(record: EgressRecord): Promise<void> {
+    return this.egressLog.record(record);
   }
 
-  async egress(): Promise<EgressRecord[]> {
-    const bytes = await readIfThere(join(this.folder, 'state/egress.jsonl'));
-    if (bytes === undefined) return [];
-    const lines = new TextDecoder().decode(bytes).split('\n');
-    // the last line may be cut by a crash in the middle of writing it
-    return lines.flatMap((line) => {
-      try {
-        return [egressRecord.parse(JSON.parse(line))];
-      } catch {
-        return [];
-      }
-    });
+  egress(): Promise<EgressRecord[]> {
+    return this.egressLog.records();
   }
 
   async witnessedNote(): Promise<string | undefined> {
@@ -232,8 +210,8 @@ export class AgentState implements WitnessStore {
     return names.filter((name) => name.endsWith('.json')).map((name) => join(this.folder, 'models', name));
   }
 
-  async writeStatus(status: AgentStatus): Promise<void> {
-    await this.write('state/status.json', JSON.stringify(status));
+  async writeStatus(status: Omit<AgentStatus, 'pid'>): Promise<void> {
+    await this.write('state/status.json', JSON.stringify({ pid: process.pid, ...status }));
   }
 
   async status(): Promise<AgentStatus | undefined> {
@@ -249,22 +227,8 @@ export class AgentState implements WitnessStore {
       : (parseMessage(JSON.parse(new TextDecoder().decode(bytes))) as BankMessage);
   }
 
-  /**
-   * @param flush whether the content must be whole after a power loss
-   * @param now and whether it must be the new one by the time this resolves
-   */
   private async write(path: string, content: string | Uint8Array, flush = false, now = flush): Promise<void> {
-    const target = join(this.folder, path);
-    const fresh = `${target}.${process.pid}-${this.fresh++}.new`;
-    await writeFile(fresh, content, { mode: 0o600, flush });
-    await rename(fresh, target);
-    if (!now) return;
-    const folder = await open(dirname(target), 'r'); // the name itself must outlive a power loss too
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await replaceFile(join(this.folder, path), content, { flush, now });
   }
 }
 

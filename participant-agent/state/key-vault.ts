@@ -6,9 +6,10 @@
  *
  * A slot that is over is taken out, so that later nobody can open it, whoever comes by the identity key.
  */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { makeFolder, replaceFile } from '#participant-agent/state/durable-file.ts';
 import { backend } from '#shared/crypto/backend.ts';
 import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
 import { utf8 } from '#shared/crypto/hash.ts';
@@ -77,10 +78,15 @@ export class KeyVault {
 
   async forget(session: string): Promise<void> {
     await rm(this.path(session), { force: true });
+    await rm(this.besideOf(session), { force: true }); // secrets that a crash has left on the way to their place
   }
 
   private path(session: string): string {
     return join(this.folder, `${session}.sealed`);
+  }
+
+  private besideOf(session: string): string {
+    return `${this.path(session)}.new`;
   }
 
   private async read(session: string): Promise<Content | undefined> {
@@ -110,23 +116,10 @@ export class KeyVault {
     const nonce = this.random(NONCE_BYTES);
     const sealed = backend.gcmSeal(this.key, nonce, utf8(JSON.stringify(value)), utf8(session));
     const target = this.path(session);
-    const fresh = `${target}.new`;
-    await mkdir(dirname(target), { recursive: true });
-    const file = await open(fresh, 'w', 0o600);
-    try {
-      await file.writeFile(Buffer.concat([nonce, sealed]));
-      await file.sync(); // it replaces what may still be needed
-    } finally {
-      await file.close();
-    }
-    await rename(fresh, target);
-    if (!sync) return;
-    const folder = await open(dirname(target), 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await makeFolder(dirname(target));
+    // flushed in any case: it replaces what may still be needed
+    const durability = { flush: true, now: sync };
+    await replaceFile(target, Buffer.concat([nonce, sealed]), durability, this.besideOf(session));
   }
 }
 

@@ -5,8 +5,9 @@
  *
  * A line that a crash cut short was never sent, so it is dropped.
  */
-import { mkdir, open, readFile, truncate, type FileHandle } from 'node:fs/promises';
+import { open, readFile, truncate, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder, syncFolder } from '#participant-agent/state/durable-file.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { parseMessage, type BankMessage } from '#shared/protocol/messages.ts';
 import type { Promises } from '#shared/secure-sum/promises.ts';
@@ -23,7 +24,7 @@ export class PromiseFile implements Promises {
 
   /** @throws FederationError STORAGE when a line other than the last is damaged */
   static async open(path: string): Promise<PromiseFile> {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return '';
       throw error;
@@ -31,6 +32,8 @@ export class PromiseFile implements Promises {
     const whole = text.slice(0, text.lastIndexOf('\n') + 1);
     if (whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
     const promises = new PromiseFile(await open(path, 'a', 0o600));
+    // lines are synced as they come, but they are lost with the name of a new file
+    await syncFolder(dirname(path));
     for (const line of whole.split('\n')) {
       if (line === '') continue;
       try {

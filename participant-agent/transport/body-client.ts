@@ -4,19 +4,22 @@
  */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { FederationError, ERROR_CODES, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { FederationError, ERROR_CODES } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
+import type { Logger } from '#participant-agent/logger.ts';
 import { backOff } from '#participant-agent/transport/back-off.ts';
+import { problemOf } from '#participant-agent/transport/problem.ts';
+import type { Trust } from '#participant-agent/transport/trust.ts';
 
 export interface BodyClientOptions {
-  /** PEM of a certificate authority to trust besides the system's. */
-  readonly ca?: string;
+  readonly trust: Trust;
+  readonly log: Logger;
   /** The token that the socket was given; asked for anew before each attempt. */
   readonly token: () => Promise<string>;
 }
 
-/** How often vectors that are not the signed ones are asked for again. */
+/** How often a body or vectors that are not the signed ones are asked for again. */
 const WRONG_BYTES_MAX = 3;
 /** A request that hears nothing for so long is taken for dead. */
 const SILENCE_MS_MAX = 30_000;
@@ -32,7 +35,7 @@ export class BodyClient {
     const settings = {
       keepAlive: true,
       maxSockets: 4,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(options.trust === undefined ? {} : { ca: [...options.trust] }),
     };
     this.agent = this.base.protocol === 'https:' ? new HttpsAgent(settings) : new HttpAgent(settings);
   }
@@ -65,8 +68,9 @@ export class BodyClient {
     throw stopped();
   }
 
-  /** @throws FederationError NOT_FOUND, or when the coordinator refuses it for good */
+  /** @throws FederationError NOT_FOUND, VECROOT, or when the coordinator refuses it for good */
   async download(root: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    let wrong = 0;
     for await (const _attempt of backOff(signal)) {
       try {
         const hasher = new RootHasher();
@@ -80,7 +84,8 @@ export class BodyClient {
           );
         return bytes;
       } catch (error) {
-        if (isFinal(error, signal)) throw error;
+        if (isFinal(error, signal) || this.isWrongAgain(error, wrong)) throw error;
+        if (isWrong(error)) wrong++;
       }
     }
     throw stopped();
@@ -111,16 +116,16 @@ export class BodyClient {
     signal: AbortSignal,
     begin: () => (piece: Uint8Array) => void,
   ): Promise<void> {
-    for await (const attempt of backOff(signal)) {
+    let wrong = 0;
+    for await (const _attempt of backOff(signal)) {
       try {
         const path = `../rounds/${ctx}/vectors`;
         const { status, text } = await this.send('GET', path, {}, undefined, signal, { take: begin() });
         if (status !== 200) throw problemOf(status, text);
         return;
       } catch (error) {
-        // wrong bytes may be an accident of the line, but not again and again
-        if (isFinal(error, signal) || (error instanceof FederationError && attempt >= WRONG_BYTES_MAX))
-          throw error;
+        if (isFinal(error, signal) || this.isWrongAgain(error, wrong)) throw error;
+        if (isWrong(error)) wrong++;
       }
     }
     throw stopped();
@@ -128,6 +133,16 @@ export class BodyClient {
 
   close(): void {
     this.agent.destroy();
+  }
+
+  /**
+   * Wrong bytes may be an accident of the line, but not again and again.
+   * @param before how often they were wrong before
+   */
+  private isWrongAgain(error: unknown, before: number): boolean {
+    if (!isWrong(error)) return false;
+    this.options.log.warn({ err: error }, 'the coordinator sent other bytes than the signed ones');
+    return before >= WRONG_BYTES_MAX;
   }
 
   private async send(
@@ -222,19 +237,8 @@ function tooLarge(response: IncomingMessage): FederationError {
   );
 }
 
-/** The coordinator's problem details as our own error. */
-function problemOf(status: number, text: string): FederationError {
-  let code: ErrorCode = 'UNREACHABLE';
-  let detail = `HTTP status ${status}`;
-  try {
-    const problem = JSON.parse(text) as { code?: unknown; detail?: unknown };
-    if (typeof problem.code === 'string' && Object.hasOwn(ERROR_CODES, problem.code))
-      code = problem.code as ErrorCode;
-    if (typeof problem.detail === 'string') detail = problem.detail.slice(0, 500);
-  } catch {
-    // not our coordinator's answer: a proxy in between, worth another try
-  }
-  return new FederationError(code, detail);
+function isWrong(error: unknown): boolean {
+  return error instanceof FederationError && error.code === 'VECROOT';
 }
 
 /** What another attempt would not change. An expired token or a half-known offset it would. */

@@ -6,6 +6,7 @@
 import { io, type Socket } from 'socket.io-client';
 import type { Logger } from '#participant-agent/logger.ts';
 import { backOff } from '#participant-agent/transport/back-off.ts';
+import type { Trust } from '#participant-agent/transport/trust.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
@@ -25,7 +26,7 @@ import { VERSION } from '#shared/protocol/version.ts';
 
 export interface ConnectionOptions {
   readonly url: string;
-  readonly ca?: string;
+  readonly trust?: Trust;
   readonly charter: string;
   readonly participant: ParticipantId;
   readonly seed: Uint8Array;
@@ -64,7 +65,7 @@ export class Connection {
       reconnectionDelayMax: 15_000,
       autoConnect: false,
       forceNew: true,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(options.trust === undefined ? {} : { ca: [...options.trust] }),
     });
     this.socket.on('challenge', (raw) => void this.begin(raw));
     this.socket.on('entry', (entry) => {

@@ -9,6 +9,7 @@ import { openAgentKeys } from '#participant-agent/keys.ts';
 import { createLogger, type Logger } from '#participant-agent/logger.ts';
 import { rotateAgentKeys } from '#participant-agent/rotate-key.ts';
 import { AgentState, CONSIDERING } from '#participant-agent/state/agent-state.ts';
+import { isAlive } from '#participant-agent/state/process-alive.ts';
 import { ThreadComputer } from '#participant-agent/training/thread-computer.ts';
 import { bytes, EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
@@ -53,11 +54,11 @@ export async function startAgent(
     log,
     createComputer: (dataFile) => new ThreadComputer(dataFile),
   });
-  log.info({ participant: agent.participant }, 'agent started');
   // before anything that takes time: a signal that comes meanwhile must end the agent in order too
-  const stopped = untilStopped(options.stopWithParent === true, new Promise<Error>(() => {}));
+  const stopped = untilStopped(options.stopWithParent === true, agent.broken);
+  log.info({ participant: agent.participant }, 'agent started');
   if (options.json === true) printJson({ ready: true, participant: agent.participant });
-  await sayEngine(log);
+  await Promise.race([sayEngine(log), stopped]);
   const code = await stopped;
   await agent.close();
   return code;
@@ -85,17 +86,25 @@ export async function agentStatus(options: AgentOptions): Promise<number> {
   const state = await openState(options.folder);
   const status = await state.status();
   const models = await state.models();
+  const isRunning = status !== undefined && isAlive(status.pid);
   if (options.json === true) {
-    printJson({ ...(status ?? { connected: false, runs: [] }), models });
+    const last = status ?? { connected: false, runs: [] };
+    printJson({ ...last, connected: isRunning && last.connected, running: isRunning, models });
     return status === undefined ? EXIT.incomplete : EXIT.ok;
   }
   if (status === undefined) {
     print('This agent has not run yet. Start it with: tallystick agent start');
     return EXIT.incomplete;
   }
-  print(
-    `${status.connected ? paint('green', '● connected') : paint('yellow', '○ not connected')}  since ${status.since}`,
-  );
+  const was = status.connected ? 'connected' : 'not connected';
+  if (!isRunning)
+    print(
+      `${paint('red', '○ not running')}: process ${status.pid} is gone. It was ${was} since ${status.since}`,
+    );
+  else
+    print(
+      `${status.connected ? paint('green', '● connected') : paint('yellow', '○ not connected')}  since ${status.since}`,
+    );
   if (status.runs.length > 0) {
     print('');
     print(

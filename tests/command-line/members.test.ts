@@ -93,14 +93,20 @@ describe('tallystick agent', () => {
     }
   });
 
-  test('status and egress of an agent that never ran are exit code 2 and an empty list', async () => {
+  test('status and egress of an agent that never ran are exit code 2 and its enrolment alone', async () => {
     const folder = await temporaryFolder('status');
-    await enrolAgent(folder, await new TestBank(coordinator, 'never-ran').invite(), '/rows.csv', undefined);
+    const code = await new TestBank(coordinator, 'never-ran').invite();
+    await enrolAgent(folder, code, '/rows.csv', undefined);
     const status = await command(['agent', 'status', '--folder', folder, '--json']);
     expect(status.code).toBe(2);
     expect(onlyJson(status)).toMatchObject({ connected: false, runs: [] });
     const egress = await command(['agent', 'egress', '--folder', folder, '--json']);
-    expect([egress.code, onlyJson(egress)]).toEqual([0, { items: [] }]);
+    expect([egress.code, onlyJson(egress)]).toMatchObject([
+      0,
+      { items: [{ what: 'enrol', to: coordinator.url }] },
+    ]);
+    const { token } = readInvitationCode(code);
+    expect(egress.stdout).not.toContain(token);
   });
 
   test('status, egress and consent in a folder without an agent are exit code 2, and make nothing there', async () => {

@@ -7,6 +7,7 @@ import { request as httpRequest, type ClientRequest } from 'node:http';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openAgentKeys } from '#participant-agent/keys.ts';
+import { rotateAgentKeys } from '#participant-agent/rotate-key.ts';
 import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
 import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import type { Message } from '#shared/protocol/messages.ts';
@@ -226,6 +227,20 @@ describe('an agent', () => {
     expect((await away.model(end.artefact!)).length).toBeGreaterThan(100);
   });
 
+  test('whose upload is cut off by its end has listed it before', async () => {
+    const { held, ids, asked, let: letIt } = await heldAgent();
+    const run = await TestRun.propose(coordinator, tinyPlan(ids, PLAN));
+    await asked.then(() => run.round(0));
+    await coordinator.stop(); // what it begins to upload now, it cannot end
+    letIt();
+    const bodies = async (): Promise<number> =>
+      (await (await held.state()).egress()).filter(({ what }) => what === 'body').length;
+    await eventually('the body to be listed', async () => (await bodies()) === 1);
+    await held.stop();
+    await coordinator.start();
+    expect(await bodies()).toBe(1);
+  });
+
   test('lists what has left the bank, and nothing else has', async () => {
     const ids = ['lists-a', 'lists-b'];
     const [agent] = (await TestAgent.joinAll(coordinator, ids)) as [TestAgent, TestAgent];
@@ -236,11 +251,17 @@ describe('an agent', () => {
       .map(({ message }) => message)
       .filter((message): message is Message<'consent' | 'plain-input'> => 'from' in message.payload)
       .filter(({ payload }) => payload.from === agent.id);
-    expect(records.filter(({ what }) => what !== 'body').map(({ what }) => what)).toEqual(
-      mine.map(({ type }) => type),
-    );
+    expect(records.filter(({ what }) => what !== 'body').map(({ what }) => what)).toEqual([
+      'enrol',
+      ...mine.map(({ type }) => type),
+    ]);
     expect(records.filter(({ what }) => what === 'body')).toHaveLength(4);
-    for (const record of records) expect(record).toMatchObject({ run: run.id, to: coordinator.url });
+    for (const record of records) expect(record.to).toBe(coordinator.url);
+    for (const record of records.slice(1)) expect(record.run).toBe(run.id);
+    await agent.stop();
+    await rotateAgentKeys(agent.folder, undefined);
+    const after = await (await agent.state()).egress();
+    expect(after.slice(records.length)).toMatchObject([{ what: 'rotate-key', to: coordinator.url }]);
   });
 });
 

@@ -93,6 +93,11 @@ export class TestAgent {
     });
   }
 
+  /** Why it cannot go on, once it cannot. */
+  get broken(): Promise<Error> {
+    return this.running!.broken;
+  }
+
   async stop(): Promise<void> {
     const { running } = this;
     this.running = undefined;

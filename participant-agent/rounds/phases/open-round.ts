@@ -2,13 +2,9 @@
  * A question: is it the one that follows from the last sum? Then answer, sign, upload, submit. The signed
  * answer is kept before it is sent, so that a restart sends the same bytes again.
  */
-import {
-  lacksBody,
-  recordBody,
-  SENDS_MAX,
-  submitMessage,
-  type AgentContext,
-} from '#participant-agent/rounds/agent-context.ts';
+import { submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { sendWithBody } from '#participant-agent/rounds/send-with-body.ts';
+import { objectionsTo } from '#participant-agent/policy/policy.ts';
 import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
@@ -16,7 +12,7 @@ import { isOpen, type OpenRound, type Run } from '#shared/ledger/federation-stat
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
-import type { Progress, SubmitReply } from '#shared/protocol/socket-events.ts';
+import type { Progress } from '#shared/protocol/socket-events.ts';
 
 /** What a masked round adds to an answer. */
 export interface Masking {
@@ -45,44 +41,33 @@ export async function answerRound(
   // The body may travel while it is being kept; the message that names it leaves only after both. What was
   // made quickly is made again after a crash: the same rows and seeds give the same bytes.
   const worthKeeping = context.clock.now() - started > KEEP_ABOVE_MS;
-  const kept = earlier ?? context.state.keepAnswer(open.hash, message, worthKeeping ? body : undefined);
-  const send = async (): Promise<SubmitReply | undefined> => {
-    if (body !== undefined && 'vectorRoot' in message.payload) {
-      report('uploading', 0);
-      const uploading = uploadBody(run, open, message.payload.vectorRoot, body, context);
-      const [isWanted] = await Promise.all([uploading, kept]);
-      if (!isWanted) return undefined;
-    }
-    await kept;
-    const detail =
-      message.type === 'refuse-round' ? message.payload.reason : `answer to ${open.payload.question.kind}`;
-    return submitMessage(context, message, { run: run.id, round, detail });
+  const kept =
+    earlier === undefined
+      ? context.state.keepAnswer(open.hash, message, worthKeeping ? body : undefined)
+      : Promise.resolve();
+  const { question } = open.payload;
+  const about = {
+    run: run.id,
+    round,
+    detail: message.type === 'refuse-round' ? message.payload.reason : `answer to ${question.kind}`,
   };
-  let reply = await send();
-  // the coordinator failed between taking the body and recording the message: it asks for both again
-  for (let sent = 1; lacksBody(reply) && isOpen(run, open) && sent < SENDS_MAX; sent++) reply = await send();
-  report('waiting', 1);
-}
-
-/** @returns false when the round ended while we computed: then nobody expects this body any more */
-async function uploadBody(
-  run: Run,
-  open: OpenRound,
-  root: string,
-  body: Uint8Array,
-  context: AgentContext,
-): Promise<boolean> {
-  const { round, question } = open.payload;
-  try {
-    await context.bodies.upload(root, body, context.signal);
-  } catch (error) {
-    if (!(error instanceof FederationError) || error.code !== 'STATE') throw error;
-    context.log.warn({ run: run.id, round }, 'the round ended before the update was uploaded');
-    return false;
+  if (body !== undefined && 'vectorRoot' in message.payload) {
+    report('uploading', 0);
+    const root = message.payload.vectorRoot;
+    const detail = `${question.kind} answer, ${run.plan.aggregation}, root ${root.slice(0, 16)}…`;
+    const isWanted = (): boolean => isOpen(run, open);
+    await sendWithBody(
+      context,
+      { root, bytes: body, about: { ...about, detail }, isWanted },
+      message,
+      about,
+      kept,
+    );
+  } else {
+    await kept;
+    await submitMessage(context, message, about);
   }
-  const detail = `${question.kind} answer, ${run.plan.aggregation}, root ${root.slice(0, 16)}…`;
-  await recordBody(context, body, { run: run.id, round, detail });
-  return true;
+  report('waiting', 1);
 }
 
 async function makeAnswer(
@@ -157,6 +142,9 @@ function assertFollows(run: Run, open: OpenRound, position: Position, { policy }
       `round ${open.payload.round} asks ${asked.hash.slice(0, 16)}…, but the last sum leads to ${expected?.hash.slice(0, 16) ?? 'the end of the program'}…`,
     );
   }
+  // it may have been changed since the bank consented
+  const objections = objectionsTo(run.plan, policy);
+  if (objections.length > 0) throw new FederationError('POLICY', objections.join('; '));
   if (open.roster.length < policy.minimumCohort) {
     throw new FederationError(
       'POLICY',

@@ -22,6 +22,7 @@ export async function considerRun(run: Run, computer: RunComputer, context: Agen
   // it started without this bank while the agent was away
   if (earlier === undefined && run.phase.name !== 'proposed') return false;
   const message = earlier ?? (await decide(run, computer, context));
+  if (message === undefined) return false;
   if (earlier === undefined) await context.state.keepConsent(run.id, message);
   if (message.type !== 'consent')
     throw new FederationError('STATE', `the stored consent of run ${run.id} is something else`);
@@ -34,13 +35,20 @@ export async function considerRun(run: Run, computer: RunComputer, context: Agen
   return decision === 'granted';
 }
 
-async function decide(run: Run, computer: RunComputer, context: AgentContext): Promise<BankMessage> {
-  const { decision, reason } = await judge(run, computer, context);
+/** @returns undefined when the run has begun or ended without this bank's decision */
+async function decide(
+  run: Run,
+  computer: RunComputer,
+  context: AgentContext,
+): Promise<BankMessage | undefined> {
+  const judged = await judge(run, computer, context);
+  if (judged === undefined) return undefined;
+  const { decision, reason } = judged;
   const payload = { run: run.id, from: context.config.participant, decision, reason: reason.slice(0, 500) };
   return signMessage('consent', payload, context.seed);
 }
 
-async function judge(run: Run, computer: RunComputer, context: AgentContext): Promise<Decision> {
+async function judge(run: Run, computer: RunComputer, context: AgentContext): Promise<Decision | undefined> {
   const objections = objectionsTo(run.plan, context.policy);
   if (objections.length > 0) return { decision: 'refused', reason: `policy: ${objections.join('; ')}` };
   try {
@@ -57,17 +65,20 @@ async function judge(run: Run, computer: RunComputer, context: AgentContext): Pr
     { run: run.id, name: run.plan.name },
     `waiting for a decision: tallystick agent consent ${run.id} grant`,
   );
-  return untilDecided(run.id, context);
+  return untilDecided(run, context);
 }
 
-async function untilDecided(run: string, context: AgentContext): Promise<Decision> {
-  for (;;) {
-    const decision = await context.state.decisionFor(run);
+/** Waits for as long as the run does: whoever waits longer keeps the rows in memory for nothing. */
+async function untilDecided(run: Run, context: AgentContext): Promise<Decision | undefined> {
+  while (run.phase.name === 'proposed') {
+    const decision = await context.state.decisionFor(run.id);
     if (decision !== undefined) return decision;
     await sleep(LOOK_EVERY_MS, undefined, { signal: context.signal }).catch(() => {
       throw new FederationError('STOPPED', 'the agent is stopping');
     });
   }
+  context.log.info({ run: run.id, name: run.plan.name }, 'the run did not wait for this bank any longer');
+  return undefined;
 }
 
 /** @throws FederationError DATA_SOURCE | CONTRACT when the rows must not be trained on */

@@ -1,0 +1,65 @@
+/** A body, and the message that names it: the coordinator may fail between the two, and asks for both again. */
+import { recordBody, submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { BankMessage } from '#shared/protocol/messages.ts';
+import type { SubmitReply } from '#shared/protocol/socket-events.ts';
+
+/** How often both are sent: once, and again for each crash of a coordinator between the two. */
+const SENDS_MAX = 10;
+
+/** What `agent egress` shows of a thing that leaves. */
+export interface About {
+  readonly run: string;
+  readonly round?: number;
+  readonly detail: string;
+}
+
+export interface BodyToSend {
+  readonly root: string;
+  readonly bytes: Uint8Array;
+  readonly about: About;
+  /** Whether anybody still expects it, as far as this bank has seen the ledger: else it is not sent again. */
+  readonly isWanted: () => boolean;
+}
+
+/**
+ * @param before awaited before the message leaves; the body may travel meanwhile
+ * @returns undefined when nobody expects the body any more
+ * @throws FederationError when the coordinator refuses it for good
+ */
+export async function sendWithBody(
+  context: AgentContext,
+  body: BodyToSend,
+  message: BankMessage,
+  about: About,
+  before: Promise<unknown> = Promise.resolve(),
+): Promise<SubmitReply | undefined> {
+  for (let sent = 1; ; sent++) {
+    const [isTaken] = await Promise.all([upload(context, body), before]);
+    if (!isTaken) return undefined;
+    const reply = await submitMessage(context, message, about);
+    if (!lacksBody(reply) || !body.isWanted() || sent >= SENDS_MAX) return reply;
+  }
+}
+
+/** @returns false when what it is for has ended meanwhile */
+async function upload(context: AgentContext, { root, bytes, about }: BodyToSend): Promise<boolean> {
+  await recordBody(context, bytes, about);
+  try {
+    await context.bodies.upload(root, bytes, context.signal);
+    return true;
+  } catch (error) {
+    // the coordinator knows of the end of a round before this bank is shown it
+    if (!(error instanceof FederationError) || error.code !== 'STATE') throw error;
+    context.log.warn(
+      { run: about.run, round: about.round },
+      'what a body was for ended before it was uploaded',
+    );
+    return false;
+  }
+}
+
+/** Whether the coordinator asks for the body again: it was lost before the message was recorded. */
+function lacksBody(reply: SubmitReply): boolean {
+  return reply.outcome === 'rejected' && reply.code === 'VECROOT';
+}

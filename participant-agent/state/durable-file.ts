@@ -1,0 +1,53 @@
+/**
+ * Files that are never half there: written beside their name and renamed. What must also outlive a power loss is
+ * flushed before the rename, and its folder after it: on most file systems a name is durable only then.
+ */
+import { mkdir, open, rename, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+
+/** Writes so far. */
+let fresh = 0;
+
+export interface Durability {
+  /** Whether the content must be whole after a power loss, be it the old or the new one. */
+  readonly flush: boolean;
+  /** And whether it must be the new one by the time the write resolves. */
+  readonly now: boolean;
+}
+
+/**
+ * Mode 0600.
+ * @param beside where it is written first; by default a name of its own, so that one file may be written twice at once
+ * @throws the file system's own error
+ */
+export async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  { flush, now }: Durability,
+  beside = `${path}.${process.pid}-${fresh++}.new`,
+): Promise<void> {
+  await writeFile(beside, content, { mode: 0o600, flush });
+  await rename(beside, path);
+  if (now) await syncFolder(dirname(path));
+}
+
+/** The names in a folder outlive a power loss from here on. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** A folder whose own name outlives a power loss, and those of the folders it is in. */
+export async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return; // it was there
+  const above = dirname(resolve(first));
+  for (let folder = resolve(path); folder !== above;) {
+    folder = dirname(folder);
+    await syncFolder(folder);
+  }
+}

@@ -36,7 +36,8 @@ export default defineConfig({
         test: {
           isolate,
           name: 'soak',
-          include: ['tests/soak/**/*.test.ts'],
+          include: ['tests/soak/**/*.test.ts', 'tests/masked/active-coordinator.test.ts'],
+          env: { TALLYSTICK_SCHEDULES: '300' },
           globalSetup: ['tests/support/global-setup.ts'],
           testTimeout: 3_600_000,
           hookTimeout: 60_000,

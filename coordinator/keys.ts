@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { JournalKeys } from '#coordinator/journal/journal.ts';
-import { openSealedKey, sealKey, type DerivedKeys } from '#shared/crypto/sealed-key.ts';
+import { utf8 } from '#shared/crypto/hash.ts';
+import { openSealedKey, sealKey, type DerivedKeys, type Secret } from '#shared/crypto/sealed-key.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** 32 random bytes in base64url. */
@@ -49,7 +50,7 @@ export async function promoteNextLogKey(dataDir: string): Promise<void> {
 async function openOrMake(
   path: string,
   what: string,
-  secret: string,
+  secret: Secret,
   derived: DerivedKeys = new Map(),
 ): Promise<Uint8Array> {
   if (existsSync(path)) {
@@ -68,11 +69,11 @@ async function openOrMake(
 }
 
 /** A random secret in a file of its own, so that it can be kept on another volume than the sealed keys. */
-async function keyFileSecret(path: string): Promise<string> {
+async function keyFileSecret(path: string): Promise<Secret> {
   if (!existsSync(path)) await writeWhole(path, randomBytes(32).toString('base64url'));
   await chmod(path, 0o600);
   const secret = (await readFile(path, 'utf8')).trim();
-  if (secret.length >= SECRET_CHARACTERS) return secret;
+  if (secret.length >= SECRET_CHARACTERS) return utf8(secret);
   throw new FederationError(
     'KEY_FILE',
     `${path} is damaged: it has ${secret.length} characters, expected ${SECRET_CHARACTERS}; restore it from a backup`,

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { systemClock } from '#participant-agent/clock.ts';
 import { makeFolder, replaceFile, syncFolder } from '#participant-agent/state/durable-file.ts';
 import { lockFolder, type FolderLock } from '#participant-agent/state/folder-lock.ts';
-import { openSealedKey, sealKey, type DerivedKeys } from '#shared/crypto/sealed-key.ts';
+import { utf8 } from '#shared/crypto/hash.ts';
+import { openSealedKey, sealKey, type DerivedKeys, type Secret } from '#shared/crypto/sealed-key.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -58,7 +59,7 @@ export async function openAgentKeys(folder: string, passphrase: string | undefin
 function openBoth(
   identity: unknown,
   witness: unknown,
-  secret: string,
+  secret: Secret,
   derived: DerivedKeys = new Map(),
 ): AgentKeys {
   return {
@@ -105,7 +106,7 @@ export async function lockKeys(folder: string, clock: Clock): Promise<FolderLock
   return lockFolder(join(keys, 'lock'), clock);
 }
 
-async function makeKey(folder: string, name: string, secret: string, derived: DerivedKeys): Promise<void> {
+async function makeKey(folder: string, name: string, secret: Secret, derived: DerivedKeys): Promise<void> {
   if (existsSync(sealedPath(folder, name))) return;
   const seed = new Uint8Array(randomBytes(32));
   const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
@@ -126,7 +127,7 @@ async function readSealed(folder: string, name: string): Promise<unknown> {
   }
 }
 
-async function secretOf(folder: string, passphrase: string | undefined): Promise<string> {
+async function secretOf(folder: string, passphrase: string | undefined): Promise<Secret> {
   if (passphrase !== undefined) return passphrase;
   const path = join(folder, UNLOCK);
   let secret: string;
@@ -137,7 +138,7 @@ async function secretOf(folder: string, passphrase: string | undefined): Promise
       cause,
     });
   }
-  if (secret.length >= SECRET_LENGTH) return secret;
+  if (secret.length >= SECRET_LENGTH) return utf8(secret);
   throw new FederationError(
     'KEY_FILE',
     `${path} is damaged: expected ${SECRET_LENGTH} characters, got ${secret.length}. Restore it from a backup; if no keys were made yet, delete it and enrol again`,

@@ -1,8 +1,9 @@
-import { randomBytes, scryptSync } from 'node:crypto';
+import { hkdfSync, randomBytes, scryptSync } from 'node:crypto';
 import nacl from 'tweetnacl';
 import { describe, expect, test } from 'vitest';
 import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
-import { openSealedKey, sealKey, type SealedKey } from '#shared/crypto/sealed-key.ts';
+import { utf8 } from '#shared/crypto/hash.ts';
+import { openSealedKey, sealKey, type SealedKey, type Secret } from '#shared/crypto/sealed-key.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 // each opening runs scrypt, about 100 ms, so the table of damages is short
@@ -11,7 +12,7 @@ const SECRET = 'correct horse — Batterie 🐎';
 const random = (length: number) => new Uint8Array(randomBytes(length));
 const sealed = sealKey(KEY, 'identity key', SECRET, random);
 
-function refusalOf(value: unknown, secret: string): FederationError {
+function refusalOf(value: unknown, secret: Secret): FederationError {
   try {
     openSealedKey(value, secret);
   } catch (error) {
@@ -34,12 +35,29 @@ describe('a sealed key', () => {
   });
 
   test("is NaCl's secretbox under scrypt with N = 2^15, r = 8, p = 1, as OpenSSL computes it", () => {
-    const { N, r, p, salt } = sealed.kdf;
+    const { kdf } = sealed;
+    if (kdf.name !== 'scrypt') throw new Error(kdf.name);
+    const { N, r, p, salt } = kdf;
     expect([N, r, p]).toEqual([32_768, 8, 1]);
     const derived = scryptSync(SECRET, fromBase64Url(salt), 32, { N, r, p, maxmem: 2 ** 26 });
     const nonce = fromBase64Url(sealed.nonce);
     const opened = nacl.secretbox.open(fromBase64Url(sealed.box), nonce, new Uint8Array(derived));
     expect(opened).toEqual(KEY);
+  });
+
+  test("under a key file's random bytes is NaCl's secretbox under HKDF-SHA-256, as OpenSSL computes it", () => {
+    const secret = random(32);
+    const { kdf, nonce, box } = sealKey(KEY, 'identity key', secret, random);
+    expect(kdf.name).toBe('hkdf-sha256');
+    const salt = fromBase64Url(kdf.salt);
+    const derived = new Uint8Array(hkdfSync('sha256', secret, salt, 'tallystick/v1 sealed key', 32));
+    expect(nacl.secretbox.open(fromBase64Url(box), fromBase64Url(nonce), derived)).toEqual(KEY);
+    expect(refusalOf({ v: 1, what: 'k', kdf, nonce, box }, random(32)).code).toBe('KEY_FILE');
+  });
+
+  test('that scrypt sealed under the text of a key file is opened by its bytes', () => {
+    const text = 'A'.repeat(43);
+    expect(openSealedKey(sealKey(KEY, 'k', text, random), utf8(text))).toEqual(KEY);
   });
 
   test('never shows the key, and never repeats a salt or a nonce', () => {

@@ -363,7 +363,7 @@ describe('an operator with all keys of the coordinator', () => {
 describe('the file', () => {
   test('with any one bit changed does not pass', async () => {
     const generator = new SeededGenerator('bits', 'of the bundle');
-    const places = generator.shuffle(range(sample.bytes.length)).slice(0, 60);
+    const places = generator.shuffle(range(sample.bytes.length)).slice(0, 16); // thousands of them in tests/soak
     // and where the structure of the file is
     const text = new TextDecoder('latin1').decode(sample.bytes);
     for (const word of ['note ', 'entry ', 'body ', 'end'])

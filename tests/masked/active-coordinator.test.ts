@@ -13,8 +13,8 @@ import type { SimulatedBank } from '../support/simulated-bank.ts';
 import { ActiveCoordinator, type Habits, type KnownRound } from './active-coordinator.ts';
 import type { HonestBank } from './honest-bank.ts';
 
-/** For each number of banks. */
-const SCHEDULES = 76;
+/** For each number of banks; `npm run test:soak` plays more. */
+const SCHEDULES = Number(process.env['TALLYSTICK_SCHEDULES'] ?? 76);
 const STEPS = 180;
 
 /** Values by key. */

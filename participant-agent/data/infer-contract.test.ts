@@ -1,7 +1,6 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { tidyOutward } from '#participant-agent/data/decide-feature.ts';
@@ -215,9 +214,9 @@ describe('what the user names', () => {
   });
 });
 
-const data = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
-const absent = !existsSync(data);
-describe.skipIf(absent)(`the real data sets${absent ? ' (SKIPPED: ../shared/data is absent)' : ''}`, () => {
+/** Public data sets, as for `npm run results`. */
+const data = process.env['TALLYSTICK_DATA'];
+describe.skipIf(data === undefined)('the public data sets in TALLYSTICK_DATA', () => {
   const sbaLeaks = [
     'LoanNr_ChkDgt',
     'ChgOffDate',
@@ -261,12 +260,12 @@ describe.skipIf(absent)(`the real data sets${absent ? ' (SKIPPED: ../shared/data
   ])(
     '%s: the draft leaves out what is no feature, and its own file passes the check',
     async (file, options, expected) => {
-      const { contract, notes } = await inferContract(join(data, file), options);
+      const { contract, notes } = await inferContract(join(data!, file), options);
       expect(dataContract.parse(contract)).toEqual(contract);
       expect(contract.features).toHaveLength(expected.features);
       const leftOut = notes.filter((n) => n.includes(': left out')).map((n) => n.slice(0, n.indexOf(':')));
       expect(leftOut).toEqual(expected.leftOut);
-      const { report } = await loadTable(join(data, file), contract);
+      const { report } = await loadTable(join(data!, file), contract);
       expect(report).toMatchObject({ passed: true, rowsUsed: expected.rows, badCount: expected.bad });
       for (const feature of report.features)
         if (feature.type === 'number') expect(feature.belowMin + feature.aboveMax).toBe(0);

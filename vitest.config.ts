@@ -5,9 +5,6 @@ import { defineConfig } from 'vitest/config';
  * `unit`: pure units beside their files. `promises`: two parties, a server, a database or a process. `soak`: the
  * same promises for longer, by `npm run test:soak` only.
  */
-// files share what they import: none of it keeps state from one test to another, and loading it costs a minute
-const isolate = false;
-
 export default defineConfig({
   test: {
     // a good part of the time is spent waiting for processes and disks
@@ -15,7 +12,8 @@ export default defineConfig({
     projects: [
       {
         test: {
-          isolate,
+          // units keep no state: files share what they import, which takes long to load
+          isolate: false,
           name: 'unit',
           include: ['{shared,models,coordinator,participant-agent,scripts}/**/*.test.ts'],
           testTimeout: 30_000,
@@ -23,7 +21,6 @@ export default defineConfig({
       },
       {
         test: {
-          isolate,
           name: 'promises',
           include: ['tests/**/*.test.ts'],
           exclude: ['tests/soak/**'],
@@ -34,7 +31,6 @@ export default defineConfig({
       },
       {
         test: {
-          isolate,
           name: 'soak',
           include: ['tests/soak/**/*.test.ts', 'tests/masked/active-coordinator.test.ts'],
           env: { TALLYSTICK_SCHEDULES: '300' },

@@ -6,9 +6,8 @@ import { systemClock } from '#participant-agent/clock.ts';
 import { agentYaml } from '#participant-agent/config.ts';
 import { makeAgentKeys } from '#participant-agent/keys.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
-import { EgressLog } from '#participant-agent/state/egress-log.ts';
+import { EgressLog, egressOf } from '#participant-agent/state/egress-log.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
-import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import { askJson } from '#participant-agent/transport/ask-coordinator.ts';
@@ -54,13 +53,8 @@ export async function enrolAgent(
     keys.identity,
   );
   const fingerprint = keyFingerprint(identityKey);
-  await new EgressLog(folder).record({
-    time: new Date(clock.now()).toISOString(),
-    to: invitation.url,
-    what: message.type,
-    bytes: canonicalJson(message).length,
-    detail: `public keys, fingerprint ${fingerprint}`,
-  });
+  const detail = `public keys, fingerprint ${fingerprint}`;
+  await new EgressLog(folder).record(egressOf(message, invitation.url, clock, { detail }));
   await askJson(new URL('/v1/enrolments', invitation.url), message, undefined);
   await writeNew(
     join(folder, 'agent.yaml'),

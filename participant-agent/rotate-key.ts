@@ -5,11 +5,10 @@
 import { systemClock } from '#participant-agent/clock.ts';
 import { readAgentConfig, type AgentConfig } from '#participant-agent/config.ts';
 import { lockKeys, makeNextKeys, openAgentKeys, promoteNextKeys } from '#participant-agent/keys.ts';
-import { EgressLog } from '#participant-agent/state/egress-log.ts';
+import { EgressLog, egressOf } from '#participant-agent/state/egress-log.ts';
 import { askJson } from '#participant-agent/transport/ask-coordinator.ts';
 import { trustOf, type Trust } from '#participant-agent/transport/trust.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
-import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
@@ -57,13 +56,8 @@ async function rotate(
   const payload = { ...fields, proof: signNewBankKey(fields, next.identity) };
   const message = signMessage('rotate-key', payload, old.identity);
   const fingerprint = keyFingerprint(identityKey);
-  await new EgressLog(folder).record({
-    time: new Date(clock.now()).toISOString(),
-    to: coordinator.url,
-    what: message.type,
-    bytes: canonicalJson(message).length,
-    detail: `new public keys, fingerprint ${fingerprint}`,
-  });
+  const detail = `new public keys, fingerprint ${fingerprint}`;
+  await new EgressLog(folder).record(egressOf(message, coordinator.url, clock, { detail }));
   await askJson(new URL(`/v1/participants/${participant}/keys`, coordinator.url), message, trust);
   await promoteNextKeys(folder);
   return { participant, fingerprint };

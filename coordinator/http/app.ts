@@ -7,7 +7,7 @@ import type { CoordinatorEvents } from '#coordinator/events.ts';
 import { openApiDocument } from '#coordinator/http/openapi.ts';
 import { notFound, problemHandler } from '#coordinator/http/problem.ts';
 import { authorised, type Route } from '#coordinator/http/route.ts';
-import { shared } from '#coordinator/http/shared-check.ts';
+import { sharedCheck } from '#coordinator/http/shared-check.ts';
 import { bodyRouter, type BodyRouteDependencies } from '#coordinator/http/routes/bodies.ts';
 import { ledgerRoutes } from '#coordinator/http/routes/ledger.ts';
 import {
@@ -61,7 +61,7 @@ export function createHttpApp(deps: HttpDependencies): Express {
   app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } }));
 
   app.get('/healthz', (_request, response) => void response.json({ status: 'ok' }));
-  const assertReady = shared(deps.assertReady);
+  const assertReady = sharedCheck(deps.assertReady);
   app.get('/readyz', async (_request, response) => {
     await assertReady();
     response.json({ status: 'ready' });

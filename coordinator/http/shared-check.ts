@@ -4,7 +4,7 @@
 const GOOD_FOR_MS = 1000;
 
 /** @param check rejects when something is wrong */
-export function shared(check: () => Promise<void>): () => Promise<void> {
+export function sharedCheck(check: () => Promise<void>): () => Promise<void> {
   let last: Promise<void> | undefined;
   return () => {
     if (last === undefined) {

@@ -3,6 +3,7 @@ import type { AgentConfig } from '#participant-agent/config.ts';
 import type { Logger } from '#participant-agent/logger.ts';
 import type { Policy } from '#participant-agent/policy/policy.ts';
 import type { AgentState } from '#participant-agent/state/agent-state.ts';
+import { egressOf } from '#participant-agent/state/egress-log.ts';
 import type { KeyVault } from '#participant-agent/state/key-vault.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import type { BodyClient } from '#participant-agent/transport/body-client.ts';
@@ -12,7 +13,6 @@ import type { FederationState } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import type { SubmitReply } from '#shared/protocol/socket-events.ts';
-import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 
 export interface AgentContext {
   readonly config: AgentConfig;
@@ -60,13 +60,8 @@ export async function submitMessage(
   message: BankMessage,
   about: { run: string; round?: number; detail: string },
 ): Promise<SubmitReply> {
-  await context.state.recordEgress({
-    time: new Date(context.clock.now()).toISOString(),
-    to: context.config.coordinator.url,
-    what: message.type,
-    bytes: canonicalJson(message).length,
-    ...about,
-  });
+  const { state, config, clock } = context;
+  await state.recordEgress(egressOf(message, config.coordinator.url, clock, about));
   const reply = await context.connection.submit(message, context.signal);
   if (reply.outcome === 'accepted') context.log.debug({ type: message.type }, 'message accepted');
   else

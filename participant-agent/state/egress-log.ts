@@ -5,6 +5,8 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { canonicalJson } from '#shared/crypto/canonical-json.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
 
 /** One thing that left the bank. */
 export const egressRecord = z.strictObject({
@@ -17,6 +19,17 @@ export const egressRecord = z.strictObject({
   detail: z.string(),
 });
 export type EgressRecord = z.infer<typeof egressRecord>;
+
+/** The record of a message that is about to leave. @param to the coordinator's URL */
+export function egressOf(
+  message: { readonly type: string },
+  to: string,
+  clock: Clock,
+  about: Pick<EgressRecord, 'run' | 'round' | 'detail'>,
+): EgressRecord {
+  const bytes = canonicalJson(message).length;
+  return { time: new Date(clock.now()).toISOString(), to, what: message.type, bytes, ...about };
+}
 
 export class EgressLog {
   private readonly path: string;

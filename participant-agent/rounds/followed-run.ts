@@ -98,11 +98,11 @@ export class FollowedRun {
   }
 
   async close(): Promise<void> {
-    await this.computer?.dispose();
+    await this.computer?.dispose(); // what it is computing is broken off
     for (const resume of this.waitingForChange.splice(0)) resume();
     await this.turn;
     await this.checking.catch(() => {});
-    await this.masked?.close();
+    await this.release(); // the last turn may have made a computer
   }
 
   private async step(message: Message, moment: Moment): Promise<void> {

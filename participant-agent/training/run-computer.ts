@@ -106,6 +106,7 @@ export class LocalComputer implements RunComputer {
 
   async dispose(): Promise<void> {
     this.answerer?.dispose();
+    this.answerer = undefined;
   }
 
   private position(): Position {

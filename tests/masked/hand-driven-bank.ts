@@ -32,6 +32,8 @@ export class HandDrivenBank {
   /** Messages of these types are not sent. */
   readonly silent = new Set<BankMessage['type']>();
   private readonly own: SimulatedBank;
+  /** Rounds it has sent a vector in. */
+  private readonly answered = new Set<string>();
   private readonly tables = new Map<string, Uint8Array>();
   private readonly federation = emptyFederation();
   private run: TestRun | undefined;
@@ -138,7 +140,7 @@ export class HandDrivenBank {
       const { open } = phase;
       const { fixed, certificates } = open.masked!;
       if (fixed === undefined) {
-        if (!open.inputs.has(index)) await this.answer(open);
+        await this.answer(open);
       } else if (certificates.has(index)) await this.reveal(open);
       else await this.submit(await this.own.certify(open));
     }
@@ -171,7 +173,8 @@ export class HandDrivenBank {
   }
 
   private async answer(open: OpenRound): Promise<void> {
-    if (this.silent.has('masked-input')) return;
+    if (this.silent.has('masked-input') || this.answered.has(open.hash)) return;
+    this.answered.add(open.hash);
     const { round, attempt } = open.payload;
     const { asked } = await this.run!.round(round, attempt);
     const words = wordsOf(asked.question.ring, stubBody(asked.question, this.id).bytes.slice());

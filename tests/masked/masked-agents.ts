@@ -11,6 +11,10 @@ export function maskedPlan(ids: readonly string[], options: TinyPlanOptions = {}
   return { ...tinyPlan(ids, options), aggregation: 'masked' };
 }
 
+function stopping(): FederationError {
+  return new FederationError('STOPPED', 'the agent is stopping');
+}
+
 /** Lets so many answers through; the others wait, until the agent is stopped. */
 export class Turnstile {
   private passes: number;
@@ -35,7 +39,7 @@ export class Turnstile {
       return Promise.resolve();
     }
     return new Promise((resolve, reject) => {
-      this.waiting.set(resolve, () => reject(new FederationError('STOPPED', 'the agent is stopping')));
+      this.waiting.set(resolve, () => reject(stopping()));
     });
   }
 
@@ -60,11 +64,15 @@ export function heldAgent(
 export function behind(turnstile: Turnstile, computer: RunComputer): RunComputer {
   const answer = computer.answer.bind(computer);
   const dispose = computer.dispose.bind(computer);
+  let stopped = false;
   computer.answer = async (...args) => {
+    // it may be asked just when it is being stopped: nobody would come to let it through
+    if (stopped) throw stopping();
     await turnstile.pass();
     return answer(...args);
   };
   computer.dispose = () => {
+    stopped = true;
     turnstile.breakOff();
     return dispose();
   };

@@ -16,7 +16,7 @@ import { createMetrics } from '#coordinator/metrics.ts';
 import { Access } from '#coordinator/participants/access.ts';
 import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
 import { Presence } from '#coordinator/participants/presence.ts';
-import { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
+import { MaskThreads } from '#coordinator/threads/mask-threads.ts';
 import { finishExpiring } from '#coordinator/retention.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { RunDrivers } from '#coordinator/rounds/run-drivers.ts';

@@ -15,7 +15,7 @@ import { featureBins } from '#models/preprocessing/bins.ts';
 import { cutoffs } from '#models/scoring/cutoffs.ts';
 import { scaling } from '#models/scoring/scaling.ts';
 import { dataContract } from '#shared/contract/contract.ts';
-import type { Json } from '#shared/crypto/canonical-json.ts';
+import type { Base64Text, Json } from '#shared/crypto/canonical-json.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash } from '#shared/protocol/ids.ts';
@@ -166,8 +166,13 @@ export type ModelKind = ModelArtefact['kind'];
 
 type OfKind<Kind extends ModelKind> = Extract<ModelArtefact, { kind: Kind }>;
 
-/** What a program hands over; version and transform hash are added. */
-export type ModelParts<Kind extends ModelKind> = Omit<OfKind<Kind>, 'v' | 'transformHash'>;
+/** What a program hands over, weights as they are; version and transform hash are added. */
+export type ModelParts<Kind extends ModelKind> = Omit<OfKind<Kind>, 'v' | 'transformHash' | 'parameters'> & {
+  parameters: WithBytes<OfKind<Kind>['parameters']>;
+};
+type WithBytes<Parameters> = {
+  [Name in keyof Parameters]: Parameters[Name] extends string ? string | Base64Text : Parameters[Name];
+};
 
 export function createArtefact<Kind extends ModelKind>(parts: ModelParts<Kind>): Json {
   const { cutoffs: limits, segments, ...rest } = parts;

@@ -50,7 +50,7 @@ export type Step<State> =
   | { readonly kind: 'done'; readonly result: ProgramResult; readonly metrics: Metrics };
 
 export interface ProgramResult {
-  /** The model artefact, canonical JSON: the same bytes at every bank. */
+  /** The model artefact, for `canonicalBytes`: the same bytes at every bank. */
   readonly artefact: Json;
   /** Why it ended, a sentence for people. */
   readonly reason: string;
@@ -63,6 +63,11 @@ export interface Program<State = unknown> {
    * @throws FederationError PLAN
    */
   maximumRounds(settings: Json): number;
+  /**
+   * Words of the largest answer, about: how long a step may take. Programs without it have none worth mentioning.
+   * @throws FederationError PLAN
+   */
+  wordsMax?(setup: ProgramSetup): number;
   /** @throws FederationError PLAN when the settings are not valid for this contract */
   begin(setup: ProgramSetup): Step<State>;
   /** Consumes `state`: arrays in it may be reused by the state returned. */

@@ -5,8 +5,7 @@
 import { programNamed } from '#models/catalogue.ts';
 import type { Metrics, Program, Question, Step } from '#models/program.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
-import { canonicalJson } from '#shared/crypto/canonical-json.ts';
-import { utf8 } from '#shared/crypto/hash.ts';
+import { canonicalBytes } from '#shared/crypto/canonical-json.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
@@ -20,6 +19,12 @@ export interface AskedQuestion {
   /** Commits to everything an answer depends on. */
   readonly hash: string;
   /** Words of an answer's vector. */
+  readonly length: number;
+}
+
+/** A question without what is large in it: all that a coordinator needs to ask it. */
+export interface QuestionOutline extends Pick<Question, 'kind' | 'ring' | 'fields'> {
+  readonly hash: string;
   readonly length: number;
 }
 
@@ -55,6 +60,14 @@ export class RunMachine {
     );
   }
 
+  /** Of the question to ask. */
+  outline(): QuestionOutline | undefined {
+    if (this.asked === undefined) return undefined;
+    const { question, hash, length } = this.asked;
+    const { kind, ring, fields } = question;
+    return { kind, ring, fields, hash, length };
+  }
+
   /**
    * Takes the sum of the present question and moves on.
    * @param banks how many banks it must contain
@@ -83,7 +96,7 @@ export class RunMachine {
     this.metrics = step.metrics;
     if (step.kind === 'done') {
       this.state = undefined; // the weights of a large model are in memory often enough while it is written
-      const artefact = utf8(canonicalJson(step.result.artefact));
+      const artefact = canonicalBytes(step.result.artefact);
       this.asked = undefined;
       this.finished = { artefact, root: vectorRoot(artefact), reason: step.result.reason };
       return;

@@ -12,7 +12,8 @@ await build({
   entryPoints: {
     tallystick: 'scripts/tallystick.ts',
     'compute-thread': 'participant-agent/training/compute-thread.ts',
-    'mask-thread': 'coordinator/rounds/mask-thread.ts',
+    'mask-thread': 'coordinator/threads/mask-thread.ts',
+    'program-thread': 'coordinator/threads/program-thread.ts',
     bench: 'scripts/bench/bench.ts',
     'bench-agents': 'scripts/bench/bench-agents.ts',
     results: 'scripts/results/results.ts',

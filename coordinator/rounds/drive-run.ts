@@ -11,7 +11,6 @@ import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import type { AwaySince } from '#coordinator/rounds/absence.ts';
 import { decide } from '#coordinator/rounds/decide.ts';
-import type { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
 import { closeRound } from '#coordinator/rounds/phases/close-round.ts';
 import {
   openSession,
@@ -27,12 +26,13 @@ import { startRun } from '#coordinator/rounds/phases/run-started.ts';
 import { voidRound } from '#coordinator/rounds/phases/void-round.ts';
 import type { Accepting } from '#coordinator/rounds/one-at-a-time.ts';
 import type { ShareTables } from '#coordinator/rounds/share-tables.ts';
+import { startProgram, type RunProgram } from '#coordinator/rounds/run-program.ts';
 import { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
+import type { MaskThreads } from '#coordinator/threads/mask-threads.ts';
 import type { Wakeup } from '#coordinator/rounds/wakeup.ts';
 import { programNamed } from '#models/catalogue.ts';
-import { RunMachine } from '#models/run-machine.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
@@ -64,7 +64,7 @@ export class RunDriver {
   readonly run: Run;
   private readonly deps: RunDependencies;
   private readonly wakeup: Wakeup;
-  private machine: RunMachine | undefined;
+  private program: RunProgram | undefined;
   private sum: RunningSum | undefined;
   /** What recovery could not bring back. */
   private lost: { code: ErrorCode; reason: string } | undefined;
@@ -79,8 +79,8 @@ export class RunDriver {
   async recover(): Promise<void> {
     const { run, deps } = this;
     if (run.phase.name === 'proposed' || run.phase.name === 'finished') return;
-    const machine = await this.startMachine().catch(() => undefined);
-    if (machine === undefined) {
+    const program = await this.startProgram().catch(() => undefined);
+    if (program === undefined) {
       this.lost = { code: 'STORAGE', reason: `the contract ${run.plan.contract} is lost` };
       return;
     }
@@ -96,7 +96,8 @@ export class RunDriver {
         return;
       }
       try {
-        machine.next(wordsOf(machine.asked!.question.ring, sum), survivors.length, sumRoot);
+        await program.read(wordsOf(program.asked!.ring, sum), survivors.length);
+        await program.advance();
       } catch (error) {
         // as it was about to fail when the process ended
         const code = error instanceof FederationError ? error.code : 'INTERNAL';
@@ -106,7 +107,7 @@ export class RunDriver {
     }
     if (run.phase.name !== 'collecting') return;
     const { open } = run.phase;
-    const running = this.startSum(open.hash, machine);
+    const running = this.startSum(open.hash, program);
     for (const [index, { vectorRoot: root }] of open.inputs) {
       if (await running.isIntact(root)) await running.add(index, root);
       else this.lost = { code: 'STORAGE', reason: `the update of "${open.roster[index]}" was lost on disk` };
@@ -115,9 +116,18 @@ export class RunDriver {
 
   /** Runs until the run is finished or `wakeup` is closed. */
   async drive(): Promise<void> {
+    try {
+      await this.decideAndAct();
+      if (isFinished(this.run)) this.release();
+    } finally {
+      await this.program?.close();
+    }
+  }
+
+  private async decideAndAct(): Promise<void> {
     const { run, deps, wakeup } = this;
     while (!wakeup.closed) {
-      const isDone = this.machine?.finished !== undefined; // then only the run is to be finished
+      const isDone = this.program?.finished !== undefined; // then only the run is to be finished
       const decision = this.afterLoss() ?? decide(run, deps.journal.now(), deps.awaySince, isDone);
       if (decision.kind === 'over') break;
       if (decision.kind === 'wait') {
@@ -147,7 +157,6 @@ export class RunDriver {
         });
       }
     }
-    if (run.phase.name === 'finished') this.release();
   }
 
   /** What recovery found missing costs the open round, or, when there is none, the run. */
@@ -178,18 +187,18 @@ export class RunDriver {
       case 'fix':
         return fixSurvivors(open!, journal);
       case 'ask': {
-        const machine = (this.machine ??= await this.startMachine());
-        if (machine.finished !== undefined) return undefined; // a program without questions: now it is done
-        await openRound(run, machine, journal);
-        if (run.phase.name === 'collecting') this.startSum(run.phase.open.hash, machine);
+        const program = (this.program ??= await this.startProgram());
+        if (program.finished !== undefined) return undefined; // a program without questions: now it is done
+        await openRound(run, program, journal);
+        if (run.phase.name === 'collecting') this.startSum(run.phase.open.hash, program);
         return undefined;
       }
       case 'offer':
         return offerCheckpoint(run, journal);
       case 'complete':
-        return completeRun(run, this.machine!.finished!, this.machine!.metrics, bodies, journal);
+        return completeRun(run, this.program!.finished!, this.program!.metrics, bodies, journal);
       case 'close':
-        await closeRound(run, open!, this.sum!, this.machine!, bodies, deps.maskThreads, journal);
+        await closeRound(run, open!, this.sum!, this.program!, bodies, deps.maskThreads, journal);
         deps.sums.delete(open!.hash);
         return undefined;
       case 'void':
@@ -208,15 +217,15 @@ export class RunDriver {
     return programNamed(name).maximumRounds(settings) - (phase.name === 'ready' ? phase.round : 0);
   }
 
-  private async startMachine(): Promise<RunMachine> {
+  private async startProgram(): Promise<RunProgram> {
     const contract = await readContract(this.deps.bodies, this.run.plan.contract);
-    this.machine = new RunMachine(this.run.plan, contract, this.run.roster.length);
-    return this.machine;
+    this.program = await startProgram(this.run.plan, contract, this.run.roster.length);
+    return this.program;
   }
 
-  private startSum(hash: string, machine: RunMachine): RunningSum {
+  private startSum(hash: string, program: RunProgram): RunningSum {
     this.sum = new RunningSum(
-      machine.asked!,
+      program.asked!,
       this.deps.bodies,
       this.run.plan.aggregation === 'masked',
       this.sum?.retire(),
@@ -229,7 +238,6 @@ export class RunDriver {
   private release(): void {
     for (const [ctx, sum] of this.deps.sums) if (sum === this.sum) this.deps.sums.delete(ctx);
     this.deps.shareTables.forget(this.run.id);
-    this.machine = undefined;
     this.sum = undefined;
   }
 }

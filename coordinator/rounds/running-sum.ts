@@ -3,18 +3,19 @@
  * After a restart it is rebuilt from the bodies by the same `add`.
  */
 import type { BodyStore } from '#coordinator/store/body-store.ts';
-import type { AskedQuestion } from '#models/run-machine.ts';
+import type { QuestionOutline } from '#models/run-machine.ts';
 import { wordBytes } from '#shared/ring/field.ts';
-import { addInto, assertWithinLimits, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
+import { addInto, assertWithinLimits, createSharedWords, wordsOf } from '#shared/ring/ring-sum.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 
 export class RunningSum {
+  /** In shared memory: threads read it, and take masks out of it. */
   readonly words: RingWords;
   /** Roster indices of the updates in the sum. */
   readonly added = new Set<number>();
   private isOpened = false;
-  private readonly asked: AskedQuestion;
+  private readonly asked: QuestionOutline;
   private readonly bodies: BodyStore;
   /** Additions run one after the other, so that they share the disk and never half-finish together. */
   private turn: Promise<void> = Promise.resolve();
@@ -24,11 +25,11 @@ export class RunningSum {
   private readonly once: boolean;
 
   /** @param reuse the vector of an earlier round, to be overwritten if it fits */
-  constructor(asked: AskedQuestion, bodies: BodyStore, masked: boolean, reuse?: RingWords) {
+  constructor(asked: QuestionOutline, bodies: BodyStore, masked: boolean, reuse?: RingWords) {
     this.once = !masked;
-    const { ring } = asked.question;
+    const { ring } = asked;
     const fits = reuse?.length === asked.length && reuse.BYTES_PER_ELEMENT === wordBytes(ring);
-    this.words = fits ? reuse : createWords(ring, asked.length);
+    this.words = fits ? reuse : createSharedWords(ring, asked.length);
     // also for fresh memory: reading a page before its first write costs a second fault for each page
     this.clear();
     this.asked = asked;
@@ -44,7 +45,7 @@ export class RunningSum {
    * @throws FederationError CANARY | RANGE when the body is not an update any honest bank would send
    */
   async assertPlausible(root: string, bank: string): Promise<void> {
-    const { fields } = this.asked.question;
+    const { fields } = this.asked;
     await this.eachSlice(root, bank, (words, offset) => assertWithinLimits(words, offset, fields));
   }
 
@@ -103,7 +104,7 @@ export class RunningSum {
   ): Promise<void> {
     let offset = 0;
     for await (const bytes of this.bodies.chunks(root, bank)) {
-      const words = wordsOf(this.asked.question.ring, bytes);
+      const words = wordsOf(this.asked.ring, bytes);
       visit(words, offset);
       offset += words.length;
     }

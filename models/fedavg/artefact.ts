@@ -10,8 +10,7 @@ import type { Metrics } from '#models/program.ts';
 import type { Cutoffs } from '#models/scoring/cutoffs.ts';
 import type { Scaling } from '#models/scoring/scaling.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
-import { toBase64 } from '#shared/crypto/base64.ts';
-import type { Json } from '#shared/crypto/canonical-json.ts';
+import { Base64Text, type Json } from '#shared/crypto/canonical-json.ts';
 import { bytesOf } from '#shared/ring/vector-root.ts';
 
 export interface TrainedNetwork {
@@ -51,7 +50,7 @@ export function networkArtefact(trained: TrainedNetwork): Json {
         ...(shape.activations === undefined ? {} : { activations: [...shape.activations] }),
         ...(shape.dropouts === undefined ? {} : { dropouts: [...shape.dropouts] }),
       },
-      weights: toBase64(bytesOf(weights)),
+      weights: new Base64Text(bytesOf(weights)),
       ...(link === undefined ? {} : { link }),
     },
     calibration,

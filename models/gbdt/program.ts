@@ -26,7 +26,13 @@ import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.
 import { encodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
 import { grow, nodesAsked, startTree, treeOf, type Growth } from '#models/gbdt/grow-tree.ts';
 import { histogramFields, layoutOf } from '#models/gbdt/histogram.ts';
-import { assertQuestionFits, gbdtSettings, roundsOf, type GbdtSettings } from '#models/gbdt/settings.ts';
+import {
+  assertQuestionFits,
+  gbdtSettings,
+  levelWordsMax,
+  roundsOf,
+  type GbdtSettings,
+} from '#models/gbdt/settings.ts';
 import {
   assertEnough,
   readRowCounts,
@@ -106,6 +112,8 @@ export const gbdt: Program<GbdtState> = {
   name: 'gbdt',
 
   maximumRounds: (settings) => roundsOf(parseSettings(gbdtSettings, settings)),
+
+  wordsMax: ({ contract, settings }) => levelWordsMax(contract, parseSettings(gbdtSettings, settings)),
 
   begin(setup) {
     const settings = parseSettings(gbdtSettings, setup.settings);

@@ -62,17 +62,22 @@ export function roundsOf({ trees, depth }: { readonly trees: number; readonly de
   return 1 + QUANTILE_ROUNDS + trees * depth + 1;
 }
 
-/**
- * Refuses what would not fit in one question: the last level asks for up to 2^(depth − 2) nodes.
- * @throws FederationError PLAN
- */
-export function assertQuestionFits(contract: DataContract, { bins, depth }: GbdtSettings): void {
+/** Numbers that the largest level of a tree takes: the last one asks for up to 2^(depth − 2) nodes. */
+export function levelWordsMax(contract: DataContract, { bins, depth }: GbdtSettings): number {
   let cells = 0;
   for (const feature of contract.features) {
     cells +=
       feature.type === 'number' ? bins + (feature.special?.length ?? 0) + 1 : feature.categories.length + 2;
   }
-  const words = 3 * cells * 2 ** Math.max(0, depth - 2);
+  return 3 * cells * 2 ** Math.max(0, depth - 2);
+}
+
+/**
+ * Refuses what would not fit in one question.
+ * @throws FederationError PLAN
+ */
+export function assertQuestionFits(contract: DataContract, settings: GbdtSettings): void {
+  const words = levelWordsMax(contract, settings);
   if (words > LIMITS.vectorWordsMax / 2) {
     throw new FederationError(
       'PLAN',

@@ -26,7 +26,9 @@ const ascii = new TextDecoder('latin1');
 
 /** Unpadded base64url. */
 export function toBase64Url(bytes: Uint8Array): string {
-  return encode(bytes, URL_SAFE, Math.ceil((bytes.length * 4) / 3));
+  const out = new Uint8Array(Math.ceil((bytes.length * 4) / 3));
+  encode(bytes, URL_SAFE, out);
+  return ascii.decode(out);
 }
 
 /** @throws RangeError unless `text` is the one canonical encoding of some bytes */
@@ -36,7 +38,19 @@ export function fromBase64Url(text: string): Uint8Array {
 
 /** Padded base64. */
 export function toBase64(bytes: Uint8Array): string {
-  return encode(bytes, STANDARD, Math.ceil(bytes.length / 3) * 4);
+  const out = new Uint8Array(base64Length(bytes.length));
+  writeBase64(bytes, out);
+  return ascii.decode(out);
+}
+
+/** Characters of so many bytes in padded base64. */
+export function base64Length(bytes: number): number {
+  return Math.ceil(bytes / 3) * 4;
+}
+
+/** Padded base64 as ASCII. @param out of exactly its length */
+export function writeBase64(bytes: Uint8Array, out: Uint8Array): void {
+  encode(bytes, STANDARD, out.fill(PAD, Math.ceil((bytes.length * 4) / 3)));
 }
 
 /** @throws RangeError unless `text` is the one canonical padded encoding of some bytes */
@@ -46,9 +60,7 @@ export function fromBase64(text: string): Uint8Array {
   return decode(text, text.length - padding, STANDARD);
 }
 
-/** @param length characters of the result; what the bytes do not fill is padding */
-function encode(bytes: Uint8Array, { digits }: Alphabet, length: number): string {
-  const out = new Uint8Array(length).fill(PAD, Math.ceil((bytes.length * 4) / 3));
+function encode(bytes: Uint8Array, { digits }: Alphabet, out: Uint8Array): void {
   const whole = bytes.length - (bytes.length % 3);
   let at = 0;
   for (let i = 0; i < whole; i += 3) {
@@ -64,7 +76,6 @@ function encode(bytes: Uint8Array, { digits }: Alphabet, length: number): string
     out[at++] = digits[(group >>> 12) & 63]!;
     if (whole + 2 === bytes.length) out[at++] = digits[(group >>> 6) & 63]!;
   }
-  return ascii.decode(out);
 }
 
 /** @param length characters before the padding */

@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { canonicalJson, parseCanonicalJson } from '#shared/crypto/canonical-json.ts';
+import {
+  Base64Text,
+  canonicalBytes,
+  canonicalJson,
+  parseCanonicalJson,
+} from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 interface Vectors {
@@ -203,6 +208,45 @@ describe('parseCanonicalJson', () => {
         }
       }),
       { numRuns: 300 },
+    );
+  });
+});
+
+describe('bytes', () => {
+  test('are the UTF-8 of the text, whatever is in it', () => {
+    const json = fc.jsonValue({ stringUnit: 'grapheme' });
+    fc.assert(
+      fc.property(json, (value) => {
+        expect(Buffer.from(canonicalBytes(value)).toString('utf8')).toBe(canonicalJson(value));
+      }),
+    );
+  });
+
+  test('hold the base64 of other bytes where those stand, between any text, as the text does', () => {
+    const leaf = fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.string({ unit: 'grapheme' }), fc.double());
+    const shapes = fc.array(fc.dictionary(fc.string({ unit: 'grapheme' }), leaf), { maxLength: 4 });
+    fc.assert(
+      fc.property(shapes, (shape) => {
+        const [given, meant] = [
+          (bytes: Uint8Array) => new Base64Text(bytes),
+          (bytes: Uint8Array) => Buffer.from(bytes).toString('base64'),
+        ].map((put) =>
+          shape.map((one) =>
+            Object.fromEntries(
+              Object.entries(one).map(([key, value]) => [
+                key,
+                value instanceof Uint8Array
+                  ? put(value)
+                  : Number.isFinite(value) || typeof value === 'string'
+                    ? value
+                    : null,
+              ]),
+            ),
+          ),
+        );
+        expect(Buffer.from(canonicalBytes(given)).toString('utf8')).toBe(canonicalJson(meant));
+        expect(canonicalJson(given)).toBe(canonicalJson(meant));
+      }),
     );
   });
 });

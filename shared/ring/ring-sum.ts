@@ -7,6 +7,12 @@ export function createWords(ringName: Ring, length: number): RingWords {
   return ringName === 'u32' ? new Uint32Array(length) : new BigUint64Array(length);
 }
 
+/** Words that several threads see. */
+export function createSharedWords(ringName: Ring, length: number): RingWords {
+  const buffer = new SharedArrayBuffer(length * wordBytes(ringName));
+  return ringName === 'u32' ? new Uint32Array(buffer) : new BigUint64Array(buffer);
+}
+
 /** Views bytes as ring words without a copy when they are aligned, with one otherwise. */
 export function wordsOf(ringName: Ring, bytes: Uint8Array): RingWords {
   const size = wordBytes(ringName);

@@ -1,15 +1,13 @@
 /** collecting → ready: the sum is stored, recorded, and the program moves on. */
-import { setImmediate as breathe } from 'node:timers/promises';
 import type { Journal } from '#coordinator/journal/journal.ts';
-import type { MaskThreads } from '#coordinator/rounds/mask-threads.ts';
+import type { RunProgram } from '#coordinator/rounds/run-program.ts';
 import type { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
-import type { RunMachine } from '#models/run-machine.ts';
+import type { MaskThreads } from '#coordinator/threads/mask-threads.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
 import { survivorsHash, survivorsOf } from '#shared/ledger/rounds.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { RingSum } from '#shared/ring/ring-sum.ts';
-import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
+import { bytesOf } from '#shared/ring/vector-root.ts';
 import { fixedSlot, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { BankFault, masksOfSum } from '#shared/secure-sum/open-sum.ts';
 
@@ -18,7 +16,7 @@ export async function closeRound(
   run: Run,
   open: OpenRound,
   sum: RunningSum,
-  machine: RunMachine,
+  program: RunProgram,
   bodies: BodyStore,
   threads: MaskThreads,
   journal: Journal,
@@ -27,17 +25,16 @@ export async function closeRound(
   const survivors = survivorsOf(open);
   for (const index of survivors) await sum.add(index, open.inputs.get(index)!.vectorRoot);
   const revealed = open.masked === undefined ? new Map<number, Uint8Array[]>() : revealedShares(open);
-  let read: RingSum;
+  let sumRoot: string;
   try {
     if (open.masked !== undefined) {
       await sum.open(() => threads.apply(sum.words, masksOfSum(fixedSlot(open), revealed)));
     }
-    read = machine.read(sum.words, survivors.length);
+    sumRoot = await program.read(sum.words, survivors.length);
   } catch (error) {
     if (open.masked === undefined || !(error instanceof FederationError)) throw error;
     return giveUp(run, open, error, [...revealed.keys()], journal);
   }
-  const sumRoot = vectorRoot(sum.words);
   await bodies.put(sumRoot, bytesOf(sum.words));
   // A crash before this line: the round is still open, the sum is computed again. After it: the sum is read
   // from its body.
@@ -47,9 +44,7 @@ export async function closeRound(
     survivorsHash: survivorsHash(open),
     sumRoot,
   });
-  await breathe();
-  machine.advance(read, sumRoot);
-  await breathe();
+  await program.advance();
 }
 
 /** The sum is lost for good: its shares are out, so the question is not asked again. */

@@ -3,21 +3,21 @@
  * first needed and kept; small sums are done at once.
  */
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '#coordinator/threads/start-thread.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
-import { bytesOf } from '#shared/ring/vector-root.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 
 export interface MaskJob {
   readonly id: number;
+  /** In shared memory, with `masks` applied to them from word `fromWord` of the whole vector on. */
   readonly words: RingWords;
   readonly masks: readonly Mask[];
   readonly fromWord: number;
 }
 export interface MaskReply {
   readonly id: number;
-  readonly words: RingWords;
 }
 
 /** Below so many bytes of key stream (a few ms) a thread is not worth the hand-over. */
@@ -28,24 +28,22 @@ const ALIGN_WORDS = 4;
 
 export class MaskThreads {
   private readonly workers: Worker[] = [];
-  private readonly waiting = new Map<number, { take(words: RingWords): void; fail(error: Error): void }>();
+  private readonly waiting = new Map<number, { done(): void; fail(error: Error): void }>();
   private lastId = 0;
 
-  /** Applies the masks to `words`, in place. */
+  /** Applies the masks to `words`, in place. @param words in shared memory */
   async apply(words: RingWords, masks: readonly Mask[]): Promise<void> {
     if (words.byteLength * masks.length < WORTH_A_THREAD_BYTES) {
       applyMasks(words, masks);
       return;
     }
+    if (!(words.buffer instanceof SharedArrayBuffer)) throw new TypeError('expected words in shared memory');
     const workers = this.start();
     const share = Math.ceil(words.length / workers.length / ALIGN_WORDS) * ALIGN_WORDS;
     await Promise.all(
       workers.map(async (worker, i) => {
-        const from = i * share;
-        const range = words.slice(from, Math.min(words.length, from + share));
-        if (range.length === 0) return;
-        const done = await this.ask(worker, range, masks, from);
-        bytesOf(words).set(bytesOf(done), from * words.BYTES_PER_ELEMENT);
+        const range = words.subarray(i * share, (i + 1) * share);
+        if (range.length > 0) await this.ask(worker, range, masks, i * share);
       }),
     );
   }
@@ -54,25 +52,19 @@ export class MaskThreads {
     await Promise.all(this.workers.splice(0).map((worker) => worker.terminate()));
   }
 
-  private ask(
-    worker: Worker,
-    words: RingWords,
-    masks: readonly Mask[],
-    fromWord: number,
-  ): Promise<RingWords> {
-    return new Promise((resolve, reject) => {
+  private ask(worker: Worker, words: RingWords, masks: readonly Mask[], fromWord: number): Promise<void> {
+    return new Promise((done, fail) => {
       const id = ++this.lastId;
-      this.waiting.set(id, { take: resolve, fail: reject });
-      worker.postMessage({ id, words, masks, fromWord } satisfies MaskJob, [words.buffer as ArrayBuffer]);
+      this.waiting.set(id, { done, fail });
+      worker.postMessage({ id, words, masks, fromWord } satisfies MaskJob, []);
     });
   }
 
   private start(): readonly Worker[] {
     while (this.workers.length < Math.min(THREADS_MAX, availableParallelism())) {
-      const worker = startThread();
-      worker.unref();
-      worker.on('message', ({ id, words }: MaskReply) => {
-        this.waiting.get(id)?.take(words);
+      const worker = startThread('mask-thread', import.meta.url);
+      worker.on('message', ({ id }: MaskReply) => {
+        this.waiting.get(id)?.done();
         this.waiting.delete(id);
       });
       worker.on('error', (error) => {
@@ -84,12 +76,4 @@ export class MaskThreads {
     }
     return this.workers;
   }
-}
-
-/** As for the training thread: the build has a file of its own, tests run the source through tsx. */
-function startThread(): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./mask-thread.js', import.meta.url));
-  const source = new URL('./mask-thread.ts', import.meta.url).href;
-  const bootstrap = `import('tsx/esm/api').then(({ register }) => { register(); return import(${JSON.stringify(source)}); })`;
-  return new Worker(bootstrap, { eval: true });
 }

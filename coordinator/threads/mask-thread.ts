@@ -1,10 +1,10 @@
 /** The thread's side of `MaskThreads`. */
 import { parentPort } from 'node:worker_threads';
-import type { MaskJob, MaskReply } from '#coordinator/rounds/mask-threads.ts';
+import type { MaskJob, MaskReply } from '#coordinator/threads/mask-threads.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
 
 const port = parentPort!;
 port.on('message', ({ id, words, masks, fromWord }: MaskJob) => {
   applyMasks(words, masks, fromWord);
-  port.postMessage({ id, words } satisfies MaskReply, [words.buffer as ArrayBuffer]);
+  port.postMessage({ id } satisfies MaskReply);
 });

@@ -10,6 +10,7 @@ import type { Presence } from '#coordinator/participants/presence.ts';
 import { charterHash } from '#coordinator/participants/enrolment.ts';
 import { acceptUpdate } from '#coordinator/rounds/accept-update.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import { LiveFeed } from '#coordinator/sockets/live-feed.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import { toHex } from '#shared/crypto/hash.ts';
@@ -62,11 +63,10 @@ export interface AgentSocketDependencies {
 
 export function serveAgents(agents: AgentNamespace, deps: AgentSocketDependencies): void {
   const { journal } = deps.rounds;
-  const feed: ReadonlySet<string> = new Set(FEED_TYPES);
-  journal.onRecorded(({ entry, leaf }) => {
-    const shown = feed.has(entry.message.type) ? entry : { seq: entry.seq, leaf: toHex(leaf) };
-    agents.to(LIVE).emit('entry', shown);
-    const { message } = entry;
+  const feed = new LiveFeed((entries) => agents.to(LIVE).emit('entries', entries));
+  journal.onRecorded((recorded) => {
+    feed.take(recorded);
+    const { message } = recorded.entry;
     if (message.type === 'run-finished') agents.to(LIVE).emit('head', journal.head());
     // whoever was let in with the old key has to come again with the one in force, if there is one
     if (message.type === 'rotate-key') hangUp(agents, message.payload.from);

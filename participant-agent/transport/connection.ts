@@ -68,9 +68,10 @@ export class Connection {
       ...(options.trust === undefined ? {} : { ca: [...options.trust] }),
     });
     this.socket.on('challenge', (raw) => void this.begin(raw));
-    this.socket.on('entry', (entry) => {
-      if (this.held === undefined) this.take(entry);
-      else this.held.push(entry);
+    this.socket.on('entries', (raw: unknown) => {
+      const entries = (Array.isArray(raw) ? raw : [raw]) as FeedEntry[]; // each is looked at before it is believed
+      if (this.held === undefined) for (const entry of entries) this.take(entry);
+      else this.held.push(...entries);
     });
     this.socket.on('head', (head) => {
       if (!this.closed) options.onHead(head);

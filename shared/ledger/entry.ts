@@ -7,7 +7,6 @@ import { z } from 'zod';
 import { canonicalJson, parseCanonicalJson } from '#shared/crypto/canonical-json.ts';
 import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
 import { leafHash } from '#shared/crypto/merkle-hash.ts';
-import { messageHash } from '#shared/crypto/signed-message.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { timeMs } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
@@ -40,9 +39,13 @@ const MESSAGE_START = '{"message":{"payload":';
  */
 export function trustedEntry(text: string): RecordedEntry {
   const entry = JSON.parse(text) as Entry;
+  return { entry, hash: hashIn(text, entry), text, leaf: leafHash(utf8(text)) };
+}
+
+/** `messageHash` of the entry's message, whose payload is in its text as it is hashed. */
+function hashIn(text: string, { message }: Entry): string {
   const payload = text.slice(MESSAGE_START.length, text.lastIndexOf(',"sig":"'));
-  const hash = toHex(sha256(utf8(`tallystick/v1 ${entry.message.type}\n${payload}`)));
-  return { entry, hash, text, leaf: leafHash(utf8(text)) };
+  return toHex(sha256(utf8(`tallystick/v1 ${message.type}\n${payload}`)));
 }
 
 /** @throws FederationError TOO_LARGE */
@@ -55,8 +58,7 @@ export function recordEntry(entry: Entry): RecordedEntry {
       `expected an entry of at most ${LIMITS.entryBytesMax} bytes, "${entry.message.type}" has ${bytes.length}`,
     );
   }
-  const hash = messageHash(entry.message.type, entry.message.payload);
-  return { entry, hash, text, leaf: leafHash(bytes) };
+  return { entry, hash: hashIn(text, entry), text, leaf: leafHash(bytes) };
 }
 
 /**

@@ -94,5 +94,11 @@ export function signerKey(state: FederationState, message: Message): string {
 
 /** @throws FederationError SIG | UNKNOWN_PARTICIPANT */
 export function assertAuthentic(state: FederationState, message: Message): void {
-  assertSignedBy(message, signerKey(state, message));
+  const key = signerKey(state, message);
+  if (found.get(message) === key) return;
+  assertSignedBy(message, key);
+  found.set(message, key);
 }
+
+/** Messages whose signatures were checked, with whose key: a message is looked at when it comes and when it is recorded. */
+const found = new WeakMap<Message, string>();

@@ -116,7 +116,8 @@ export interface AgentToCoordinator {
 
 export interface CoordinatorToAgent {
   challenge(challenge: Challenge): void;
-  entry(entry: FeedEntry): void;
+  /** What comes next in the ledger, in order. */
+  entries(entries: readonly FeedEntry[]): void;
   /** The signed head of the ledger: at the end of the feed, and when a run is finished. */
   head(head: SignedHead): void;
 }

@@ -108,7 +108,7 @@ describe('wrong updates', () => {
         'authenticate',
         'progress',
         'error',
-        'entry',
+        'entries',
         'challenge',
         'no-such',
       ]) {

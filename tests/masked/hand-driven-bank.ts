@@ -80,7 +80,7 @@ export class HandDrivenBank {
       this.turn.catch(() => {});
     };
     const known = [...this.bank.entries].sort((a, b) => a.seq - b.seq);
-    this.bank.wire.on('entry', take);
+    this.bank.wire.on('entries', (entries: readonly FeedEntry[]) => entries.forEach(take));
     for (const entry of known) take(entry);
   }
 

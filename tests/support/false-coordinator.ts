@@ -59,6 +59,6 @@ export class FalseCoordinator {
   /** Says one more thing to everybody who listens. */
   say(entry: Entry): void {
     this.entries.push(entry);
-    this.io!.of('/agents').emit('entry', entry);
+    this.io!.of('/agents').emit('entries', [entry]);
   }
 }

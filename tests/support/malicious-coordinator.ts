@@ -120,7 +120,7 @@ export class MaliciousCoordinator {
         reply({ ok: true, token: payload.from });
       });
       socket.on('follow', ({ from }: { from: number }, reply: (r: object) => void) => {
-        const stop = history?.listen((entry) => socket.emit('entry', entry));
+        const stop = history?.listen((entry) => socket.emit('entries', [entry]));
         socket.on('disconnect', () => stop?.());
         reply({ ok: true, entries: history?.entries.slice(from) ?? [], next: null });
       });

@@ -128,10 +128,13 @@ export class TestBank {
       reconnection: false,
     });
     this.socket = socket;
-    socket.on('entry', (entry: FeedEntry) => {
-      if (!('message' in entry)) return;
-      this.entries.push(entry);
-      if (this.cosigns && entry.message.type === 'checkpoint') void this.cosign(entry.message.payload);
+    socket.on('entries', (entries: readonly FeedEntry[]) => {
+      for (const entry of entries) {
+        if (!('message' in entry)) continue;
+        this.entries.push(entry);
+        if (this.cosigns && entry.message.type === 'checkpoint')
+          this.cosign(entry.message.payload).catch(() => {}); // the run is over for a bank that left
+      }
     });
     return new Promise((resolve, reject) => {
       socket.once('challenge', resolve);

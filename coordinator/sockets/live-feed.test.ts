@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { LiveFeed } from '#coordinator/sockets/live-feed.ts';
+import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
+import type { RecordedEntry } from '#shared/ledger/entry.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
+import type { MessageType } from '#shared/protocol/messages.ts';
+import type { FeedEntry } from '#shared/protocol/socket-events.ts';
+
+/** Only what the feed looks at. */
+function recorded(seq: number, type: MessageType, length = 500): RecordedEntry {
+  const entry = { seq, time: 1, message: { type, payload: {}, sig: '' } };
+  return {
+    entry,
+    hash: '',
+    text: 'x'.repeat(length),
+    leaf: sha256(utf8(`leaf ${seq}`)),
+  } as unknown as RecordedEntry;
+}
+
+function listening(): { feed: LiveFeed; packets: (readonly FeedEntry[])[] } {
+  const packets: (readonly FeedEntry[])[] = [];
+  return { feed: new LiveFeed((entries) => packets.push(entries)), packets };
+}
+
+const positions = (packets: readonly (readonly FeedEntry[])[]): number[][] =>
+  packets.map((entries) => entries.map(({ seq }) => seq));
+
+describe('the live feed', () => {
+  test('sends what is recorded together in one packet, as soon as that is all', async () => {
+    const { feed, packets } = listening();
+    for (const seq of [4, 5, 6]) feed.take(recorded(seq, 'masked-input'));
+    expect(packets).toEqual([]);
+    await Promise.resolve();
+    expect(positions(packets)).toEqual([[4, 5, 6]]);
+    feed.take(recorded(7, 'close-round'));
+    await Promise.resolve();
+    expect(positions(packets)).toEqual([[4, 5, 6], [7]]);
+  });
+
+  test('lets the leaves of what banks are not shown wait for what they are, in order and without its content', async () => {
+    const { feed, packets } = listening();
+    for (const seq of [0, 1]) feed.take(recorded(seq, 'plain-input'));
+    await Promise.resolve();
+    expect(packets).toEqual([]);
+    for (const [seq, type] of [[2, 'close-round'] as const, [3, 'plain-input'] as const])
+      feed.take(recorded(seq, type));
+    await Promise.resolve();
+    expect(positions(packets)).toEqual([[0, 1, 2, 3]]);
+    const [first, , shown] = packets[0]!;
+    expect(first).toEqual({ seq: 0, leaf: toHex(sha256(utf8('leaf 0'))) });
+    expect(shown).toHaveProperty('message.type', 'close-round');
+  });
+
+  test('keeps every packet within what a socket takes, and lets no leaves pile up', async () => {
+    const { feed, packets } = listening();
+    const long = Math.floor(LIMITS.entryBytesMax / 3);
+    for (let seq = 0; seq < 50; seq++) feed.take(recorded(seq, 'advertise-keys', long));
+    for (let seq = 50; seq < 20_000; seq++) feed.take(recorded(seq, 'plain-input'));
+    feed.take(recorded(20_000, 'close-round'));
+    await Promise.resolve();
+    expect(positions(packets).flat()).toEqual(Array.from({ length: 20_001 }, (_, i) => i));
+    expect(packets.length).toBeGreaterThan(3);
+    for (const entries of packets) {
+      const shown = entries.filter((entry) => 'message' in entry).length;
+      const hidden = entries.filter((entry) => !('message' in entry));
+      const bytes = shown * long * 3 + JSON.stringify(hidden).length;
+      expect(bytes).toBeLessThanOrEqual(LIMITS.socketBytesMax);
+    }
+  });
+});

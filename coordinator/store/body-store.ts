@@ -9,12 +9,12 @@
  * keeps its power. Files are not synced one by one (30 ms for each 4 MB on the disk we measured): after a
  * power loss a body may be short: recovery checks those of an open round, and the bank that signed it still has it.
  */
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Claims } from '#coordinator/store/claims.ts';
 import { RecentBodies, type Lent } from '#coordinator/store/recent-bodies.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
-import { fileSize, Uploads } from '#coordinator/store/uploads.ts';
+import { fileSize, isMissing, Uploads, writeWhole } from '#coordinator/store/uploads.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
@@ -28,6 +28,8 @@ export class BodyStore {
   /** Which bank's uploads were claimed lately: nobody else may claim them without uploading. */
   private readonly claimed = new Set<string>();
   private readonly claims = new Claims();
+  /** Folders that are there, by name. */
+  private readonly folders = new Set<string>();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -72,9 +74,14 @@ export class BodyStore {
       this.recent.add(root, copy);
     }
     if ((await this.size(root)) === bytes.length) return;
-    await mkdir(join(this.folder, root.slice(0, 2)), { recursive: true });
+    await this.makeFolderFor(root);
     const fresh = `${this.path(root)}.new`;
-    await writeFile(fresh, bytes);
+    const file = await open(fresh, 'w');
+    try {
+      await writeWhole(file, bytes);
+    } finally {
+      await file.close();
+    }
     await rename(fresh, this.path(root));
   }
 
@@ -136,17 +143,17 @@ export class BodyStore {
     const again = this.claimed.has(`${bank}/${root}`); // the bank sends the same vector in another run
     const size = upload.complete ? upload.offset : again ? await this.size(root) : undefined;
     if (size === undefined) {
-      throw new FederationError(
-        'VECROOT',
-        `the body ${root} is not here; upload it before the message that names it`,
-      );
+      throw notHere(root);
     }
     if (size !== expectedBytes) {
       throw new FederationError('SHAPE', `expected a body of ${expectedBytes} bytes, got ${size}`);
     }
   }
 
-  /** Takes a bank's complete upload into the store; `settle` says later whether it stays. */
+  /**
+   * Takes a bank's complete upload into the store; `settle` says later whether it stays.
+   * @throws FederationError VECROOT when its file is gone
+   */
   async claim(bank: string, root: string): Promise<void> {
     await this.claims.begin(root);
     try {
@@ -169,13 +176,20 @@ export class BodyStore {
   private async takeIn(bank: string, root: string): Promise<void> {
     if (this.claimed.size >= CLAIMS_REMEMBERED) this.claimed.clear();
     this.claimed.add(`${bank}/${root}`);
-    await mkdir(join(this.folder, root.slice(0, 2)), { recursive: true });
+    await this.makeFolderFor(root);
     try {
-      await rename(this.incoming.path(bank, root), this.path(root)); // the same content replaces itself
+      await this.incoming.moveTo(bank, root, this.path(root)); // the same content replaces itself
     } catch (error) {
-      // the bank's other run claimed the same body a moment ago
-      if ((await this.size(root)) === undefined) throw error;
+      // else the bank's other run claimed the same body a moment ago
+      if ((await this.size(root)) === undefined) throw isMissing(error) ? notHere(root) : error;
     }
+  }
+
+  private async makeFolderFor(root: string): Promise<void> {
+    const name = root.slice(0, 2);
+    if (this.folders.has(name)) return;
+    await mkdir(join(this.folder, name), { recursive: true });
+    this.folders.add(name);
   }
 
   /** Deletes a body. */
@@ -187,6 +201,13 @@ export class BodyStore {
   /** Forgets a bank's unclaimed upload. */
   async discard(bank: string, root: string): Promise<void> {
     this.recent.forget(root);
-    await rm(this.incoming.path(bank, root), { force: true });
+    await this.incoming.discard(bank, root);
   }
+}
+
+function notHere(root: string): FederationError {
+  return new FederationError(
+    'VECROOT',
+    `the body ${root} is not here; upload it before the message that names it`,
+  );
 }

@@ -3,7 +3,7 @@
  * from where it stands, or starts over.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecentBodies } from '#coordinator/store/recent-bodies.ts';
@@ -19,7 +19,7 @@ interface UnderWay {
   readonly bank: string;
   readonly ended: Promise<boolean>;
   /** Pieces that have come. */
-  readonly pieces: () => number;
+  readonly pieces: { count: number };
   readonly hangUp: () => void;
   /** Whether somebody looks already if it is silent. */
   isWatched: boolean;
@@ -30,6 +30,10 @@ export class Uploads {
   private readonly recent: RecentBodies;
   /** By path. */
   private readonly underWay = new Map<string, UnderWay>();
+  /** Bytes of complete uploads by path, as far as this process has received them. */
+  private readonly complete = new Map<string, number>();
+  /** Folders that are there. */
+  private readonly folders = new Set<string>();
   /** Requests of each bank that are received, or wait until they may be. */
   private readonly requests = new Map<string, number>();
 
@@ -46,9 +50,24 @@ export class Uploads {
   /** How much of an upload is already here, and whether it is complete. */
   async uploaded(bank: string, root: string): Promise<{ offset: number; complete: boolean }> {
     // only this bank's own: whether another bank has sent the same is nobody's business
-    const whole = await fileSize(this.path(bank, root));
+    const path = this.path(bank, root);
+    const whole = this.complete.get(path) ?? (await fileSize(path));
     if (whole !== undefined) return { offset: whole, complete: true };
-    return { offset: (await fileSize(`${this.path(bank, root)}.part`)) ?? 0, complete: false };
+    return { offset: (await fileSize(`${path}.part`)) ?? 0, complete: false };
+  }
+
+  /** Moves a complete upload to where it stays. */
+  async moveTo(bank: string, root: string, destination: string): Promise<void> {
+    const path = this.path(bank, root);
+    this.complete.delete(path);
+    await rename(path, destination);
+  }
+
+  /** Forgets a complete upload. */
+  async discard(bank: string, root: string): Promise<void> {
+    const path = this.path(bank, root);
+    this.complete.delete(path);
+    await rm(path, { force: true });
   }
 
   /**
@@ -99,15 +118,9 @@ export class Uploads {
       for (const other of others) if (!other.isWatched) void untilEnded(other, 2);
       throw tooMany(bank);
     }
-    let pieces = 0;
-    const counted = async function* (): AsyncGenerator<Uint8Array> {
-      for await (const piece of bytes) {
-        pieces++;
-        yield piece;
-      }
-    };
-    const ended = this.append(bank, root, offset, length, counted());
-    this.underWay.set(upload, { bank, ended, pieces: () => pieces, hangUp, isWatched: false });
+    const pieces = { count: 0 };
+    const ended = this.append(bank, root, offset, length, bytes, pieces);
+    this.underWay.set(upload, { bank, ended, pieces, hangUp, isWatched: false });
     try {
       return await ended;
     } finally {
@@ -121,10 +134,11 @@ export class Uploads {
     offset: number,
     length: number,
     bytes: AsyncIterable<Uint8Array>,
+    pieces: { count: number },
   ): Promise<boolean> {
     const present = await this.uploaded(bank, root);
     if (present.complete) {
-      await drain(bytes, length);
+      await drain(bytes, length, pieces);
       return true;
     }
     if (offset > 0 && present.offset !== offset) {
@@ -133,7 +147,10 @@ export class Uploads {
         `expected the upload to go on at byte ${present.offset}, got ${offset}`,
       );
     }
-    await mkdir(join(this.folder, bank), { recursive: true });
+    if (!this.folders.has(bank)) {
+      await mkdir(join(this.folder, bank), { recursive: true });
+      this.folders.add(bank);
+    }
     await this.makeRoom(bank, root);
     const part = `${this.path(bank, root)}.part`;
     const hasher = new RootHasher();
@@ -152,10 +169,11 @@ export class Uploads {
     const flush = async (): Promise<void> => {
       const full = buffer.subarray(0, filled);
       filled = 0;
-      await file.writeFile(full);
+      await writeWhole(file, full);
     };
     try {
       for await (const piece of bytes) {
+        pieces.count++;
         received += piece.length;
         if (received > length) break;
         hasher.update(piece); // while it is still in the processor's cache
@@ -184,6 +202,7 @@ export class Uploads {
       );
     }
     await rename(part, this.path(bank, root));
+    this.complete.set(this.path(bank, root), length);
     if (keep) this.recent.add(root, buffer);
     return true;
   }
@@ -203,7 +222,10 @@ export class Uploads {
     );
     ages.sort((a, b) => a.mtime - b.mtime);
     const surplus = ages.slice(0, Math.max(0, others.length - LIMITS.unclaimedBodiesPerBank + 1));
-    for (const { name } of surplus) await rm(join(folder, name), { force: true });
+    for (const { name } of surplus) {
+      this.complete.delete(join(folder, name));
+      await rm(join(folder, name), { force: true });
+    }
   }
 }
 
@@ -218,9 +240,9 @@ async function untilEnded(upload: UnderWay, looks = Infinity): Promise<void> {
     () => true,
   );
   upload.isWatched = true;
-  for (let before = pieces(), look = 0; look < looks; before = pieces(), look++) {
+  for (let before = pieces.count, look = 0; look < looks; before = pieces.count, look++) {
     if (await Promise.race([isOver, sleep(SILENCE_MS_MAX, false, { ref: false })])) return;
-    if (pieces() === before) hangUp();
+    if (pieces.count === before) hangUp();
   }
   upload.isWatched = false;
 }
@@ -233,9 +255,14 @@ function tooMany(bank: string): FederationError {
 }
 
 /** Reads what a sender insists on sending, so that it hears the answer. */
-async function drain(bytes: AsyncIterable<Uint8Array>, most: number): Promise<void> {
+async function drain(
+  bytes: AsyncIterable<Uint8Array>,
+  most: number,
+  pieces: { count: number },
+): Promise<void> {
   let read = 0;
   for await (const piece of bytes) {
+    pieces.count++;
     read += piece.length;
     if (read > most) return;
   }
@@ -245,7 +272,17 @@ export async function fileSize(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+/** Whether a file is not there. */
+export function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+/** All of it in as few calls as the system allows: `writeFile` takes half a megabyte at a time. */
+export async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten;
 }

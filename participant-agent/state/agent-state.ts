@@ -79,6 +79,7 @@ export class AgentState implements WitnessStore {
 
   /** The signed answer for a round and its body, if there is one already. */
   async answerFor(ctx: string): Promise<{ message: BankMessage; body: Uint8Array | undefined } | undefined> {
+    if (!this.kept.has(ctx) && !this.left.has(ctx)) return undefined;
     // what a power loss has cut short is made again; the same rows and seeds give the same bytes
     const message = await this.readMessage(join('state/outbox', `${ctx}.json`)).catch(() => undefined);
     if (message === undefined) return undefined;

@@ -62,7 +62,7 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
       root,
       offset,
       length,
-      counted(untilGone(request), metrics),
+      untilGone(request, metrics),
       () => request.destroy(),
     );
     if (complete) {
@@ -78,20 +78,20 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
     const root = rootOf(request);
     if (caller.kind === 'bank' && !isForBanks(deps.journal.state, root)) throw notThere(root);
     await deps.journal.stored(); // the state is ahead of the disk
-    const size = await bodies.size(root);
+    const kept = bodies.inMemory(root);
+    const size = kept?.bytes.length ?? (await bodies.size(root));
     if (size === undefined) throw notThere(root);
+    if (kept !== undefined) response.once('close', () => kept.giveBack());
     countSent(response, metrics);
     // ranges and preconditions are left to express
     const plain = !Object.keys(request.headers).some((name) => name === 'range' || name.startsWith('if-'));
     if (!plain) return sendPart(bodies.path(root), request, response);
     response.type('application/octet-stream').setHeader('content-length', size);
-    const kept = bodies.inMemory(root);
     if (kept === undefined) {
       await sendFile(bodies.path(root), response);
       response.end();
       return undefined;
     }
-    response.once('close', () => kept.giveBack());
     response.end(kept.bytes);
     return undefined;
   });
@@ -100,21 +100,17 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
 }
 
 /** The bytes of an upload; when the sender goes away in the middle, they simply end. */
-async function* untilGone(request: Request): AsyncGenerator<Uint8Array> {
+async function* untilGone(request: Request, { bodyBytes }: CoordinatorMetrics): AsyncGenerator<Uint8Array> {
+  let received = 0;
   try {
-    for await (const piece of request) yield piece as Uint8Array;
+    for await (const piece of request as AsyncIterable<Uint8Array>) {
+      received += piece.length;
+      yield piece;
+    }
   } catch (error) {
     if (!request.destroyed) throw error;
-  }
-}
-
-async function* counted(
-  bytes: AsyncIterable<Uint8Array>,
-  { bodyBytes }: CoordinatorMetrics,
-): AsyncGenerator<Uint8Array> {
-  for await (const piece of bytes) {
-    bodyBytes.inc({ direction: 'received' }, piece.length);
-    yield piece;
+  } finally {
+    bodyBytes.inc({ direction: 'received' }, received);
   }
 }
 

@@ -32,8 +32,12 @@ export default defineConfig({
       {
         test: {
           name: 'soak',
-          include: ['tests/soak/**/*.test.ts', 'tests/masked/active-coordinator.test.ts'],
-          env: { TALLYSTICK_SCHEDULES: '300' },
+          include: [
+            'tests/soak/**/*.test.ts',
+            'tests/masked/active-coordinator.test.ts',
+            'tests/fuzz/fuzz.test.ts',
+          ],
+          env: { TALLYSTICK_SCHEDULES: '300', TALLYSTICK_FUZZ: '4' },
           globalSetup: ['tests/support/global-setup.ts'],
           testTimeout: 3_600_000,
           hookTimeout: 60_000,

@@ -48,7 +48,7 @@ describe('in a masked run', () => {
     const { run, ids, silent, first } = await withSilent('masked-input');
     await later(60_001);
     expect((await run.until('void-round')).payload).toMatchObject({ ctx: first.ctx, code: 'COHORT' });
-    for (const bank of silent) bank.silent.clear();
+    for (const bank of silent) await bank.sendAfterAll('masked-input');
     const again = await run.round(0, 1);
     expect(again.payload.question).toEqual(first.payload.question);
     expect(again.payload.keys).not.toEqual(first.payload.keys);

@@ -7,7 +7,7 @@ import { submitMessage, type AgentContext } from '#participant-agent/rounds/agen
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { PastRound, Run } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { addInto, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
+import { StreamedSum } from '#shared/ring/streamed-sum.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
 import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/masked-round.ts';
@@ -60,28 +60,12 @@ async function recompute({ open, end }: PastRound, { bodies, signal }: AgentCont
   if (end.outcome !== 'closed') return;
   const { ring, length } = open.payload.question;
   const roots = maskedOf(open).fixed!.survivors.map((index) => open.inputs.get(index)!.vectorRoot);
-  const sum = createWords(ring, length);
-  const buffer = new Uint8Array(sum.byteLength);
-  let added = 0;
+  let streamed = new StreamedSum(ring, length, roots);
   await bodies.downloadVectors(open.hash, signal, () => {
-    new Uint8Array(sum.buffer).fill(0);
-    added = 0;
-    return inVectors(buffer, (vector) => {
-      const found = vectorRoot(vector);
-      if (found !== roots[added])
-        throw new FederationError(
-          'VECROOT',
-          `expected the vector ${roots[added] ?? 'no more'}, got ${found}`,
-        );
-      added++;
-      addInto(sum, wordsOf(ring, vector));
-    });
+    streamed = new StreamedSum(ring, length, roots); // every attempt starts from nothing
+    return (piece) => streamed.take(piece);
   });
-  if (added < roots.length)
-    throw new FederationError(
-      'SHAPE',
-      `expected ${roots.length} vectors of round ${open.payload.round}, got ${added}`,
-    );
+  const sum = streamed.whole();
   const masks = masksOfSum(fixedSlot(open), revealedShares(open));
   for (let from = 0; from < sum.length; from += SLICE_WORDS) {
     applyMasks(sum.subarray(from, from + SLICE_WORDS), masks, from);
@@ -93,20 +77,4 @@ async function recompute({ open, end }: PastRound, { bodies, signal }: AgentCont
     'VECROOT',
     `round ${open.payload.round}: the certified vectors sum to ${root}, the coordinator announced ${end.payload.sumRoot}`,
   );
-}
-
-/** Cuts a stream into vectors of the buffer's length; each is valid until the next piece. */
-function inVectors(buffer: Uint8Array, take: (vector: Uint8Array) => void): (piece: Uint8Array) => void {
-  let filled = 0;
-  return (piece) => {
-    for (let start = 0; start < piece.length;) {
-      const end = Math.min(piece.length, start + buffer.length - filled);
-      buffer.set(piece.subarray(start, end), filled);
-      filled += end - start;
-      start = end;
-      if (filled < buffer.length) continue;
-      take(buffer);
-      filled = 0;
-    }
-  };
 }

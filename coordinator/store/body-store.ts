@@ -68,8 +68,8 @@ export class BodyStore {
   /** Writes a body of our own: a sum, a contract, an artefact. */
   async put(root: string, bytes: Uint8Array): Promise<void> {
     await this.claims.keep(root);
-    if (this.recent.fits(bytes.length)) {
-      const copy = this.recent.buffer(bytes.length);
+    const copy = this.recent.buffer(bytes.length);
+    if (copy !== undefined) {
       copy.set(bytes);
       this.recent.add(root, copy);
     }

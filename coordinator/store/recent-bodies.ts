@@ -4,6 +4,8 @@
  */
 const BODY_BYTES_MAX = 8 * 1_048_576;
 const ALL_BYTES_MAX = 96 * 1_048_576;
+/** Of bodies that are being received: a hundred banks may upload at once. */
+const FILLING_BYTES_MAX = 48 * 1_048_576;
 /** Buffers kept for the next uploads: memory that is fresh from the system costs a page fault for each 4 kB. */
 const SPARE_MAX = 16;
 
@@ -25,21 +27,30 @@ export class RecentBodies {
   private readonly bodies = new Map<string, Kept>();
   private spare: Uint8Array<ArrayBuffer>[] = [];
   private total = 0;
+  /** Bytes of buffers that are being filled. */
+  private filling = 0;
 
-  /** Whether a body of so many bytes would be kept. */
-  fits(bytes: number): boolean {
-    return bytes <= BODY_BYTES_MAX;
-  }
-
-  /** A buffer of so many bytes, with anything in it. */
-  buffer(bytes: number): Uint8Array<ArrayBuffer> {
+  /**
+   * A buffer for a body of so many bytes, with anything in it; to be given back by `add` or `abandon`.
+   * @returns undefined when the body is not to be kept: it is too large, or too many are on their way
+   */
+  buffer(bytes: number): Uint8Array<ArrayBuffer> | undefined {
+    if (bytes > BODY_BYTES_MAX || this.filling + bytes > FILLING_BYTES_MAX) return undefined;
+    this.filling += bytes;
     const index = this.spare.findIndex((buffer) => buffer.length === bytes);
     return index < 0 ? new Uint8Array(bytes) : this.spare.splice(index, 1)[0]!;
   }
 
-  /** Keeps `bytes`, which are ours from now on; the oldest make room. */
+  /** The buffer was not filled. */
+  abandon(buffer: Uint8Array<ArrayBuffer>): void {
+    this.filling -= buffer.length;
+    this.keepSpare(buffer);
+  }
+
+  /** Keeps a body in its buffer; the oldest make room. */
   add(root: string, bytes: Uint8Array<ArrayBuffer>): void {
-    if (!this.fits(bytes.length) || this.bodies.has(root)) return;
+    if (this.bodies.has(root)) return this.abandon(bytes);
+    this.filling -= bytes.length;
     this.bodies.set(root, { bytes, readers: 0, forgotten: false });
     this.total += bytes.length;
     for (const oldest of this.bodies.keys()) {
@@ -80,6 +91,10 @@ export class RecentBodies {
   }
 
   private recycle({ bytes, readers }: Kept): void {
-    if (readers === 0 && this.spare.length < SPARE_MAX) this.spare.push(bytes);
+    if (readers === 0) this.keepSpare(bytes);
+  }
+
+  private keepSpare(buffer: Uint8Array<ArrayBuffer>): void {
+    if (this.spare.length < SPARE_MAX) this.spare.push(buffer);
   }
 }

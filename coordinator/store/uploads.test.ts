@@ -38,7 +38,7 @@ function halting(seed: number) {
     wasHungUp: () => hungUp,
     /** @returns whether it is complete */
     send: (bank: string, offset = 0): Promise<boolean> =>
-      uploads.receive(bank, root, offset, bytes.length, pieces(offset), hangUp),
+      uploads.receive({ bank, root, offset, length: bytes.length, bytes: pieces(offset) }, hangUp),
   };
 }
 

@@ -14,6 +14,17 @@ import { RootHasher } from '#shared/ring/vector-root.ts';
 /** An upload that hears nothing for so long loses its place to another connection with the same body. */
 const SILENCE_MS_MAX = 1000;
 
+/** What a bank sends of a body. */
+export interface Upload {
+  readonly bank: string;
+  readonly root: string;
+  /** Where it goes on, or 0: then it starts over. */
+  readonly offset: number;
+  /** Bytes of the whole body. */
+  readonly length: number;
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
 /** An upload being received right now. */
 interface UnderWay {
   readonly bank: string;
@@ -73,25 +84,18 @@ export class Uploads {
   /**
    * Receives bytes of a body from `offset` on, hashing while they stream. An interrupted upload keeps what
    * it has; one that begins at 0 again starts over.
-   * @param length bytes of the whole body
-   * @param hangUp makes `bytes` end
+   * @param hangUp makes the upload's bytes end
    * @returns whether the body is now complete
    * @throws FederationError STATE when `offset` is not where the upload stands, TOO_LARGE, VECROOT (the
    *   upload is then thrown away), RATE_LIMIT when the bank has too many under way
    */
-  async receive(
-    bank: string,
-    root: string,
-    offset: number,
-    length: number,
-    bytes: AsyncIterable<Uint8Array>,
-    hangUp: () => void,
-  ): Promise<boolean> {
+  async receive(upload: Upload, hangUp: () => void): Promise<boolean> {
+    const { bank } = upload;
     const requests = this.requests.get(bank) ?? 0;
     if (requests >= 2 * LIMITS.uploadsAtOncePerBank) throw tooMany(bank);
     this.requests.set(bank, requests + 1);
     try {
-      return await this.inTurn(bank, root, offset, length, bytes, hangUp);
+      return await this.inTurn(upload, hangUp);
     } finally {
       const left = this.requests.get(bank)! - 1;
       if (left === 0) this.requests.delete(bank);
@@ -99,17 +103,11 @@ export class Uploads {
     }
   }
 
-  private async inTurn(
-    bank: string,
-    root: string,
-    offset: number,
-    length: number,
-    bytes: AsyncIterable<Uint8Array>,
-    hangUp: () => void,
-  ): Promise<boolean> {
-    const upload = this.path(bank, root);
+  private async inTurn(upload: Upload, hangUp: () => void): Promise<boolean> {
+    const { bank, root } = upload;
+    const path = this.path(bank, root);
     // the same body twice at a time, for two runs or over two connections: one after the other
-    for (let other = this.underWay.get(upload); other !== undefined; other = this.underWay.get(upload)) {
+    for (let other = this.underWay.get(path); other !== undefined; other = this.underWay.get(path)) {
       await untilEnded(other);
     }
     const others = [...this.underWay.values()].filter((one) => one.bank === bank);
@@ -119,26 +117,20 @@ export class Uploads {
       throw tooMany(bank);
     }
     const pieces = { count: 0 };
-    const ended = this.append(bank, root, offset, length, bytes, pieces);
-    this.underWay.set(upload, { bank, ended, pieces, hangUp, isWatched: false });
+    const ended = this.append(upload, pieces);
+    this.underWay.set(path, { bank, ended, pieces, hangUp, isWatched: false });
     try {
       return await ended;
     } finally {
-      this.underWay.delete(upload);
+      this.underWay.delete(path);
     }
   }
 
-  private async append(
-    bank: string,
-    root: string,
-    offset: number,
-    length: number,
-    bytes: AsyncIterable<Uint8Array>,
-    pieces: { count: number },
-  ): Promise<boolean> {
+  private async append(upload: Upload, pieces: { count: number }): Promise<boolean> {
+    const { bank, root, offset, length } = upload;
     const present = await this.uploaded(bank, root);
     if (present.complete) {
-      await drain(bytes, length, pieces);
+      await drain(upload, pieces);
       return true;
     }
     if (offset > 0 && present.offset !== offset) {
@@ -152,6 +144,24 @@ export class Uploads {
       this.folders.add(bank);
     }
     await this.makeRoom(bank, root);
+    const kept = offset === 0 ? this.recent.buffer(length) : undefined;
+    let isWhole = false;
+    try {
+      const buffer = kept ?? new Uint8Array(Math.min(length - offset, LIMITS.chunkBytes));
+      isWhole = await this.writeDown(upload, pieces, buffer);
+      return isWhole;
+    } finally {
+      if (kept !== undefined && isWhole) this.recent.add(root, kept);
+      else if (kept !== undefined) this.recent.abandon(kept);
+    }
+  }
+
+  /** @param buffer filled before it is written; one of the body's length holds it in the end */
+  private async writeDown(
+    { bank, root, offset, length, bytes }: Upload,
+    pieces: { count: number },
+    buffer: Uint8Array,
+  ): Promise<boolean> {
     const part = `${this.path(bank, root)}.part`;
     const hasher = new RootHasher();
     if (offset > 0) {
@@ -159,10 +169,6 @@ export class Uploads {
         hasher.update(chunk as Uint8Array);
       }
     }
-    const keep = offset === 0 && this.recent.fits(length);
-    const buffer = keep
-      ? this.recent.buffer(length)
-      : new Uint8Array(Math.min(length - offset, LIMITS.chunkBytes));
     const file = await open(part, offset === 0 ? 'w' : 'a');
     let received = offset;
     let filled = 0;
@@ -203,7 +209,6 @@ export class Uploads {
     }
     await rename(part, this.path(bank, root));
     this.complete.set(this.path(bank, root), length);
-    if (keep) this.recent.add(root, buffer);
     return true;
   }
 
@@ -255,16 +260,12 @@ function tooMany(bank: string): FederationError {
 }
 
 /** Reads what a sender insists on sending, so that it hears the answer. */
-async function drain(
-  bytes: AsyncIterable<Uint8Array>,
-  most: number,
-  pieces: { count: number },
-): Promise<void> {
+async function drain({ bytes, length }: Upload, pieces: { count: number }): Promise<void> {
   let read = 0;
   for await (const piece of bytes) {
     pieces.count++;
     read += piece.length;
-    if (read > most) return;
+    if (read > length) return;
   }
 }
 

@@ -197,7 +197,7 @@ function assertResult(machine: RunMachine, run: Run): void {
 /** The whole body. @throws FederationError NOT_FOUND | VECROOT */
 async function readBody(root: string, bodies: BodySource): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  const found = await visit(root, bodies, (bytes) => pieces.push(bytes.slice()));
+  const found = await visit(root, bodies, (bytes) => pieces.push(new Uint8Array(bytes)));
   if (found !== root) throw new FederationError('VECROOT', `the body ${root} hashes to ${found}`);
   const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let offset = 0;

@@ -76,3 +76,12 @@ test.concurrent.each(ways)('%s that was wrong by accident is taken when it is ri
   await download(client);
   expect([asked(), warned.length]).toEqual([2, 1]);
 });
+
+test.concurrent('a fault of our own ends a download at once: the network would not mend it', async () => {
+  const { client, asked } = await clientOf((_, response) => void response.end(BODY));
+  const stumble = () => () => {
+    throw new RangeError('a mistake of ours');
+  };
+  await expect(client.downloadVectors('a'.repeat(64), signal, stumble)).rejects.toThrow('a mistake of ours');
+  expect(asked()).toBe(1);
+});

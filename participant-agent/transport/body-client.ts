@@ -244,7 +244,8 @@ function isWrong(error: unknown): boolean {
 /** What another attempt would not change. An expired token or a half-known offset it would. */
 function isFinal(error: unknown, signal: AbortSignal): boolean {
   if (signal.aborted) return true;
-  if (!(error instanceof FederationError)) return false; // the network's fault
+  if (error instanceof TypeError || error instanceof RangeError) return true; // our own fault
+  if (!(error instanceof FederationError)) return false; // the network's
   return !ERROR_CODES[error.code].retryable && error.code !== 'UNAUTHENTICATED' && error.code !== 'INTERNAL';
 }
 

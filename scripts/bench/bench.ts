@@ -2,6 +2,7 @@
  * `npm run bench`: what things cost on this machine. `--json` for machines, `--only PART` for one part:
  *
  *   sum                 the streaming sum of vectors against a plain copy of the same bytes
+ *   transport           what 8 banks' rounds of a million weights cannot take less than: their bytes over bare HTTP
  *   BANKSxWEIGHTS[-masked]   whole rounds without training, of real processes: a coordinator on its embedded
  *                       database, and agents that share two other processes (Linux only: reads /proc)
  *   masks               the arithmetic of masks and of dealing keys, on one thread
@@ -18,6 +19,7 @@ import { benchRounds, type RoundCost } from '#scripts/bench/bench-rounds.ts';
 import { benchScore } from '#scripts/bench/bench-score.ts';
 import { benchSkew } from '#scripts/bench/bench-skew.ts';
 import { benchSum } from '#scripts/bench/bench-sum.ts';
+import { benchTransport } from '#scripts/bench/bench-transport.ts';
 import { benchTrees } from '#scripts/bench/bench-trees.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -50,7 +52,7 @@ const MASKS: readonly (readonly [number, number])[] = [
 
 const nameOf = ({ banks, weights, masked }: Case): string =>
   `${banks}x${weights}${masked === true ? '-masked' : ''}`;
-const PARTS = ['sum', ...CASES.map(nameOf), 'masks', 'score', 'trees', 'ledger', 'skew'];
+const PARTS = ['sum', 'transport', ...CASES.map(nameOf), 'masks', 'score', 'trees', 'ledger', 'skew'];
 
 /** @throws FederationError USAGE naming the parts */
 function readArguments(): { json: boolean; only: string | undefined } {
@@ -76,6 +78,14 @@ async function bench({ json, only }: { json: boolean; only: string | undefined }
   if (sum !== undefined && !json) {
     print(
       `Streaming sum against a plain copy of the same bytes (${sum.megabytes} MB): ${sum.ratio.toFixed(2)}x the time`,
+    );
+  }
+
+  const transport = only === undefined || only === 'transport' ? await benchTransport(8, 4 * 1e6) : undefined;
+  if (transport !== undefined && !json) {
+    const { banks, bytes, medianSeconds, cpuSeconds } = transport;
+    print(
+      `${banks} banks send ${bytes / 1e6} MB and get ${bytes / 1e6} MB each over bare HTTP, hashed at both ends: ${medianSeconds.toFixed(3)} s, ${cpuSeconds.toFixed(3)} CPU-s`,
     );
   }
 
@@ -216,6 +226,7 @@ async function bench({ json, only }: { json: boolean; only: string | undefined }
       node: process.version,
       cores: cpus().length,
       sum,
+      transport,
       masks,
       sessions,
       rounds,

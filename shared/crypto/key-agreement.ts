@@ -21,7 +21,7 @@ const SMALL_ORDER = new Set([
 /** Whether an agreement with this key can be secret. */
 export function isSafeAgreementKey(publicKey: Uint8Array): boolean {
   if (publicKey.length !== 32) return false;
-  const u = publicKey.slice();
+  const u = new Uint8Array(publicKey); // a copy, also of a Buffer
   u[31] = u[31]! & 0x7f;
   return !SMALL_ORDER.has(toHex(u));
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { backend as nodeBackend } from '#shared/crypto/backend-node.ts';
 import { backend as portableBackend } from '#shared/crypto/backend-portable.ts';
 import { fromHex, toHex, utf8 } from '#shared/crypto/hash.ts';
+import { isSafeAgreementKey } from '#shared/crypto/key-agreement.ts';
 import {
   assertSafePublicKey,
   isSafePublicKey,
@@ -229,6 +230,13 @@ describe('public keys that are not canonical', () => {
       expect(isSafePublicKey(key)).toBe(true);
     }
     expect(signs).toEqual(new Set([0, 1]));
+  });
+
+  test('looking at a key leaves its bytes alone, also those of a Buffer', () => {
+    const key = Buffer.alloc(32, 0xff);
+    isSafePublicKey(key);
+    isSafeAgreementKey(key);
+    expect(key).toEqual(Buffer.alloc(32, 0xff));
   });
 });
 

@@ -34,7 +34,7 @@ const SMALL_ORDER_KEYS = new Set([
 /** Whether `key` may be enrolled: 32 bytes, y < p, not of small order. */
 export function isSafePublicKey(key: Uint8Array): boolean {
   if (key.length !== 32 || SMALL_ORDER_KEYS.has(toHex(key))) return false;
-  const y = key.slice();
+  const y = new Uint8Array(key); // a copy, also of a Buffer
   y[31] = y[31]! & 0x7f; // the top bit is the sign of x
   return isBelow(y, PRIME);
 }

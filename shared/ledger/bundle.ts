@@ -156,7 +156,8 @@ class Cursor {
     if (from >= 0 && from + length <= this.ahead.length) return this.ahead.subarray(from);
     const most = this.source.size - this.offset;
     if (length > most || length < 0) throw damaged('it is cut short');
-    this.ahead = (await this.source.read(this.offset, Math.min(most, Math.max(length, READ_AHEAD)))).slice();
+    const read = await this.source.read(this.offset, Math.min(most, Math.max(length, READ_AHEAD)));
+    this.ahead = new Uint8Array(read);
     this.aheadAt = this.offset;
     return this.ahead;
   }

@@ -14,7 +14,7 @@ class HashList {
 
   static of(bytes: Uint8Array): HashList {
     const list = new HashList();
-    list.bytes = bytes.slice();
+    list.bytes = new Uint8Array(bytes);
     list.length = bytes.length / HASH_BYTES;
     return list;
   }

@@ -135,6 +135,8 @@ describe('wordsOf', () => {
       const shifted = new Uint8Array(32);
       shifted.set(aligned, shift);
       expect(wordsOf(ring, shifted.subarray(shift, shift + 16))).toEqual(wordsOf(ring, aligned));
+      const fromSocket = Buffer.from(shifted.buffer, shift, 16);
+      expect(wordsOf(ring, fromSocket)).toEqual(wordsOf(ring, aligned));
     }
   });
 

@@ -19,7 +19,8 @@ export function wordsOf(ringName: Ring, bytes: Uint8Array): RingWords {
   if (bytes.byteLength % size !== 0) {
     throw new FederationError('SHAPE', `expected a multiple of ${size} bytes, got ${bytes.byteLength}`);
   }
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  // not `slice`, which for a Buffer is another view of the same bytes
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   const length = aligned.byteLength / size;
   return ringName === 'u32'
     ? new Uint32Array(aligned.buffer, aligned.byteOffset, length)

@@ -22,12 +22,12 @@ function vectorsOf(ring: Ring, length: number) {
   return { sum, stream: Buffer.concat(vectors.map(bytesOf)), roots: vectors.map(vectorRoot) };
 }
 
-/** Cut at these places, each piece at an odd address now and then. */
+/** Cut at these places, as sockets give them: Buffers, at any address. */
 function piecesOf(stream: Buffer, cuts: readonly number[]): Uint8Array[] {
   const places = [0, ...new Set(cuts.map((cut) => cut % stream.length)), stream.length].sort((a, b) => a - b);
   return places.slice(1).map((end, i) => {
     const start = places[i]!;
-    const piece = new Uint8Array(end - start + 1).subarray(i % 2, i % 2 === 0 ? end - start : undefined);
+    const piece = Buffer.from(new ArrayBuffer(end - start + 1), i % 2, end - start);
     piece.set(stream.subarray(start, end));
     return piece;
   });

@@ -50,12 +50,12 @@ export function oppositeOf(masks: readonly Mask[]): Mask[] {
 
 // a key stream may come at any offset of a shared buffer
 function int32Of(bytes: Uint8Array): Int32Array {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
 }
 
 function int64Of(bytes: Uint8Array): BigInt64Array {
-  const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
   return new BigInt64Array(aligned.buffer, aligned.byteOffset, aligned.length / 8);
 }
 

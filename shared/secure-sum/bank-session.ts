@@ -84,7 +84,7 @@ export function withoutSlot(held: HeldKeys, slot: number): HeldKeys {
     slots: held.slots.map((secrets, i) => (i === slot ? undefined : secrets)),
     shares: new Map(
       [...held.shares].map(([dealer, text]) => {
-        const left = text.slice();
+        const left = new Uint8Array(text);
         for (const kind of SEED_KINDS) shareIn(left, slot, kind).fill(0);
         return [dealer, left];
       }),

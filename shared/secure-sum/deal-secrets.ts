@@ -41,5 +41,5 @@ export function publicKeysOf(secrets: SessionSecrets, sessionHash: Uint8Array, b
 /** A generator whose output a 32-byte key determines: AES-256-CTR key stream, read in order. */
 export function seededBytes(key: Uint8Array): RandomBytes {
   const stream = backend.keyStream(key, 0);
-  return (length) => stream.next(length).slice();
+  return (length) => new Uint8Array(stream.next(length));
 }

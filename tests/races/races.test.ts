@@ -92,7 +92,8 @@ describe('at the same moment', () => {
     const { question, length } = new RunMachine(run.plan, tinyContract, 3).asked!;
     const submit = async (bank: ParticipantId, ctx: string): Promise<void> => {
       const { root, bytes } = stubBody(question, bank);
-      await bodies.incoming.receive(bank, root, 0, bytes.length, asStream(bytes), () => {});
+      const upload = { bank, root, offset: 0, length: bytes.length, bytes: asStream(bytes) };
+      await bodies.incoming.receive(upload, () => {});
       const payload = { ctx, from: bank, ring: question.ring, length, vectorRoot: root };
       await acceptUpdate(federation.sign(bank, 'plain-input', payload), bank, deps);
     };

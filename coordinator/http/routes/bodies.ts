@@ -57,14 +57,9 @@ export function bodyRouter(deps: BodyRouteDependencies): Router {
     const offset = byteCount(request, 'upload-offset');
     const length = byteCount(request, 'upload-length');
     assertExpected(deps, caller, length);
-    const complete = await bodies.incoming.receive(
-      caller.participant,
-      root,
-      offset,
-      length,
-      untilGone(request, metrics),
-      () => request.destroy(),
-    );
+    const bytes = untilGone(request, metrics);
+    const upload = { bank: caller.participant, root, offset, length, bytes };
+    const complete = await bodies.incoming.receive(upload, () => request.destroy());
     if (complete) {
       response.status(201).end();
     } else {

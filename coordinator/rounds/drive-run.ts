@@ -79,9 +79,11 @@ export class RunDriver {
   async recover(): Promise<void> {
     const { run, deps } = this;
     if (run.phase.name === 'proposed' || run.phase.name === 'finished') return;
-    const program = await this.startProgram().catch(() => undefined);
-    if (program === undefined) {
-      this.lost = { code: 'STORAGE', reason: `the contract ${run.plan.contract} is lost` };
+    let program: RunProgram;
+    try {
+      program = await this.startProgram();
+    } catch (error) {
+      this.lost = { code: 'STORAGE', reason: `the run cannot be taken up again: ${describeError(error)}` };
       return;
     }
     for (const { end } of run.past) {

@@ -21,6 +21,10 @@ export default defineConfig({
       },
       {
         test: {
+          // what a file opens is closed with it: files share what they import, which takes long to load
+          isolate: false,
+          setupFiles: ['tests/support/after-each-file.ts'],
+          unstubEnvs: true,
           name: 'promises',
           include: ['tests/**/*.test.ts'],
           exclude: ['tests/soak/**'],
@@ -31,6 +35,7 @@ export default defineConfig({
       },
       {
         test: {
+          setupFiles: ['tests/support/after-each-file.ts'],
           name: 'soak',
           include: [
             'tests/soak/**/*.test.ts',

@@ -2,7 +2,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
 
 const opened: (() => Promise<unknown> | void)[] = [];
 
@@ -17,8 +16,8 @@ export async function temporaryFolder(name: string): Promise<string> {
   return folder;
 }
 
-// registered where this file is imported, which is while a test file is being collected
-afterAll(async () => {
+/** @throws AggregateError of what could not be closed */
+export async function closeOpened(): Promise<void> {
   const failures: unknown[] = [];
   for (const close of opened.splice(0).reverse()) {
     try {
@@ -28,4 +27,4 @@ afterAll(async () => {
     }
   }
   if (failures.length > 0) throw new AggregateError(failures, 'not everything could be closed');
-});
+}

@@ -209,9 +209,14 @@ describe('the head', () => {
   const lines = (): string[] => whole.note.split('\n');
   test.each([
     ['another size', 1, (line: string) => String(Number(line) - 1), 'SIG'],
-    ['another root', 2, (line: string) => `A${line.slice(1)}`, 'SIG'],
+    ['another root', 2, (line: string) => (line.startsWith('A') ? 'B' : 'A') + line.slice(1), 'SIG'],
     ['another origin', 0, (line: string) => `${line}x`, 'SCHEMA'],
-    ['a broken signature', 4, (line: string) => line.replace(/.{3}$/, 'AA='), 'SCHEMA'],
+    [
+      'a broken signature',
+      4,
+      (line: string) => line.replace(/.{3}$/, (end) => (end === 'AA=' ? 'AE=' : 'AA=')),
+      'SCHEMA',
+    ],
     ['a line more', 4, (line: string) => `${line}\n— somebody ${'A'.repeat(92)}`, 'BUNDLE'],
   ] as const)('with %s is found', async (_what, at, change, code) => {
     const note = lines().with(at, change(lines()[at]!)).join('\n');

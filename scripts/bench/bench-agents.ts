@@ -13,6 +13,7 @@ import { createLogger } from '#participant-agent/logger.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { LocalComputer } from '#participant-agent/training/run-computer.ts';
 import type { Answer, CreateAnswerer } from '#models/program.ts';
+import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
@@ -90,6 +91,7 @@ async function startBank(id: string, input: BenchAgentsInput): Promise<() => Pro
   return () => agent.close();
 }
 
+collectLessOften(); // as the process of an agent does
 const lines = createInterface({ input: process.stdin });
 let closing: (() => Promise<void>)[] = [];
 lines.on('line', (line) => {

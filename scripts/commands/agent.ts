@@ -12,6 +12,7 @@ import { AgentState, CONSIDERING } from '#participant-agent/state/agent-state.ts
 import { isAlive } from '#participant-agent/state/process-alive.ts';
 import { ThreadComputer } from '#participant-agent/training/thread-computer.ts';
 import { bytes, EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
+import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
 import { runBeginning } from '#scripts/operator/run-beginning.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -47,6 +48,7 @@ export async function enrol(code: string, options: AgentOptions & { data: string
 export async function startAgent(
   options: AgentOptions & { logLevel?: string; stopWithParent?: boolean },
 ): Promise<number> {
+  collectLessOften();
   const { logLevel } = await readAgentConfig(options.folder);
   const log = createLogger(options.logLevel ?? logLevel);
   const agent = await createAgent(options.folder, await openAgentKeys(options.folder, passphrase()), {

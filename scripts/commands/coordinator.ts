@@ -6,6 +6,7 @@ import { leaveLocalAccess, removeLocalAccess } from '#coordinator/local-access.t
 import { createLogger } from '#coordinator/logger.ts';
 import { systemClock } from '#coordinator/clock.ts';
 import { EXIT, print, printJson, say } from '#scripts/commands/output.ts';
+import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -24,6 +25,7 @@ export interface CoordinatorStartOptions {
 }
 
 export async function startCoordinator(options: CoordinatorStartOptions): Promise<number> {
+  collectLessOften();
   const { trustProxy, requestsPerMinute } = options;
   const config = configOf(options, { trustProxy, requestsPerMinute });
   const log = createLogger(options.logLevel);

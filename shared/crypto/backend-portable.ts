@@ -11,6 +11,7 @@ import type { CryptoBackend } from '#shared/crypto/crypto-backend.ts';
 
 export const backend: CryptoBackend = {
   name: 'portable',
+  sha256,
   createSha256: () => sha256.create(),
   ed25519PublicKey: (seed) => nacl.sign.keyPair.fromSeed(seed).publicKey,
   ed25519Sign: (seed, message) => nacl.sign.detached(message, nacl.sign.keyPair.fromSeed(seed).secretKey),

@@ -13,7 +13,7 @@ import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { LiveFeed } from '#coordinator/sockets/live-feed.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
-import { toHex } from '#shared/crypto/hash.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
 import { assertSignedBy } from '#shared/crypto/signed-message.ts';
 import { admittedParticipant } from '#shared/ledger/federation-state.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
@@ -27,7 +27,7 @@ import {
   progress,
   type AgentToCoordinator,
   type CoordinatorToAgent,
-  type FeedEntry,
+  type FeedItem,
   type FollowPage,
   type Progress,
   type SubmitReply,
@@ -205,15 +205,16 @@ async function submit(
   return { ok: true, outcome: 'accepted' };
 }
 
-/** Every position from `from` on: entries that banks are shown, of the others the leaf. */
+/** Every position from `from` on: entries that banks are shown, of the others the leaves. */
 async function feedPage({ tree }: Journal, store: EntryStore, from: number): Promise<FollowPage> {
   const end = Math.min(tree.size, from + LIMITS.pageLeavesMax);
   const rows = await store.page(from, LIMITS.pageEntriesMax, { types: FEED_TYPES, before: end });
-  const entries: FeedEntry[] = [];
+  const entries: FeedItem[] = [];
   let bytes = 0;
   let next = from;
   const hideUntil = (seq: number): void => {
-    for (; next < seq; next++) entries.push({ seq: next, leaf: toHex(tree.leaf(next)) });
+    if (next < seq) entries.push({ seq: next, leaves: toBase64Url(tree.leaves(next, seq)) });
+    next = seq;
   };
   for (const { seq, text } of rows) {
     bytes += text.length * 3; // UTF-8 needs at most three bytes for each UTF-16 unit

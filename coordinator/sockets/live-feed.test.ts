@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { LiveFeed } from '#coordinator/sockets/live-feed.ts';
-import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
+import { fromBase64Url } from '#shared/crypto/base64.ts';
+import { sha256, utf8 } from '#shared/crypto/hash.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import type { MessageType } from '#shared/protocol/messages.ts';
-import type { FeedEntry } from '#shared/protocol/socket-events.ts';
+import type { FeedItem } from '#shared/protocol/socket-events.ts';
 
 /** Only what the feed looks at. */
 function recorded(seq: number, type: MessageType, length = 500): RecordedEntry {
@@ -17,13 +18,18 @@ function recorded(seq: number, type: MessageType, length = 500): RecordedEntry {
   } as unknown as RecordedEntry;
 }
 
-function listening(): { feed: LiveFeed; packets: (readonly FeedEntry[])[] } {
-  const packets: (readonly FeedEntry[])[] = [];
+function listening(): { feed: LiveFeed; packets: (readonly FeedItem[])[] } {
+  const packets: (readonly FeedItem[])[] = [];
   return { feed: new LiveFeed((entries) => packets.push(entries)), packets };
 }
 
-const positions = (packets: readonly (readonly FeedEntry[])[]): number[][] =>
-  packets.map((entries) => entries.map(({ seq }) => seq));
+const positions = (packets: readonly (readonly FeedItem[])[]): number[][] =>
+  packets.map((items) => items.flatMap((item) => positionsOf(item)));
+
+const positionsOf = (item: FeedItem): number[] =>
+  'message' in item
+    ? [item.seq]
+    : Array.from({ length: fromBase64Url(item.leaves).length / 32 }, (_, i) => item.seq + i);
 
 describe('the live feed', () => {
   test('sends what is recorded together in one packet, as soon as that is all', async () => {
@@ -46,9 +52,11 @@ describe('the live feed', () => {
       feed.take(recorded(seq, type));
     await Promise.resolve();
     expect(positions(packets)).toEqual([[0, 1, 2, 3]]);
-    const [first, , shown] = packets[0]!;
-    expect(first).toEqual({ seq: 0, leaf: toHex(sha256(utf8('leaf 0'))) });
+    const [first, shown, last] = packets[0]!;
+    const leaves = Buffer.concat([0, 1].map((seq) => sha256(utf8(`leaf ${seq}`)))).toString('base64url');
+    expect(first).toEqual({ seq: 0, leaves });
     expect(shown).toHaveProperty('message.type', 'close-round');
+    expect(positionsOf(last!)).toEqual([3]);
   });
 
   test('keeps every packet within what a socket takes, and lets no leaves pile up', async () => {

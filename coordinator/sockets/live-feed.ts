@@ -4,33 +4,35 @@
  * would else hear a hundred times, of hashes only.
  */
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
-import { toHex } from '#shared/crypto/hash.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import { FEED_TYPES, type FeedEntry } from '#shared/protocol/socket-events.ts';
+import { FEED_TYPES, type FeedItem } from '#shared/protocol/socket-events.ts';
 
 const SHOWN: ReadonlySet<string> = new Set(FEED_TYPES);
-/** Bytes of a leaf and its position as JSON. */
-const LEAF_BYTES = 100;
+const HASH_BYTES = 32;
 
 export class LiveFeed {
-  private readonly send: (entries: readonly FeedEntry[]) => void;
-  private waiting: FeedEntry[] = [];
+  private readonly send: (items: readonly FeedItem[]) => void;
+  private waiting: FeedItem[] = [];
+  /** Entries since the last one that is shown, and where they begin. */
+  private readonly hidden = { seq: 0, count: 0, leaves: new Uint8Array(LIMITS.pageLeavesMax * HASH_BYTES) };
   private bytes = 0;
   private isDue = false;
 
   /** @param send to every bank that follows, in one packet */
-  constructor(send: (entries: readonly FeedEntry[]) => void) {
+  constructor(send: (items: readonly FeedItem[]) => void) {
     this.send = send;
   }
 
   take({ entry, text, leaf }: RecordedEntry): void {
-    const isShown = SHOWN.has(entry.message.type);
+    if (!SHOWN.has(entry.message.type)) return this.hide(entry.seq, leaf);
     // UTF-8 needs at most three bytes for each UTF-16 unit
-    const bytes = isShown ? text.length * 3 : LEAF_BYTES;
+    const bytes = text.length * 3;
     if (this.bytes + bytes > LIMITS.pageBytesMax) this.flush();
-    this.waiting.push(isShown ? entry : { seq: entry.seq, leaf: toHex(leaf) });
+    this.reveal();
+    this.waiting.push(entry);
     this.bytes += bytes;
-    if (!isShown || this.isDue) return;
+    if (this.isDue) return;
     this.isDue = true;
     queueMicrotask(() => this.flush()); // when all that was stored together is here
   }
@@ -38,10 +40,28 @@ export class LiveFeed {
   /** Sends what waits. */
   flush(): void {
     this.isDue = false;
+    this.reveal();
     if (this.waiting.length === 0) return;
-    const entries = this.waiting;
+    const items = this.waiting;
     this.waiting = [];
     this.bytes = 0;
-    this.send(entries);
+    this.send(items);
+  }
+
+  private hide(seq: number, leaf: Uint8Array): void {
+    const { hidden } = this;
+    if (hidden.count === 0) hidden.seq = seq;
+    hidden.leaves.set(leaf, hidden.count++ * HASH_BYTES);
+    if (hidden.count === LIMITS.pageLeavesMax) this.flush();
+  }
+
+  /** Leaves that were gathered become one item. */
+  private reveal(): void {
+    const { hidden } = this;
+    if (hidden.count === 0) return;
+    const leaves = toBase64Url(hidden.leaves.subarray(0, hidden.count * HASH_BYTES));
+    this.waiting.push({ seq: hidden.seq, leaves });
+    this.bytes += leaves.length;
+    hidden.count = 0;
   }
 }

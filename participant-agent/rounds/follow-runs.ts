@@ -7,16 +7,17 @@ import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-con
 import { checkEntry } from '#participant-agent/rounds/check-entry.ts';
 import { runOfEntry } from '#shared/ledger/run-index.ts';
 import { FollowedRun } from '#participant-agent/rounds/followed-run.ts';
-import { fromHex } from '#shared/crypto/hash.ts';
-import { recordEntry } from '#shared/ledger/entry.ts';
+import { fromBase64Url } from '#shared/crypto/base64.ts';
+import { recordEntry, type Entry } from '#shared/ledger/entry.ts';
 import { apply } from '#shared/ledger/federation.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import type { RunId } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { parseMessage, type Message } from '#shared/protocol/messages.ts';
 import { signedHead, type SignedHead } from '#shared/protocol/payloads/fields.ts';
-import { hiddenEntry, type FeedEntry } from '#shared/protocol/socket-events.ts';
+import { hiddenEntries, type FeedItem } from '#shared/protocol/socket-events.ts';
 
+const HASH_BYTES = 32;
 /** What is looked at before the rest is parsed. */
 const position = z.looseObject({ seq: z.int().min(0) });
 
@@ -39,22 +40,18 @@ export class RunFollower {
   }
 
   /**
-   * Takes one position of the ledger. One that came before must be as it was.
+   * Takes what comes next of the ledger. What came before must be as it was.
    * @throws FederationError when the coordinator says something it must not, FORK above all
    */
-  take(raw: FeedEntry): void {
+  take(raw: FeedItem): void {
     const { federation, witness } = this.context;
     if (!position.safeParse(raw).success)
       throw new FederationError('SCHEMA', 'expected one position of the ledger');
     const { seq } = raw;
     if (seq > witness.tree.size)
       throw new FederationError('LEDGER', `expected entry ${witness.tree.size}, was shown entry ${seq}`);
+    if ('leaves' in raw) return this.takeHidden(raw);
     if (seq < witness.tree.size) return witness.assertSame(seq, leafOf(raw));
-    if ('leaf' in raw) {
-      witness.grow(leafOf(raw));
-      federation.size = witness.tree.size;
-      return this.checkAwaited();
-    }
     const recorded = checkEntry(raw, this.context);
     const { message } = recorded.entry;
     if ('head' in message.payload) this.checkHead(message.payload.head);
@@ -63,6 +60,21 @@ export class RunFollower {
     const run = federation.runs.get(runOfEntry(federation, recorded)!);
     if (run !== undefined) this.step(run, message);
     this.onChange();
+    this.checkAwaited();
+  }
+
+  private takeHidden(raw: FeedItem): void {
+    const { federation, witness } = this.context;
+    const parsed = hiddenEntries.safeParse(raw);
+    if (!parsed.success) throw new FederationError('SCHEMA', 'expected the leaves of entries');
+    const { seq, leaves } = parsed.data;
+    const bytes = leavesIn(leaves);
+    for (let i = 0; i * HASH_BYTES < bytes.length; i++) {
+      const leaf = bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
+      if (seq + i < witness.tree.size) witness.assertSame(seq + i, leaf);
+      else witness.grow(leaf);
+    }
+    federation.size = witness.tree.size;
     this.checkAwaited();
   }
 
@@ -121,9 +133,17 @@ export class RunFollower {
   }
 }
 
-function leafOf(raw: FeedEntry): Uint8Array {
-  if (!('leaf' in raw)) return recordEntry({ ...raw, message: parseMessage(raw.message) }).leaf;
-  const parsed = hiddenEntry.safeParse(raw);
-  if (!parsed.success) throw new FederationError('SCHEMA', 'expected the leaf of an entry');
-  return fromHex(parsed.data.leaf);
+function leafOf(raw: Entry): Uint8Array {
+  return recordEntry({ ...raw, message: parseMessage(raw.message) }).leaf;
+}
+
+/** @throws FederationError SCHEMA */
+function leavesIn(text: string): Uint8Array {
+  try {
+    const bytes = fromBase64Url(text);
+    if (bytes.length > 0 && bytes.length % HASH_BYTES === 0) return bytes;
+  } catch {
+    // said below
+  }
+  throw new FederationError('SCHEMA', 'expected one or more hashes of 32 bytes');
 }

@@ -16,7 +16,7 @@ import {
   challenge as challengeSchema,
   type AgentToCoordinator,
   type CoordinatorToAgent,
-  type FeedEntry,
+  type FeedItem,
   type FollowPage,
   type Progress,
   type Refusal,
@@ -35,7 +35,7 @@ export interface ConnectionOptions {
   /** Where the feed goes on. */
   readonly position: () => number;
   /** Called with each raw entry of the feed, in order; entries may come twice. */
-  readonly onEntry: (entry: FeedEntry) => void;
+  readonly onEntry: (entry: FeedItem) => void;
   /** Called with each signed head of the ledger, perhaps before the last of its entries. */
   readonly onHead: (head: unknown) => void;
   /** Called when everything the coordinator has was shown; what it throws keeps the agent from going on. */
@@ -54,7 +54,7 @@ export class Connection {
   private readonly ready: { waiters: (() => void)[] } = { waiters: [] };
   private lastRefusal = '';
   /** Live entries that arrive while the feed is still being read up to them. */
-  private held: FeedEntry[] | undefined;
+  private held: FeedItem[] | undefined;
   private closed = false;
 
   constructor(options: ConnectionOptions) {
@@ -69,7 +69,7 @@ export class Connection {
     });
     this.socket.on('challenge', (raw) => void this.begin(raw));
     this.socket.on('entries', (raw: unknown) => {
-      const entries = (Array.isArray(raw) ? raw : [raw]) as FeedEntry[]; // each is looked at before it is believed
+      const entries = (Array.isArray(raw) ? raw : [raw]) as FeedItem[]; // each is looked at before it is believed
       if (this.held === undefined) for (const entry of entries) this.take(entry);
       else this.held.push(...entries);
     });
@@ -129,7 +129,7 @@ export class Connection {
     for (const resume of this.ready.waiters.splice(0)) resume();
   }
 
-  private take(entry: FeedEntry): void {
+  private take(entry: FeedItem): void {
     // what comes after the word that made us hang up is not to be believed either
     if (!this.closed) this.options.onEntry(entry);
   }

@@ -65,7 +65,7 @@ function rawPublicKey(curve: Curve, secret: Uint8Array): Uint8Array {
 
 /** As a text of characters 0 to 255: a Buffer for 32 bytes costs three times the hash of a tree's node. */
 function sha256(bytes: Uint8Array): Uint8Array {
-  const text = hash('sha256', bytes, 'latin1');
+  const text = hash('sha256', bytes, 'binary');
   const digest = new Uint8Array(DIGEST_BYTES);
   for (let i = 0; i < DIGEST_BYTES; i++) digest[i] = text.charCodeAt(i);
   return digest;

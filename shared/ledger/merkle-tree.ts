@@ -33,8 +33,12 @@ class HashList {
   }
 
   at(index: number): Uint8Array {
-    if (index >= this.length) throw new RangeError(`no hash at ${index} of ${this.length}`);
-    return this.bytes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
+    return this.range(index, index + 1);
+  }
+
+  range(from: number, to: number): Uint8Array {
+    if (to > this.length) throw new RangeError(`no hash at ${to - 1} of ${this.length}`);
+    return this.bytes.subarray(from * HASH_BYTES, to * HASH_BYTES);
   }
 }
 
@@ -61,6 +65,11 @@ export class MerkleTree {
   /** The leaf hash at this position; a view, valid until the next append. */
   leaf(index: number): Uint8Array {
     return this.levels[0]!.at(index);
+  }
+
+  /** The leaf hashes of positions [from, to), 32 bytes each; a view, valid until the next append. */
+  leaves(from: number, to: number): Uint8Array {
+    return this.levels[0]!.range(from, to);
   }
 
   /** Root of the leaves [index·2^level, (index+1)·2^level), all of which must be there; a view. */

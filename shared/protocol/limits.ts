@@ -18,7 +18,7 @@ export const LIMITS = {
   pageEntriesMax: 500,
   /** A whole page of entries must fit in one socket packet. */
   pageBytesMax: 786_432,
-  /** Positions in one page of the feed: for hidden ones it holds about 90 bytes each. */
+  /** Positions in one page of the feed: for hidden ones it holds about 43 bytes each. */
   pageLeavesMax: 2000,
   /** Sums one session has keys for: an advertise-keys must fit one entry. */
   sessionSlotsMax: 256,

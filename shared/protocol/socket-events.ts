@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { hash, participantId, runId, signature64, timeMs } from '#shared/protocol/ids.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
 import type { MessageType } from '#shared/protocol/messages.ts';
 import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
@@ -64,16 +65,22 @@ export const authenticated = z.strictObject({ ok: z.literal(true), token: z.stri
 
 export const followRequest = z.strictObject({ from: z.int().min(0) });
 
-/** An entry that is not this bank's business: only the hash under which it is in the tree. */
-export const hiddenEntry = z.strictObject({ seq: z.int().min(0), leaf: hash });
-export type HiddenEntry = z.infer<typeof hiddenEntry>;
+/**
+ * Entries, one after the other from `seq` on, that are not this bank's business: only the hashes under which they are
+ * in the tree, 32 bytes each, as base64url.
+ */
+export const hiddenEntries = z.strictObject({
+  seq: z.int().min(0),
+  leaves: z.string().max(Math.ceil((LIMITS.pageLeavesMax * 32 * 4) / 3)),
+});
+export type HiddenEntries = z.infer<typeof hiddenEntries>;
 
-/** One position of the ledger as a bank sees it: none is left out. */
-export type FeedEntry = Entry | HiddenEntry;
+/** One or more positions of the ledger as a bank sees them: none is left out. */
+export type FeedItem = Entry | HiddenEntries;
 
 export interface FollowPage {
   readonly ok: true;
-  readonly entries: readonly FeedEntry[];
+  readonly entries: readonly FeedItem[];
   /** Where the next page starts, or null when this was the last. */
   readonly next: number | null;
 }
@@ -117,7 +124,7 @@ export interface AgentToCoordinator {
 export interface CoordinatorToAgent {
   challenge(challenge: Challenge): void;
   /** What comes next in the ledger, in order. */
-  entries(entries: readonly FeedEntry[]): void;
+  entries(entries: readonly FeedItem[]): void;
   /** The signed head of the ledger: at the end of the feed, and when a run is finished. */
   head(head: SignedHead): void;
 }

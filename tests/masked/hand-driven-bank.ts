@@ -6,7 +6,7 @@ import { recordEntry } from '#shared/ledger/entry.ts';
 import { apply } from '#shared/ledger/federation.ts';
 import { emptyFederation, type OpenRound, type Run, type Session } from '#shared/ledger/federation-state.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
-import type { FeedEntry, SubmitReply } from '#shared/protocol/socket-events.ts';
+import type { FeedItem, SubmitReply } from '#shared/protocol/socket-events.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 import { wordsOf } from '#shared/ring/ring-sum.ts';
 import { bytesOf } from '#shared/ring/vector-root.ts';
@@ -75,16 +75,16 @@ export class HandDrivenBank {
   }
 
   private follow(): void {
-    const take = (entry: FeedEntry): void => {
+    const take = (entry: FeedItem): void => {
       this.turn = this.turn.then(() => this.take(entry));
       this.turn.catch(() => {});
     };
     const known = [...this.bank.entries].sort((a, b) => a.seq - b.seq);
-    this.bank.wire.on('entries', (entries: readonly FeedEntry[]) => entries.forEach(take));
+    this.bank.wire.on('entries', (entries: readonly FeedItem[]) => entries.forEach(take));
     for (const entry of known) take(entry);
   }
 
-  private async take(shown: FeedEntry): Promise<void> {
+  private async take(shown: FeedItem): Promise<void> {
     if (!('message' in shown) || shown.seq < this.federation.size) return;
     const { seq, time, message } = shown;
     apply(this.federation, recordEntry({ seq, time, message }));

@@ -14,7 +14,7 @@ import { readInvitationCode } from '#shared/protocol/invitation-code.ts';
 import type { Payload } from '#shared/protocol/messages.ts';
 import type {
   Challenge,
-  FeedEntry,
+  FeedItem,
   FollowPage,
   Refusal,
   SubmitReply,
@@ -128,7 +128,7 @@ export class TestBank {
       reconnection: false,
     });
     this.socket = socket;
-    socket.on('entries', (entries: readonly FeedEntry[]) => {
+    socket.on('entries', (entries: readonly FeedItem[]) => {
       for (const entry of entries) {
         if (!('message' in entry)) continue;
         this.entries.push(entry);

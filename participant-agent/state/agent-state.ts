@@ -8,17 +8,18 @@
  *   state/egress.jsonl          every message and body that left the bank: see egress-log.ts
  *   state/peers.json            the first identity key seen of each other bank
  *   state/promises, state/sessions   masked runs: see promise-file.ts and key-vault.ts
- *   state/witness.note          the newest head of the ledger this bank found right
+ *   state/witness.note          the newest head of the ledger this bank found right, and witness.flushed.note the
+ *                               newest that outlives a power loss: it was cosigned
  *   state/status.json           what the agent is doing, for `agent status`
  *   models/<root>.json          the models it has received and recomputed
  *
  * Files are written as durable-file.ts does it, so that none is ever half there.
  */
 import { renameSync, writeFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { replaceFile } from '#participant-agent/state/durable-file.ts';
+import { removeFile, replaceFile } from '#participant-agent/state/durable-file.ts';
 import { EgressLog, type EgressRecord } from '#participant-agent/state/egress-log.ts';
 import type { WitnessStore } from '#participant-agent/witness/witness.ts';
 import { key32 } from '#shared/protocol/ids.ts';
@@ -28,6 +29,7 @@ import { parseMessage } from '#shared/protocol/messages.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 
 const WITNESSED = 'state/witness.note';
+const FLUSHED = 'state/witness.flushed.note';
 
 const decision = z.strictObject({ decision: z.enum(['granted', 'refused']), reason: z.string().max(500) });
 export type Decision = z.infer<typeof decision>;
@@ -46,11 +48,12 @@ export interface AgentStatus {
 
 export class AgentState implements WitnessStore {
   readonly folder: string;
-  /** Answers that are on disk, by their round. */
-  private readonly kept = new Map<string, BankMessage>();
+  /** Answers that are on disk, by their round; of some the body is too. */
+  private readonly kept = new Map<string, { message: BankMessage; hasBody: boolean }>();
   /** Rounds whose answers an earlier process left on disk. */
   private readonly left: Set<string>;
 
+  private hasFlushedNote = false;
   private readonly egressLog: EgressLog;
   private readonly peers: Map<string, string>;
   private readonly changedPeers = new Map<string, string[]>();
@@ -83,7 +86,7 @@ export class AgentState implements WitnessStore {
     // what a power loss has cut short is made again; the same rows and seeds give the same bytes
     const message = await this.readMessage(join('state/outbox', `${ctx}.json`)).catch(() => undefined);
     if (message === undefined) return undefined;
-    this.kept.set(ctx, message);
+    this.kept.set(ctx, { message, hasBody: true });
     if (!('vectorRoot' in message.payload)) return { message, body: undefined };
     const root = message.payload.vectorRoot;
     const body = await readIfThere(join(this.folder, 'state/bodies', root));
@@ -92,7 +95,7 @@ export class AgentState implements WitnessStore {
 
   /** @param body may be left out when it is quickly computed again */
   async keepAnswer(ctx: string, message: BankMessage, body?: Uint8Array): Promise<void> {
-    this.kept.set(ctx, message);
+    this.kept.set(ctx, { message, hasBody: body !== undefined });
     if ('vectorRoot' in message.payload && body !== undefined) {
       await this.write(join('state/bodies', message.payload.vectorRoot), body);
     }
@@ -102,15 +105,16 @@ export class AgentState implements WitnessStore {
   /** A closed round's answer is of no more use; its body stays with the coordinator and in the ledger. */
   async forgetAnswer(ctx: string): Promise<void> {
     const path = join('state/outbox', `${ctx}.json`);
+    const kept = this.kept.get(ctx);
     const message =
-      this.kept.get(ctx) ??
+      kept?.message ??
       (this.left.has(ctx) ? await this.readMessage(path).catch(() => undefined) : undefined);
     this.kept.delete(ctx);
     if (message === undefined && !this.left.delete(ctx)) return;
-    if (message !== undefined && 'vectorRoot' in message.payload) {
-      await rm(join(this.folder, 'state/bodies', message.payload.vectorRoot), { force: true });
+    if (message !== undefined && 'vectorRoot' in message.payload && kept?.hasBody !== false) {
+      removeFile(join(this.folder, 'state/bodies', message.payload.vectorRoot));
     }
-    await rm(join(this.folder, path), { force: true }); // last: it names the body
+    removeFile(join(this.folder, path)); // last: it names the body
   }
 
   /**
@@ -186,14 +190,18 @@ export class AgentState implements WitnessStore {
     return this.egressLog.records();
   }
 
-  async witnessedNote(): Promise<string | undefined> {
-    const bytes = await readIfThere(join(this.folder, WITNESSED));
-    return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+  async witnessedNotes(): Promise<string[]> {
+    const newest = await readIfThere(join(this.folder, WITNESSED));
+    const flushed = await readIfThere(join(this.folder, FLUSHED));
+    this.hasFlushedNote = flushed !== undefined;
+    return [newest, flushed].flatMap((bytes) => (bytes === undefined ? [] : [new TextDecoder().decode(bytes)]));
   }
 
   async keepWitnessedNote(note: string, flush: boolean): Promise<void> {
-    // whole in any case: it replaces one that must not be lost
-    await this.write(WITNESSED, note, true, flush);
+    // the first one too, or a power loss could leave nothing but a note that is cut short
+    if (flush || !this.hasFlushedNote) await this.write(FLUSHED, note, true);
+    this.hasFlushedNote = true;
+    await this.write(WITNESSED, note);
   }
 
   async keepModel(root: string, artefact: Uint8Array): Promise<string> {
@@ -228,8 +236,8 @@ export class AgentState implements WitnessStore {
       : (parseMessage(JSON.parse(new TextDecoder().decode(bytes))) as BankMessage);
   }
 
-  private async write(path: string, content: string | Uint8Array, flush = false, now = flush): Promise<void> {
-    await replaceFile(join(this.folder, path), content, { flush, now });
+  private async write(path: string, content: string | Uint8Array, flush = false): Promise<void> {
+    await replaceFile(join(this.folder, path), content, { flush, now: flush });
   }
 }
 

@@ -2,7 +2,8 @@
  * Everything that leaves the bank, one JSON line each in `state/egress.jsonl`: written down before it is sent, so that
  * what a crash cuts off is on the list too. What is on it has left at most that often, perhaps not whole.
  */
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { appendFileSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
@@ -46,7 +47,7 @@ export class EgressLog {
     this.endsWhole ??= this.endsWithWholeLine();
     const start = (await this.endsWhole) ? '' : '\n';
     this.endsWhole = Promise.resolve(true);
-    await appendFile(this.path, `${start}${JSON.stringify(record)}\n`, { mode: 0o600 });
+    appendFileSync(this.path, `${start}${JSON.stringify(record)}\n`, { mode: 0o600 });
   }
 
   async records(): Promise<EgressRecord[]> {

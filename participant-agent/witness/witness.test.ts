@@ -15,10 +15,12 @@ const ledger: LedgerIdentity = { origin: ORIGIN, logKeys: [{ key: keyOf(logSeed)
 class Disk {
   readonly kept: { size: number; flush: boolean }[] = [];
   note: string | undefined;
+  /** What else it has. */
+  older: string[] = [];
   full = false;
 
-  witnessedNote(): Promise<string | undefined> {
-    return Promise.resolve(this.note);
+  witnessedNotes(): Promise<string[]> {
+    return Promise.resolve([...(this.note === undefined ? [] : [this.note]), ...this.older]);
   }
 
   keepWitnessedNote(note: string, flush: boolean): Promise<void> {
@@ -59,6 +61,26 @@ describe('the head a bank keeps', () => {
     await again.remember(headOf(again, 5), ledger, true);
     await again.remember(headOf(again, 7), ledger, false);
     expect(disk.note!.split('\n')[1]).toBe('8');
+  });
+
+  test('is the newest that is whole: one that was not flushed may be cut short, or be behind the flushed one', async () => {
+    const { witness, disk } = await witnessOf(9);
+    await witness.remember(headOf(witness, 8), ledger, true);
+    const eight = disk.note!;
+    await witness.remember(headOf(witness, 9), ledger, false);
+    const nine = disk.note!;
+    const sizeAfter = async (note: string | undefined, ...older: string[]): Promise<number | undefined> => {
+      Object.assign(disk, { note, older });
+      return (await witnessOf(0, disk)).witness.past?.size;
+    };
+    expect(await sizeAfter(nine, eight)).toBe(9);
+    expect(await sizeAfter(eight, nine)).toBe(9);
+    expect(await sizeAfter(undefined, eight)).toBe(8);
+    expect(await sizeAfter(undefined)).toBeUndefined();
+    for (let length = 0; length < nine.length; length++) {
+      expect(await sizeAfter(nine.slice(0, length), eight)).toBe(8);
+      await expect(sizeAfter(nine.slice(0, length))).rejects.toMatchObject({ code: 'STORAGE' });
+    }
   });
 
   test('is kept again after a disk that was full for a moment', async () => {

@@ -23,8 +23,8 @@ import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
 /** Where the witnessed head outlives the process. */
 export interface WitnessStore {
-  /** The note, or undefined when nothing was witnessed yet. */
-  witnessedNote(): Promise<string | undefined>;
+  /** None when nothing was witnessed yet. What was not flushed may be cut short after a power loss. */
+  witnessedNotes(): Promise<readonly string[]>;
   /** @param flush whether it must outlive a power loss before this resolves */
   keepWitnessedNote(note: string, flush: boolean): Promise<void>;
 }
@@ -58,7 +58,7 @@ export class Witness {
 
   /** @param seed the witness key */
   static async open(seed: Uint8Array, store: WitnessStore): Promise<Witness> {
-    return new Witness(seed, store, await store.witnessedNote());
+    return new Witness(seed, store, newestOf(await store.witnessedNotes()));
   }
 
   /** The newest head that was ever found right, with its note. */
@@ -145,18 +145,24 @@ export class Witness {
   }
 }
 
-/**
- * Our own note: its signature was checked before it was kept, perhaps under an earlier key of the ledger.
- * @throws FederationError STORAGE when it is not whole
- */
-function checkpointIn(note: string): Checkpoint {
-  const match = /^(?<origin>.+)\n(?<size>\d+)\n(?<root>[A-Za-z0-9+/]{43}=)\n\n\u2014 .+\n$/.exec(note);
-  if (match === null) {
+/** @throws FederationError STORAGE when there are notes, and none is whole */
+function newestOf(notes: readonly string[]): string | undefined {
+  const whole = notes.filter((note) => NOTE.test(note));
+  if (notes.length > 0 && whole.length === 0) {
     throw new FederationError(
       'STORAGE',
-      'state/witness.note is damaged: without it this bank cannot tell whether the ledger was rewritten or cut. Restore it; delete it only when the coordinator shows no fewer entries than before',
+      'state/witness.note is damaged, and so is state/witness.flushed.note: without one of them this bank cannot tell whether the ledger was rewritten or cut. Restore one; delete both only when the coordinator shows no fewer entries than before',
     );
   }
-  const { origin, size, root } = match.groups as { origin: string; size: string; root: string };
+  const [first, ...others] = whole;
+  if (first === undefined) return undefined;
+  return others.reduce((a, b) => (checkpointIn(b).size > checkpointIn(a).size ? b : a), first);
+}
+
+const NOTE = /^(?<origin>.+)\n(?<size>\d+)\n(?<root>[A-Za-z0-9+/]{43}=)\n\n\u2014 .+\n$/;
+
+/** Of a whole note of our own: its signature was checked before it was kept, perhaps under an earlier key of the ledger. */
+function checkpointIn(note: string): Checkpoint {
+  const { origin, size, root } = NOTE.exec(note)!.groups as { origin: string; size: string; root: string };
   return { origin, size: Number(size), root: toHex(fromBase64(root)) };
 }

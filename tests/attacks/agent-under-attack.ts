@@ -89,7 +89,8 @@ export class AgentUnderAttack {
 
   /** As if its memory of the ledger's heads were lost: its promises alone must hold. */
   async forgetHeads(): Promise<void> {
-    await rm(join(this.folder, 'state/witness.note'), { force: true });
+    for (const name of ['witness.note', 'witness.flushed.note'])
+      await rm(join(this.folder, 'state', name), { force: true });
   }
 
   async stop(): Promise<void> {

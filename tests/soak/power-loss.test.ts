@@ -88,9 +88,14 @@ test('an agent whose witnessed head was cut short does not start, and says which
   await agent.model((await run.finished()).artefact!);
   await agent.stop();
   const path = join(agent.folder, 'state/witness.note');
+  const flushed = join(agent.folder, 'state/witness.flushed.note');
   const note = await readFile(path, 'utf8');
+  await writeFile(path, note.slice(0, 20)); // it was not flushed: a loss of power may do that
+  await agent.start();
+  await agent.stop();
   for (let length = 0; length < note.length; length += 10) {
     await writeFile(path, note.slice(0, length));
+    await writeFile(flushed, note.slice(0, length));
     await expect(agent.start()).rejects.toMatchObject({
       code: 'STORAGE',
       message: expect.stringContaining('state/witness.note') as string,

@@ -1,12 +1,12 @@
 /**
  * Bodies: vectors, contracts and model artefacts, as files named by the root of their content.
  *
- *   incoming/<bank>/<root>.part   an upload under way; its length is where to resume
- *   incoming/<bank>/<root>        complete, hashes to its root, not yet named by an accepted message
- *   <first two digits>/<root>     claimed: an entry names it, or is about to
+ *   incoming/<bank>/<root>      an upload: its length is where to resume; perhaps whole, and then not yet named by
+ *                               an accepted message
+ *   <first two digits>/<root>   claimed: an entry names it, or is about to
  *
- * A file reaches its name by rename, so a name always stands for complete content as long as the machine
- * keeps its power. Files are not synced one by one (30 ms for each 4 MB on the disk we measured): after a
+ * A file reaches its place by rename when it is whole and hashes to its root, so there a name stands for complete
+ * content as long as the machine keeps its power. Files are not synced one by one (30 ms for each 4 MB on the disk we measured): after a
  * power loss a body may be short: recovery checks those of an open round, and the bank that signed it still has it.
  */
 import { mkdir, open, rename, rm } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -35,6 +35,7 @@ function halting(seed: number) {
   return {
     root,
     goOn,
+    hangUp,
     wasHungUp: () => hungUp,
     /** @returns whether it is complete */
     send: (bank: string, offset = 0): Promise<boolean> =>
@@ -73,11 +74,13 @@ test('uploads that have fallen silent make way for the next attempt, and go on l
   expect(await Promise.all(underWay)).toEqual([false, false, false, false]); // hung up on
   expect(four.every((body) => body.wasHungUp())).toBe(true);
   expect(await fifth.send('a')).toBe(true);
-  const again = halting(1);
+  const standing = await Promise.all(
+    four.map(async ({ root }) => (await uploads.uploaded('a', root)).offset),
+  );
+  expect([...standing].sort()).toEqual([0, 32, 32, 32]); // one made room for the fifth
+  const again = halting(standing.indexOf(32) + 1);
   again.goOn();
-  const { offset } = await uploads.uploaded('a', again.root);
-  expect(offset).toBe(32);
-  expect(await again.send('a', offset)).toBe(true);
+  expect(await again.send('a', 32)).toBe(true);
 });
 
 test('an upload that is being received does not make room for others, however many come', async () => {
@@ -95,4 +98,27 @@ test('an upload that is being received does not make room for others, however ma
   );
   expect(complete.filter(Boolean)).toHaveLength(4);
   expect([complete[0], complete.at(-1)]).toEqual([true, true]);
+});
+
+test('after a restart an upload that was whole is complete, and one that was not goes on', async () => {
+  const whole = halting(1);
+  whole.goOn();
+  expect(await whole.send('a')).toBe(true);
+  const cut = halting(2);
+  const underWay = cut.send('a');
+  cut.hangUp();
+  expect(await underWay).toBe(false);
+  uploads = new Uploads(folder, new RecentBodies());
+  expect(await uploads.uploaded('a', whole.root)).toEqual({ offset: 64, complete: true });
+  expect(await uploads.uploaded('a', cut.root)).toEqual({ offset: 32, complete: false });
+  const rest = halting(2);
+  rest.goOn();
+  expect(await rest.send('a', 32)).toBe(true);
+});
+
+test('a file that is not what its name says is not complete after a restart', async () => {
+  const { root } = halting(1);
+  await mkdir(join(folder, 'a'));
+  await writeFile(uploads.path('a', root), new Uint8Array(64).fill(2));
+  expect(await uploads.uploaded('a', root)).toEqual({ offset: 64, complete: false });
 });

@@ -25,6 +25,13 @@ export interface Upload {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
+/** A file of a bank's folder. */
+interface Present {
+  readonly bytes: number;
+  /** Whether it hashes to its root; undefined: an earlier process received it, and it was not looked at yet. */
+  readonly complete: boolean | undefined;
+}
+
 /** An upload being received right now. */
 interface UnderWay {
   readonly bank: string;
@@ -41,10 +48,8 @@ export class Uploads {
   private readonly recent: RecentBodies;
   /** By path. */
   private readonly underWay = new Map<string, UnderWay>();
-  /** Bytes of complete uploads by path, as far as this process has received them. */
-  private readonly complete = new Map<string, number>();
-  /** Folders that are there. */
-  private readonly folders = new Set<string>();
+  /** What is in each bank's folder, the least recently touched first. Only this process writes there. */
+  private readonly present = new Map<string, Map<string, Present>>();
   /** Requests of each bank that are received, or wait until they may be. */
   private readonly requests = new Map<string, number>();
 
@@ -53,7 +58,7 @@ export class Uploads {
     this.recent = recent;
   }
 
-  /** Where a complete upload is. */
+  /** Where an upload is. */
   path(bank: string, root: string): string {
     return join(this.folder, bank, root);
   }
@@ -61,24 +66,51 @@ export class Uploads {
   /** How much of an upload is already here, and whether it is complete. */
   async uploaded(bank: string, root: string): Promise<{ offset: number; complete: boolean }> {
     // only this bank's own: whether another bank has sent the same is nobody's business
-    const path = this.path(bank, root);
-    const whole = this.complete.get(path) ?? (await fileSize(path));
-    if (whole !== undefined) return { offset: whole, complete: true };
-    return { offset: (await fileSize(`${path}.part`)) ?? 0, complete: false };
+    const present = await this.presentOf(bank);
+    const { bytes, complete } = present.get(root) ?? { bytes: 0, complete: false };
+    if (complete !== undefined) return { offset: bytes, complete };
+    const isWhole = (await this.hasherOf(bank, root, bytes)).root() === root;
+    present.set(root, { bytes, complete: isWhole });
+    return { offset: bytes, complete: isWhole };
+  }
+
+  /** Has taken the first bytes of a file. */
+  private async hasherOf(bank: string, root: string, bytes: number): Promise<RootHasher> {
+    const hasher = new RootHasher();
+    if (bytes === 0) return hasher;
+    const options = { end: bytes - 1, highWaterMark: LIMITS.chunkBytes };
+    for await (const chunk of createReadStream(this.path(bank, root), options))
+      hasher.update(chunk as Uint8Array);
+    return hasher;
   }
 
   /** Moves a complete upload to where it stays. */
   async moveTo(bank: string, root: string, destination: string): Promise<void> {
-    const path = this.path(bank, root);
-    this.complete.delete(path);
-    await rename(path, destination);
+    (await this.presentOf(bank)).delete(root);
+    await rename(this.path(bank, root), destination);
   }
 
-  /** Forgets a complete upload. */
+  /** Forgets an upload. */
   async discard(bank: string, root: string): Promise<void> {
-    const path = this.path(bank, root);
-    this.complete.delete(path);
-    await rm(path, { force: true });
+    (await this.presentOf(bank)).delete(root);
+    await rm(this.path(bank, root), { force: true });
+  }
+
+  private async presentOf(bank: string): Promise<Map<string, Present>> {
+    const known = this.present.get(bank);
+    if (known !== undefined) return known;
+    const folder = join(this.folder, bank);
+    await mkdir(folder, { recursive: true });
+    const files = await Promise.all(
+      (await readdir(folder)).map(async (name) => ({ name, ...(await stat(join(folder, name))) })),
+    );
+    files.sort((a, b) => a.mtimeMs - b.mtimeMs);
+    const found = new Map<string, Present>(
+      files.map(({ name, size }) => [name, { bytes: size, complete: undefined }]),
+    );
+    // another request may have looked at the same time
+    if (!this.present.has(bank)) this.present.set(bank, found);
+    return this.present.get(bank)!;
   }
 
   /**
@@ -139,10 +171,6 @@ export class Uploads {
         `expected the upload to go on at byte ${present.offset}, got ${offset}`,
       );
     }
-    if (!this.folders.has(bank)) {
-      await mkdir(join(this.folder, bank), { recursive: true });
-      this.folders.add(bank);
-    }
     await this.makeRoom(bank, root);
     const kept = offset === 0 ? this.recent.buffer(length) : undefined;
     let isWhole = false;
@@ -162,21 +190,20 @@ export class Uploads {
     pieces: { count: number },
     buffer: Uint8Array,
   ): Promise<boolean> {
-    const part = `${this.path(bank, root)}.part`;
-    const hasher = new RootHasher();
-    if (offset > 0) {
-      for await (const chunk of createReadStream(part, { highWaterMark: LIMITS.chunkBytes })) {
-        hasher.update(chunk as Uint8Array);
-      }
-    }
-    const file = await open(part, offset === 0 ? 'w' : 'a');
+    const path = this.path(bank, root);
+    const hasher = await this.hasherOf(bank, root, offset);
+    const file = await open(path, offset === 0 ? 'w' : 'r+');
+    await this.note(bank, root, offset, false);
     let received = offset;
+    let written = offset;
     let filled = 0;
     const flush = async (): Promise<void> => {
       const full = buffer.subarray(0, filled);
       filled = 0;
-      await writeWhole(file, full);
+      await writeWhole(file, full, written);
+      written += full.length;
     };
+    let isWhole = false;
     try {
       for await (const piece of bytes) {
         pieces.count++;
@@ -191,46 +218,40 @@ export class Uploads {
           if (filled === buffer.length) await flush();
         }
       }
+      if (received === length) {
+        await flush();
+        isWhole = hasher.root() === root;
+      }
     } finally {
       if (filled > 0) await flush(); // also when the sender went away: what has come need not come again
       await file.close();
+      await this.note(bank, root, written, isWhole);
     }
-    if (received > length) {
-      await rm(part);
-      throw new FederationError('TOO_LARGE', `expected ${length} bytes, got more`);
-    }
+    if (isWhole) return true;
     if (received < length) return false;
-    if (hasher.root() !== root) {
-      await rm(part);
-      throw new FederationError(
-        'VECROOT',
-        `the ${length} bytes received do not hash to ${root}; upload them again`,
-      );
-    }
-    await rename(part, this.path(bank, root));
-    this.complete.set(this.path(bank, root), length);
-    return true;
+    await this.discard(bank, root);
+    if (received > length) throw new FederationError('TOO_LARGE', `expected ${length} bytes, got more`);
+    throw new FederationError(
+      'VECROOT',
+      `the ${length} bytes received do not hash to ${root}; upload them again`,
+    );
+  }
+
+  /** What has become of an upload, the last one touched. */
+  private async note(bank: string, root: string, bytes: number, complete: boolean): Promise<void> {
+    const present = await this.presentOf(bank);
+    present.delete(root); // it becomes the last
+    present.set(root, { bytes, complete });
   }
 
   /** A bank has a few unclaimed uploads at most; the oldest make room. */
   private async makeRoom(bank: string, root: string): Promise<void> {
-    const folder = join(this.folder, bank);
-    const others = (await readdir(folder)).filter((name) => !name.startsWith(root));
-    if (others.length < LIMITS.unclaimedBodiesPerBank) return;
+    const present = await this.presentOf(bank);
+    const others = [...present.keys()].filter((name) => name !== root);
     // what is being received has no less right to its place, and its file is open
-    const resting = others.filter((name) => !this.underWay.has(join(folder, name.replace(/\.part$/, ''))));
-    const ages = await Promise.all(
-      resting.map(async (name) => ({
-        name,
-        mtime: (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0,
-      })),
-    );
-    ages.sort((a, b) => a.mtime - b.mtime);
-    const surplus = ages.slice(0, Math.max(0, others.length - LIMITS.unclaimedBodiesPerBank + 1));
-    for (const { name } of surplus) {
-      this.complete.delete(join(folder, name));
-      await rm(join(folder, name), { force: true });
-    }
+    const resting = others.filter((name) => !this.underWay.has(this.path(bank, name)));
+    const surplus = Math.max(0, others.length - LIMITS.unclaimedBodiesPerBank + 1);
+    for (const name of resting.slice(0, surplus)) await this.discard(bank, name);
   }
 }
 
@@ -283,7 +304,11 @@ export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
-/** All of it in as few calls as the system allows: `writeFile` takes half a megabyte at a time. */
-export async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten;
+/**
+ * All of it in as few calls as the system allows: `writeFile` takes half a megabyte at a time.
+ * @param position in the file
+ */
+export async function writeWhole(file: FileHandle, bytes: Uint8Array, position = 0): Promise<void> {
+  for (let at = 0; at < bytes.length;)
+    at += (await file.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
 }

@@ -107,8 +107,7 @@ export class AgentState implements WitnessStore {
     const path = join('state/outbox', `${ctx}.json`);
     const kept = this.kept.get(ctx);
     const message =
-      kept?.message ??
-      (this.left.has(ctx) ? await this.readMessage(path).catch(() => undefined) : undefined);
+      kept?.message ?? (this.left.has(ctx) ? await this.readMessage(path).catch(() => undefined) : undefined);
     this.kept.delete(ctx);
     if (message === undefined && !this.left.delete(ctx)) return;
     if (message !== undefined && 'vectorRoot' in message.payload && kept?.hasBody !== false) {
@@ -194,7 +193,9 @@ export class AgentState implements WitnessStore {
     const newest = await readIfThere(join(this.folder, WITNESSED));
     const flushed = await readIfThere(join(this.folder, FLUSHED));
     this.hasFlushedNote = flushed !== undefined;
-    return [newest, flushed].flatMap((bytes) => (bytes === undefined ? [] : [new TextDecoder().decode(bytes)]));
+    return [newest, flushed].flatMap((bytes) =>
+      bytes === undefined ? [] : [new TextDecoder().decode(bytes)],
+    );
   }
 
   async keepWitnessedNote(note: string, flush: boolean): Promise<void> {

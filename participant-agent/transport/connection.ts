@@ -10,7 +10,7 @@ import type { Trust } from '#participant-agent/transport/trust.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
-import type { ParticipantId } from '#shared/protocol/ids.ts';
+import type { ParticipantId, RunId } from '#shared/protocol/ids.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import {
   challenge as challengeSchema,
@@ -44,6 +44,8 @@ export interface ConnectionOptions {
 }
 
 const REPLY_MS_MAX = 60_000;
+/** What is over sooner is not worth a message: nobody could read it. */
+const PROGRESS_MS = 200;
 /** Pause before dialling again after either side hung up on purpose. */
 const REDIAL_MS = 2000;
 
@@ -53,6 +55,8 @@ export class Connection {
   private token: string | undefined;
   private readonly ready: { waiters: (() => void)[] } = { waiters: [] };
   private lastRefusal = '';
+  /** What is about to be told of a run. */
+  private readonly reports = new Map<RunId, { report: Progress; timer: NodeJS.Timeout }>();
   /** Live entries that arrive while the feed is still being read up to them. */
   private held: FeedItem[] | undefined;
   private closed = false;
@@ -117,16 +121,34 @@ export class Connection {
     throw new FederationError('STOPPED', 'the agent is stopping');
   }
 
-  /** Best effort: lost without harm. */
+  /** Best effort: lost without harm. Of what follows quickly, only the last is sent. */
   progress(report: Progress): void {
-    if (this.token !== undefined) this.socket.volatile.emit('progress', report);
+    const { reports } = this;
+    const waiting = reports.get(report.run);
+    reports.set(report.run, {
+      report,
+      timer: waiting?.timer ?? setTimeout(() => this.sendProgress(report.run), PROGRESS_MS).unref(),
+    });
+  }
+
+  /** What was reported of this run is over. */
+  endProgress(run: RunId): void {
+    clearTimeout(this.reports.get(run)?.timer);
+    this.reports.delete(run);
   }
 
   /** Called after the signal of whoever waits here was aborted: then they stop waiting. */
   close(): void {
     this.closed = true;
+    for (const { timer } of this.reports.values()) clearTimeout(timer);
     this.socket.disconnect();
     for (const resume of this.ready.waiters.splice(0)) resume();
+  }
+
+  private sendProgress(run: RunId): void {
+    const { report } = this.reports.get(run)!;
+    this.reports.delete(run);
+    if (this.token !== undefined) this.socket.volatile.emit('progress', report);
   }
 
   private take(entry: FeedItem): void {

@@ -92,9 +92,9 @@ export class RunScreen {
           : `${masked === undefined ? '' : 'masked '}update accepted`;
       return paint('green', `${'━'.repeat(BAR_WIDTH)} ${step}`, this.out);
     }
-    const report = tally.progress.get(id);
-    const fraction = report?.round === open.payload.round ? report.fraction : 0;
-    const filled = Math.round(fraction * BAR_WIDTH);
+    const last = tally.progress.get(id);
+    const report = last?.round === open.payload.round ? last : undefined;
+    const filled = Math.round((report?.fraction ?? 0) * BAR_WIDTH);
     return `${'━'.repeat(filled)}${'─'.repeat(BAR_WIDTH - filled)} ${report?.stage ?? 'waiting'}`;
   }
 }

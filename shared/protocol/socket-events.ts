@@ -97,7 +97,7 @@ export interface SubmitReply {
 export const progress = z.strictObject({
   run: runId,
   round: z.int().min(0),
-  stage: z.enum(['answering', 'uploading', 'waiting']),
+  stage: z.enum(['answering', 'uploading']),
   /** 0 to 1. */
   fraction: z.number().min(0).max(1),
 });

@@ -127,7 +127,8 @@ describe.each(['plain', 'masked'] as const)('the bytes an agent sends in a %s ru
     );
     expect(lengths).toEqual(bodies.map(({ bytes }) => bytes));
     const events = new Set([...text.matchAll(/42\/agents,\d*\["([a-z]+)"/g)].map(([, event]) => event));
-    expect([...events].sort()).toEqual(['authenticate', 'follow', 'progress', 'submit']);
+    events.delete('progress'); // only of what takes a while
+    expect([...events].sort()).toEqual(['authenticate', 'follow', 'submit']);
     const listed = records.reduce((sum, { bytes }) => sum + bytes, 0);
     expect(all.length - listed).toBeLessThan(30_000);
     for (const progress of text.matchAll(/\["progress",(\{[^}]*\})/g)) {

@@ -67,7 +67,7 @@ export async function answerRound(
     await kept;
     await submitMessage(context, message, about);
   }
-  report('waiting', 1);
+  context.connection.endProgress(run.id);
 }
 
 async function makeAnswer(

@@ -13,13 +13,14 @@
  *   state/status.json           what the agent is doing, for `agent status`
  *   models/<root>.json          the models it has received and recomputed
  *
- * Files are written as durable-file.ts does it, so that none is ever half there.
+ * Files are written as durable-file.ts does it, so that none is ever half there, but for an answer in the outbox: half
+ * of one counts as none.
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { removeFile, replaceFile } from '#participant-agent/state/durable-file.ts';
+import { overwriteFile, removeFile, replaceFile } from '#participant-agent/state/durable-file.ts';
 import { EgressLog, type EgressRecord } from '#participant-agent/state/egress-log.ts';
 import type { WitnessStore } from '#participant-agent/witness/witness.ts';
 import { key32 } from '#shared/protocol/ids.ts';
@@ -83,7 +84,7 @@ export class AgentState implements WitnessStore {
   /** The signed answer for a round and its body, if there is one already. */
   async answerFor(ctx: string): Promise<{ message: BankMessage; body: Uint8Array | undefined } | undefined> {
     if (!this.kept.has(ctx) && !this.left.has(ctx)) return undefined;
-    // what a power loss has cut short is made again; the same rows and seeds give the same bytes
+    // what a kill or a power loss has cut short is made again; the same rows and seeds give the same bytes
     const message = await this.readMessage(join('state/outbox', `${ctx}.json`)).catch(() => undefined);
     if (message === undefined) return undefined;
     this.kept.set(ctx, { message, hasBody: true });
@@ -99,7 +100,7 @@ export class AgentState implements WitnessStore {
     if ('vectorRoot' in message.payload && body !== undefined) {
       await this.write(join('state/bodies', message.payload.vectorRoot), body);
     }
-    await this.write(join('state/outbox', `${ctx}.json`), JSON.stringify(message));
+    writeFileSync(join(this.folder, 'state/outbox', `${ctx}.json`), JSON.stringify(message), { mode: 0o600 });
   }
 
   /** A closed round's answer is of no more use; its body stays with the coordinator and in the ledger. */
@@ -202,7 +203,7 @@ export class AgentState implements WitnessStore {
     // the first one too, or a power loss could leave nothing but a note that is cut short
     if (flush || !this.hasFlushedNote) await this.write(FLUSHED, note, true);
     this.hasFlushedNote = true;
-    await this.write(WITNESSED, note);
+    await overwriteFile(join(this.folder, WITNESSED), note);
   }
 
   async keepModel(root: string, artefact: Uint8Array): Promise<string> {
@@ -221,7 +222,8 @@ export class AgentState implements WitnessStore {
   }
 
   async writeStatus(status: Omit<AgentStatus, 'pid'>): Promise<void> {
-    await this.write('state/status.json', JSON.stringify({ pid: process.pid, ...status }));
+    const text = JSON.stringify({ pid: process.pid, ...status });
+    await overwriteFile(join(this.folder, 'state/status.json'), text, ' ');
   }
 
   async status(): Promise<AgentStatus | undefined> {

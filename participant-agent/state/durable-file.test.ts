@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makeFolder, replaceFile } from '#participant-agent/state/durable-file.ts';
+import { makeFolder, overwriteFile, replaceFile } from '#participant-agent/state/durable-file.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -16,6 +16,19 @@ test('a file that is written many times at once holds one of the contents whole,
   await Promise.all(contents.map((content) => replaceFile(path, content, { flush: false, now: false })));
   expect(contents).toContain(await readFile(path, 'utf8'));
   expect(await readdir(folder)).toEqual(['status.json']);
+});
+
+test('a file that is written over holds the last text, padded where that is allowed, and nothing of the one before', async () => {
+  const padded = join(folder, 'status.json');
+  const exact = join(folder, 'note');
+  for (const text of ['{"first":1}', '{"longer":"text"}', '{}', '{"ä":2}']) {
+    await overwriteFile(padded, text, ' ');
+    expect(JSON.parse(await readFile(padded, 'utf8'))).toEqual(JSON.parse(text));
+    await overwriteFile(exact, text);
+    expect(await readFile(exact, 'utf8')).toBe(text);
+  }
+  expect(await readdir(folder)).toEqual(['note', 'status.json']);
+  expect((await stat(exact)).mode & 0o077).toBe(0);
 });
 
 test('nobody else may read it', async () => {

@@ -2,15 +2,12 @@
  * Files that are never half there: written beside their name and renamed. What must also outlive a power loss is
  * flushed before the rename, and its folder after it: on most file systems a name is durable only then.
  */
-import { renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 /** Writes so far. */
 let fresh = 0;
-
-/** What is this small and need not be flushed is written at once: to hand it to a thread takes several times longer. */
-const AT_ONCE_BYTES_MAX = 65_536;
 
 export interface Durability {
   /** Whether the content must be whole after a power loss, be it the old or the new one. */
@@ -30,14 +27,39 @@ export async function replaceFile(
   { flush, now }: Durability,
   beside = `${path}.${process.pid}-${fresh++}.new`,
 ): Promise<void> {
-  if (!flush && content.length <= AT_ONCE_BYTES_MAX) {
-    writeFileSync(beside, content, { mode: 0o600 });
-    renameSync(beside, path);
-    return;
-  }
   await writeFile(beside, content, { mode: 0o600, flush });
   await rename(beside, path);
   if (now) await syncFolder(dirname(path));
+}
+
+/**
+ * A small file that changes often and need not outlive a power loss: it is written over where it is, in one call, which
+ * no kill cuts in two. A new file each time, renamed, takes a millisecond on file systems that allocate late.
+ * @param padding what a text that has become shorter is filled up with; without it such a text makes a new file
+ * @throws the file system's own error
+ */
+export async function overwriteFile(path: string, text: string, padding?: ' '): Promise<void> {
+  const bytes = Buffer.from(text);
+  if (!writeOver(path, bytes, padding)) await replaceFile(path, bytes, { flush: false, now: false });
+}
+
+/** @returns whether it could be written over */
+function writeOver(path: string, bytes: Uint8Array, padding: string | undefined): boolean {
+  let file: number;
+  try {
+    file = openSync(path, 'r+');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+  try {
+    const rest = Math.max(0, fstatSync(file).size - bytes.length);
+    if (rest > 0 && padding === undefined) return false;
+    const whole = rest === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(rest, padding)]);
+    return writeSync(file, whole, 0, whole.length, 0) === whole.length;
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Whether it was there or not. @throws the file system's own error */

@@ -49,8 +49,8 @@ export interface AgentStatus {
 
 export class AgentState implements WitnessStore {
   readonly folder: string;
-  /** Answers that are on disk, by their round; of some the body is too. */
-  private readonly kept = new Map<string, { message: BankMessage; hasBody: boolean }>();
+  /** Answers that are on disk, by their round. */
+  private readonly kept = new Map<string, BankMessage>();
   /** Rounds whose answers an earlier process left on disk. */
   private readonly left: Set<string>;
 
@@ -87,16 +87,16 @@ export class AgentState implements WitnessStore {
     // what a kill or a power loss has cut short is made again; the same rows and seeds give the same bytes
     const message = await this.readMessage(join('state/outbox', `${ctx}.json`)).catch(() => undefined);
     if (message === undefined) return undefined;
-    this.kept.set(ctx, { message, hasBody: true });
+    this.kept.set(ctx, message);
     if (!('vectorRoot' in message.payload)) return { message, body: undefined };
     const root = message.payload.vectorRoot;
     const body = await readIfThere(join(this.folder, 'state/bodies', root));
     return body === undefined || vectorRoot(body) !== root ? undefined : { message, body };
   }
 
-  /** @param body may be left out when it is quickly computed again */
+  /** @param body none when the answer is a refusal */
   async keepAnswer(ctx: string, message: BankMessage, body?: Uint8Array): Promise<void> {
-    this.kept.set(ctx, { message, hasBody: body !== undefined });
+    this.kept.set(ctx, message);
     if ('vectorRoot' in message.payload && body !== undefined) {
       await this.write(join('state/bodies', message.payload.vectorRoot), body);
     }
@@ -106,12 +106,12 @@ export class AgentState implements WitnessStore {
   /** A closed round's answer is of no more use; its body stays with the coordinator and in the ledger. */
   async forgetAnswer(ctx: string): Promise<void> {
     const path = join('state/outbox', `${ctx}.json`);
-    const kept = this.kept.get(ctx);
     const message =
-      kept?.message ?? (this.left.has(ctx) ? await this.readMessage(path).catch(() => undefined) : undefined);
+      this.kept.get(ctx) ??
+      (this.left.has(ctx) ? await this.readMessage(path).catch(() => undefined) : undefined);
     this.kept.delete(ctx);
     if (message === undefined && !this.left.delete(ctx)) return;
-    if (message !== undefined && 'vectorRoot' in message.payload && kept?.hasBody !== false) {
+    if (message !== undefined && 'vectorRoot' in message.payload) {
       removeFile(join(this.folder, 'state/bodies', message.payload.vectorRoot));
     }
     removeFile(join(this.folder, path)); // last: it names the body

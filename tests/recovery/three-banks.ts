@@ -62,13 +62,19 @@ interface Participants {
   readonly participants: readonly { participant: string; status: string }[];
 }
 
+interface Whim {
+  refuses: boolean;
+  isSlow: boolean;
+  readonly clock: { advance(ms: number): void };
+}
+
 export class ThreeBanks {
   readonly coordinator: TestCoordinator;
   private readonly agents: ReadonlyMap<string, TestAgent>;
   private readonly parties: Record<Crash['party'], ReturnType<typeof partyIn>>;
   private readonly computed: Map<string, number>;
-  /** Whether the next question is one bank's to refuse. */
-  private readonly whim: { refuses: boolean };
+  /** Whether the next question is one bank's to refuse, and whether its answers take long enough to be kept. */
+  private readonly whim: Whim;
   /** How often each kind of upkeep was recorded. */
   private readonly done = new Map<Upkeep, number>();
 
@@ -76,7 +82,7 @@ export class ThreeBanks {
     coordinator: TestCoordinator,
     agents: ReadonlyMap<string, TestAgent>,
     computed: Map<string, number>,
-    whim: { refuses: boolean },
+    whim: Whim,
   ) {
     this.coordinator = coordinator;
     this.agents = agents;
@@ -91,7 +97,7 @@ export class ThreeBanks {
   static async start(): Promise<ThreeBanks> {
     const coordinator = await TestCoordinator.start({ database: 'postgres' });
     const computed = new Map<string, number>();
-    const whim = { refuses: false };
+    const whim: Whim = { refuses: false, isSlow: false, clock: coordinator.clock };
     const join = (id: string): Promise<TestAgent> =>
       TestAgent.join(coordinator, id, {
         createComputer: (dataFile) => countingComputer(dataFile, id, computed, whim),
@@ -109,6 +115,7 @@ export class ThreeBanks {
   async carryOut(mode: Mode, crashes: readonly Crash[] = [], trouble: Trouble = 'none'): Promise<Outcome> {
     this.computed.clear();
     this.whim.refuses = trouble === 'refuses';
+    this.whim.isSlow = crashes.some(({ step }) => step === 'answer in the outbox');
     const name = `run ${++plans}`;
     const cheat = trouble === 'cheats' ? await cheatAmong(this.coordinator, `x${plans}`) : undefined;
     const plan: ProposedPlan = {
@@ -321,12 +328,13 @@ function countingComputer(
   dataFile: string,
   id: string,
   computed: Map<string, number>,
-  whim: { refuses: boolean },
+  whim: Whim,
 ): RunComputer {
   const computer = new LocalComputer(dataFile, () => stubAnswerer(id));
   const answer = computer.answer.bind(computer);
   computer.answer = (...args) => {
     computed.set(id, (computed.get(id) ?? 0) + 1);
+    if (whim.isSlow && id === CRASHING) whim.clock.advance(1000);
     if (!whim.refuses || id !== CRASHING) return answer(...args);
     whim.refuses = false;
     return Promise.reject(new FederationError('POLICY', 'not today'));

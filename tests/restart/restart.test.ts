@@ -149,6 +149,7 @@ describe('an agent', () => {
     const run = await TestRun.propose(coordinator, tinyPlan(ids, PLAN));
     const { ctx } = await asked.then(() => run.round(0));
     await coordinator.stop(); // what it computes now, it cannot send
+    coordinator.clock.advance(1000); // it took long enough to be kept
     letIt();
     const path = join(held.folder, 'state', 'outbox', `${ctx}.json`);
     const signed = await eventually('the signed answer', () => readFile(path, 'utf8').catch(() => undefined));

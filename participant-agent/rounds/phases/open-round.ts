@@ -1,6 +1,6 @@
 /**
- * A question: is it the one that follows from the last sum? Then answer, sign, upload, submit. The signed
- * answer is kept before it is sent, so that a restart sends the same bytes again.
+ * A question: is it the one that follows from the last sum? Then answer, sign, upload, submit. A signed answer that
+ * took a while is kept before it is sent, so that a restart sends the same bytes again.
  */
 import { submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { sendWithBody } from '#participant-agent/rounds/send-with-body.ts';
@@ -20,7 +20,7 @@ export interface Masking {
   signInput(open: OpenRound, vectorRoot: string): Promise<BankMessage>;
 }
 
-/** An answer that took less time than this is not worth writing its vector to disk. */
+/** An answer that took less time than this is made again after a crash: the same rows and seeds give the same bytes. */
 const KEEP_ABOVE_MS = 500;
 
 export async function answerRound(
@@ -38,12 +38,11 @@ export async function answerRound(
   const started = context.clock.now();
   const { message, body } =
     earlier ?? (await makeAnswer(run, open, position, computer, context, report, masking));
-  // The body may travel while it is being kept; the message that names it leaves only after both. What was
-  // made quickly is made again after a crash: the same rows and seeds give the same bytes.
-  const worthKeeping = context.clock.now() - started > KEEP_ABOVE_MS;
+  // The body may travel while it is being kept; the message that names it leaves only after both.
+  const worthKeeping = body === undefined || context.clock.now() - started > KEEP_ABOVE_MS;
   const kept =
-    earlier === undefined
-      ? context.state.keepAnswer(open.hash, message, worthKeeping ? body : undefined)
+    earlier === undefined && worthKeeping
+      ? context.state.keepAnswer(open.hash, message, body)
       : Promise.resolve();
   const { question } = open.payload;
   const about = {

@@ -69,11 +69,9 @@ export class RunFollower {
     if (!parsed.success) throw new FederationError('SCHEMA', 'expected the leaves of entries');
     const { seq, leaves } = parsed.data;
     const bytes = leavesIn(leaves);
-    for (let i = 0; i * HASH_BYTES < bytes.length; i++) {
-      const leaf = bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES);
-      if (seq + i < witness.tree.size) witness.assertSame(seq + i, leaf);
-      else witness.grow(leaf);
-    }
+    const known = Math.min(witness.tree.size - seq, bytes.length / HASH_BYTES) * HASH_BYTES;
+    if (known > 0) witness.assertSame(seq, bytes.subarray(0, known));
+    if (known < bytes.length) witness.grow(bytes.subarray(known));
     federation.size = witness.tree.size;
     this.checkAwaited();
   }

@@ -27,11 +27,11 @@ async function serve({ id, method, args }: ThreadRequest): Promise<void> {
         return reply({ id, result: await computer.load(args[0] as DataContract) });
       case 'begin':
         return reply({ id, result: await computer.begin(args[0] as Plan, args[1] as number) });
-      case 'next':
-        return reply({
-          id,
-          result: await computer.next(args[0] as Uint8Array, args[1] as number, args[2] as string),
-        });
+      case 'next': {
+        const sum = args[0] as Uint8Array<ArrayBuffer>;
+        const position = await computer.next(sum, args[1] as number, args[2] as string);
+        return reply({ id, result: { position, spare: sum } }, [sum.buffer]);
+      }
       case 'answer': {
         let reported = -1;
         const answer = await computer.answer(args[0] as string, args[1] as Mask[], (fraction) => {

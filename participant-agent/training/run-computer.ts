@@ -29,12 +29,14 @@ export interface Position {
 }
 
 export interface RunComputer {
+  /** The bytes of the last sum, which it has no more use for. */
+  readonly spare: Uint8Array<ArrayBuffer> | undefined;
   /** Reads and checks the bank's rows. @throws FederationError DATA_SOURCE | CONTRACT */
   load(contract: DataContract): Promise<DataReport>;
   /** @param participants size of the roster */
   begin(plan: Plan, participants: number): Promise<Position>;
-  /** Goes on with a sum of `banks` updates. */
-  next(sum: Uint8Array, banks: number, sumRoot: string): Promise<Position>;
+  /** Goes on with a sum of `banks` updates; its bytes may not be touched until they are `spare`. */
+  next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<Position>;
   /**
    * Answers the present question.
    * @param roundingSeed the same seed gives the same bytes
@@ -50,6 +52,7 @@ export interface RunComputer {
 }
 
 export class LocalComputer implements RunComputer {
+  spare: Uint8Array<ArrayBuffer> | undefined;
   private readonly dataFile: string;
   private readonly answererFor: (program: string) => CreateAnswerer;
   private contract: DataContract | undefined;
@@ -81,9 +84,10 @@ export class LocalComputer implements RunComputer {
     return this.position();
   }
 
-  async next(sum: Uint8Array, banks: number, sumRoot: string): Promise<Position> {
+  async next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<Position> {
     const machine = this.begun();
     machine.next(wordsOf(machine.asked!.question.ring, sum), banks, sumRoot);
+    this.spare = sum;
     return this.position();
   }
 

@@ -35,6 +35,8 @@ export interface LedgerIdentity {
   readonly logKeys: readonly LogKey[];
 }
 
+const HASH_BYTES = 32;
+
 export class Witness {
   readonly tree = new MerkleTree();
   /** What was witnessed before this process started. */
@@ -68,13 +70,16 @@ export class Witness {
   }
 
   /**
-   * The next entry's leaf.
+   * What comes next.
+   * @param leaves of one or more entries, 32 bytes each
    * @throws FederationError FORK when history does not come by what was witnessed before
    */
-  grow(leaf: Uint8Array): void {
+  grow(leaves: Uint8Array): void {
     const { tree, past } = this;
-    tree.append(leaf);
-    if (past?.size === tree.size && past.root !== toHex(tree.root())) {
+    const before = tree.size;
+    tree.append(leaves);
+    if (past === undefined || past.size <= before || past.size > tree.size) return;
+    if (past.root !== toHex(tree.root(past.size))) {
       throw new FederationError(
         'FORK',
         `the ledger was rewritten: its first ${past.size} entries have another root than the one witnessed before. Stop, keep state/witness.note, and tell the other banks and the auditor`,
@@ -83,11 +88,13 @@ export class Witness {
   }
 
   /**
-   * An entry that is shown again.
+   * Entries that are shown again.
+   * @param seq of the first
+   * @param leaves of them, 32 bytes each
    * @throws FederationError FORK
    */
-  assertSame(seq: number, leaf: Uint8Array): void {
-    if (!equalBytes(this.tree.leaf(seq), leaf))
+  assertSame(seq: number, leaves: Uint8Array): void {
+    if (!equalBytes(this.tree.leaves(seq, seq + leaves.length / HASH_BYTES), leaves))
       throw new FederationError('FORK', `the ledger was rewritten: entry ${seq} is another one than before`);
   }
 

@@ -12,6 +12,11 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   return sha256(NODE, left, right);
 }
 
+/** `nodeHash` of two hashes that lie side by side. */
+export function pairHash(pair: Uint8Array): Uint8Array {
+  return sha256(NODE, pair);
+}
+
 /** MTH of the empty list. */
 export const EMPTY_ROOT = sha256();
 

@@ -93,6 +93,23 @@ describe('the root', () => {
   });
 });
 
+test('a tree is the same however many leaves are appended at once', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 12 }), (counts) => {
+      const grown = new MerkleTree();
+      let size = 0;
+      for (const count of counts) {
+        const some = leaves.slice(size, size + count);
+        grown.append(new Uint8Array(Buffer.concat(some)));
+        size += some.length;
+        expect(toHex(grown.root())).toBe(toHex(roots[size]!));
+      }
+      expect(grown.levelBytes()).toEqual(treeOf(leaves.slice(0, size)).levelBytes());
+      expect(grown.leaves(0, size)).toEqual(new Uint8Array(Buffer.concat(leaves.slice(0, size))));
+    }),
+  );
+});
+
 describe('an inclusion proof', () => {
   test('of every leaf in every tree up to 64 is accepted, and has at most ⌈log₂ size⌉ hashes', () => {
     for (let size = 1; size <= SIZE_MAX; size++) {

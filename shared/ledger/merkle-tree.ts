@@ -3,7 +3,7 @@
  * proofs. Keeps the hash of every complete subtree, 64 bytes an entry, so that proofs cost O(log² n).
  */
 import { equalBytes } from '#shared/crypto/hash.ts';
-import { EMPTY_ROOT, nodeHash } from '#shared/crypto/merkle-hash.ts';
+import { EMPTY_ROOT, nodeHash, pairHash } from '#shared/crypto/merkle-hash.ts';
 
 const HASH_BYTES = 32;
 
@@ -23,13 +23,16 @@ class HashList {
     return this.bytes.slice(0, this.length * HASH_BYTES);
   }
 
-  push(hash: Uint8Array): void {
-    if ((this.length + 1) * HASH_BYTES > this.bytes.length) {
-      const larger = new Uint8Array(Math.max(64 * HASH_BYTES, this.bytes.length * 2));
-      larger.set(this.bytes);
+  /** One or more hashes. */
+  push(hashes: Uint8Array): void {
+    const used = this.length * HASH_BYTES;
+    if (used + hashes.length > this.bytes.length) {
+      const larger = new Uint8Array(Math.max(64 * HASH_BYTES, 2 * (used + hashes.length)));
+      larger.set(this.bytes.subarray(0, used));
       this.bytes = larger;
     }
-    this.bytes.set(hash, this.length++ * HASH_BYTES);
+    this.bytes.set(hashes, used);
+    this.length += hashes.length / HASH_BYTES;
   }
 
   at(index: number): Uint8Array {
@@ -79,13 +82,15 @@ export class MerkleTree {
     return hashes.at(index);
   }
 
-  append(leaf: Uint8Array): void {
-    let hash = leaf;
-    for (let k = 0; ; k++) {
-      const level = (this.levels[k] ??= new HashList());
-      level.push(hash);
-      if (level.length % 2 === 1) return;
-      hash = nodeHash(level.at(level.length - 2), hash);
+  /** @param leaves one leaf or several that follow each other, 32 bytes each */
+  append(leaves: Uint8Array): void {
+    this.levels[0]!.push(leaves);
+    for (let k = 0; this.levels[k]!.length >= 2; k++) {
+      const below = this.levels[k]!;
+      const level = (this.levels[k + 1] ??= new HashList());
+      if (2 * (level.length + 1) > below.length) return; // no pair more than before
+      for (let i = level.length; 2 * (i + 1) <= below.length; i++)
+        level.push(pairHash(below.range(2 * i, 2 * i + 2)));
     }
   }
 

@@ -30,15 +30,17 @@ export function wordsOf(ringName: Ring, bytes: Uint8Array): RingWords {
 /** `sum[offset + i] += part[i]` modulo 2^w. */
 export function addInto(sum: RingWords, part: RingWords, offset = 0): void {
   const [into, from] = [signedView(sum), signedView(part)];
-  if (into instanceof Int32Array && from instanceof Int32Array) add32(into, from, offset);
-  else if (into instanceof BigInt64Array && from instanceof BigInt64Array) add64(into, from, offset);
+  const end = offset + from.length;
+  if (into instanceof Int32Array && from instanceof Int32Array) add32(into.subarray(offset, end), from);
+  else if (into instanceof BigInt64Array && from instanceof BigInt64Array)
+    add64(into.subarray(offset, end), from);
   else throw new FederationError('SHAPE', 'cannot add vectors of different rings');
 }
 
 // One function for each element type, on signed views: V8 keeps int32 unboxed where uint32 sums become
 // float64, which is six times slower; two's complement makes the bits the same.
-function add32(sum: Int32Array, part: Int32Array, offset: number): void {
-  const into = sum.subarray(offset, offset + part.length);
+/** `into[i] += part[i]` modulo 2^32. */
+export function add32(into: Int32Array, part: Int32Array): void {
   const { length } = into;
   const whole = length - (length % 4);
   let i = 0;
@@ -52,8 +54,9 @@ function add32(sum: Int32Array, part: Int32Array, offset: number): void {
   for (; i < length; i++) into[i] = (into[i]! + part[i]!) | 0;
 }
 
-function add64(sum: BigInt64Array, part: BigInt64Array, offset: number): void {
-  for (let i = 0; i < part.length; i++) sum[offset + i] = sum[offset + i]! + part[i]!;
+/** `into[i] += part[i]` modulo 2^64. */
+export function add64(into: BigInt64Array, part: BigInt64Array): void {
+  for (let i = 0; i < into.length; i++) into[i] = into[i]! + part[i]!;
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { backend } from '#shared/crypto/backend.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
+import { add32, add64 } from '#shared/ring/ring-sum.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 
 /** 64 KiB: fits the first-level cache's neighbour, and the size at which OpenSSL's key stream is fastest. */
@@ -60,16 +61,17 @@ function int64Of(bytes: Uint8Array): BigInt64Array {
 }
 
 // one function for each element type and sign: a function that sees two types runs several times slower
-function add32(words: Int32Array, mask: Int32Array): void {
-  for (let i = 0; i < mask.length; i++) words[i] = (words[i]! + mask[i]!) | 0;
-}
-
 function subtract32(words: Int32Array, mask: Int32Array): void {
-  for (let i = 0; i < mask.length; i++) words[i] = (words[i]! - mask[i]!) | 0;
-}
-
-function add64(words: BigInt64Array, mask: BigInt64Array): void {
-  for (let i = 0; i < mask.length; i++) words[i] = words[i]! + mask[i]!;
+  const { length } = mask;
+  const whole = length - (length % 4);
+  let i = 0;
+  for (; i < whole; i += 4) {
+    words[i] = (words[i]! - mask[i]!) | 0;
+    words[i + 1] = (words[i + 1]! - mask[i + 1]!) | 0;
+    words[i + 2] = (words[i + 2]! - mask[i + 2]!) | 0;
+    words[i + 3] = (words[i + 3]! - mask[i + 3]!) | 0;
+  }
+  for (; i < length; i++) words[i] = (words[i]! - mask[i]!) | 0;
 }
 
 function subtract64(words: BigInt64Array, mask: BigInt64Array): void {

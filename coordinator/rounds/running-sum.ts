@@ -5,12 +5,12 @@
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { QuestionOutline } from '#models/run-machine.ts';
 import { wordBytes } from '#shared/ring/field.ts';
-import { addInto, assertWithinLimits, createSharedWords, wordsOf } from '#shared/ring/ring-sum.ts';
+import { addInto, assertWithinLimits, createSharedWords, wordsOf, writeInto } from '#shared/ring/ring-sum.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 
 export class RunningSum {
-  /** In shared memory: threads read it, and take masks out of it. */
+  /** In shared memory: threads read it, and take masks out of it. Anything before the first addition. */
   readonly words: RingWords;
   /** Roster indices of the updates in the sum. */
   readonly added = new Set<number>();
@@ -30,8 +30,6 @@ export class RunningSum {
     const { ring } = asked;
     const fits = reuse?.length === asked.length && reuse.BYTES_PER_ELEMENT === wordBytes(ring);
     this.words = fits ? reuse : createSharedWords(ring, asked.length);
-    // also for fresh memory: reading a page before its first write costs a second fault for each page
-    this.clear();
     this.asked = asked;
     this.bodies = bodies;
   }
@@ -66,11 +64,14 @@ export class RunningSum {
     await before;
     try {
       if (this.isRetired || this.added.has(index)) return;
-      await this.eachSlice(root, undefined, (words, offset) => addInto(this.words, words, offset));
+      // The first is written over what is there: to clear ten million words that are fresh from the system takes long
+      // enough for every bank to notice.
+      const take = this.added.size === 0 ? writeInto : addInto;
+      await this.eachSlice(root, undefined, (words, offset) => take(this.words, words, offset));
       this.added.add(index);
       if (this.once) this.bodies.release(root);
     } catch (error) {
-      this.clear();
+      this.added.clear();
       throw error;
     } finally {
       this.underWay--;
@@ -82,12 +83,6 @@ export class RunningSum {
   retire(): RingWords | undefined {
     this.isRetired = true;
     return this.underWay === 0 ? this.words : undefined;
-  }
-
-  private clear(): void {
-    if (this.words instanceof Uint32Array) this.words.fill(0);
-    else this.words.fill(0n);
-    this.added.clear();
   }
 
   /** Takes the masks out, once: a disk that is full afterwards must not make it happen twice. */

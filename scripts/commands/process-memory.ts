@@ -11,4 +11,4 @@ export function collectLessOften(): void {
 }
 
 /** What lives is some 30 MB at a coordinator and 20 MB at an agent: garbage of so many per cent of it may wait. */
-const GROWING_PERCENT = 400;
+const GROWING_PERCENT = 200;

@@ -27,6 +27,13 @@ export function wordsOf(ringName: Ring, bytes: Uint8Array): RingWords {
     : new BigUint64Array(aligned.buffer, aligned.byteOffset, length);
 }
 
+/** `sum[offset + i] = part[i]`. */
+export function writeInto(sum: RingWords, part: RingWords, offset = 0): void {
+  if (sum instanceof Uint32Array && part instanceof Uint32Array) sum.set(part, offset);
+  else if (sum instanceof BigUint64Array && part instanceof BigUint64Array) sum.set(part, offset);
+  else throw differentRings();
+}
+
 /** `sum[offset + i] += part[i]` modulo 2^w. */
 export function addInto(sum: RingWords, part: RingWords, offset = 0): void {
   const [into, from] = [signedView(sum), signedView(part)];
@@ -34,7 +41,11 @@ export function addInto(sum: RingWords, part: RingWords, offset = 0): void {
   if (into instanceof Int32Array && from instanceof Int32Array) add32(into.subarray(offset, end), from);
   else if (into instanceof BigInt64Array && from instanceof BigInt64Array)
     add64(into.subarray(offset, end), from);
-  else throw new FederationError('SHAPE', 'cannot add vectors of different rings');
+  else throw differentRings();
+}
+
+function differentRings(): FederationError {
+  return new FederationError('SHAPE', 'cannot add vectors of different rings');
 }
 
 // One function for each element type, on signed views: V8 keeps int32 unboxed where uint32 sums become

@@ -91,7 +91,7 @@ async function startBank(id: string, input: BenchAgentsInput): Promise<() => Pro
   return () => agent.close();
 }
 
-collectLessOften(); // as the process of an agent does
+collectLessOften('agent'); // as the process of an agent does
 const lines = createInterface({ input: process.stdin });
 let closing: (() => Promise<void>)[] = [];
 lines.on('line', (line) => {

@@ -48,7 +48,7 @@ export async function enrol(code: string, options: AgentOptions & { data: string
 export async function startAgent(
   options: AgentOptions & { logLevel?: string; stopWithParent?: boolean },
 ): Promise<number> {
-  collectLessOften();
+  collectLessOften('agent');
   const { logLevel } = await readAgentConfig(options.folder);
   const log = createLogger(options.logLevel ?? logLevel);
   const agent = await createAgent(options.folder, await openAgentKeys(options.folder, passphrase()), {

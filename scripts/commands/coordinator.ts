@@ -25,7 +25,7 @@ export interface CoordinatorStartOptions {
 }
 
 export async function startCoordinator(options: CoordinatorStartOptions): Promise<number> {
-  collectLessOften();
+  collectLessOften('coordinator');
   const { trustProxy, requestsPerMinute } = options;
   const config = configOf(options, { trustProxy, requestsPerMinute });
   const log = createLogger(options.logLevel);

@@ -223,9 +223,12 @@ export class Uploads {
         isWhole = hasher.root() === root;
       }
     } finally {
-      if (filled > 0) await flush(); // also when the sender went away: what has come need not come again
-      await file.close();
-      await this.note(bank, root, written, isWhole);
+      try {
+        if (filled > 0) await flush(); // also when the sender went away: what has come need not come again
+      } finally {
+        await file.close();
+        await this.note(bank, root, written, isWhole);
+      }
     }
     if (isWhole) return true;
     if (received < length) return false;

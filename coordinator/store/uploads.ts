@@ -102,7 +102,10 @@ export class Uploads {
     const folder = join(this.folder, bank);
     await mkdir(folder, { recursive: true });
     const files = await Promise.all(
-      (await readdir(folder)).map(async (name) => ({ name, ...(await stat(join(folder, name))) })),
+      (await readdir(folder)).map(async (name) => {
+        const { size, mtimeMs } = await stat(join(folder, name));
+        return { name, size, mtimeMs };
+      }),
     );
     files.sort((a, b) => a.mtimeMs - b.mtimeMs);
     const found = new Map<string, Present>(

@@ -250,7 +250,7 @@ function eachPiece(response: IncomingMessage, take: (piece: Uint8Array) => void)
         take(piece);
       } catch (error) {
         response.destroy();
-        reject(error as Error);
+        reject(error);
       }
     });
     response.on('end', resolve);

@@ -29,8 +29,9 @@ export default defineConfig({
           include: ['tests/**/*.test.ts'],
           exclude: ['tests/soak/**'],
           globalSetup: ['tests/support/global-setup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // whatever takes longer hangs: a slow machine starts a process in a second, and some tests start forty
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {

@@ -1,5 +1,6 @@
 /** The agent, put together: identity → connection → runs. */
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { readAgentConfig, readYaml, type AgentConfig } from '#participant-agent/config.ts';
 import type { Logger } from '#participant-agent/logger.ts';
@@ -75,6 +76,7 @@ async function agentIn(
   const trust = await trustOf(folder, config);
 
   const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal); // every request of every run listens
   let breakDown: (error: Error) => void = () => {};
   const broken = new Promise<Error>((resolve) => (breakDown = resolve));
   void lock.lost.then(stopAtOnce);

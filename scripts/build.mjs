@@ -14,7 +14,17 @@ const bundled = ['zod', 'zod-openapi']; // the second reads schemas of the first
 const external = Object.keys({ ...dependencies, ...optionalDependencies }).filter(
   (name) => !bundled.includes(name),
 );
+/** zod speaks fifty languages, half of its text, which every command would read at its start. We write our own messages. */
+const englishOnly = {
+  name: 'english-only',
+  setup({ onLoad }) {
+    onLoad({ filter: /node_modules[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+    }));
+  },
+};
 await build({
+  plugins: [englishOnly],
   entryPoints: {
     tallystick: 'scripts/tallystick.ts',
     'compute-thread': 'participant-agent/training/compute-thread.ts',

@@ -8,13 +8,12 @@
  *   state/egress.jsonl          every message and body that left the bank: see egress-log.ts
  *   state/peers.json            the first identity key seen of each other bank
  *   state/promises, state/sessions   masked runs: see promise-file.ts and key-vault.ts
- *   state/witness.note          the newest head of the ledger this bank found right, and witness.flushed.note the
- *                               newest that outlives a power loss: it was cosigned
+ *   state/witness.note          the newest head of the ledger this bank found right
+ *   state/witness.flushed.note  the newest of them that was cosigned, or the first: it outlives a power loss
  *   state/status.json           what the agent is doing, for `agent status`
  *   models/<root>.json          the models it has received and recomputed
  *
- * Files are written as durable-file.ts does it, so that none is ever half there, but for an answer in the outbox: half
- * of one counts as none.
+ * Files are written as durable-file.ts does it, so that none is ever half there.
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
@@ -84,7 +83,7 @@ export class AgentState implements WitnessStore {
   /** The signed answer for a round and its body, if there is one already. */
   async answerFor(ctx: string): Promise<{ message: BankMessage; body: Uint8Array | undefined } | undefined> {
     if (!this.kept.has(ctx) && !this.left.has(ctx)) return undefined;
-    // what a kill or a power loss has cut short is made again; the same rows and seeds give the same bytes
+    // what a power loss has cut short is made again; the same rows and seeds give the same bytes
     const message = await this.readMessage(join('state/outbox', `${ctx}.json`)).catch(() => undefined);
     if (message === undefined) return undefined;
     this.kept.set(ctx, message);
@@ -100,7 +99,7 @@ export class AgentState implements WitnessStore {
     if ('vectorRoot' in message.payload && body !== undefined) {
       await this.write(join('state/bodies', message.payload.vectorRoot), body);
     }
-    writeFileSync(join(this.folder, 'state/outbox', `${ctx}.json`), JSON.stringify(message), { mode: 0o600 });
+    await this.write(join('state/outbox', `${ctx}.json`), JSON.stringify(message));
   }
 
   /** A closed round's answer is of no more use; its body stays with the coordinator and in the ledger. */

@@ -8,6 +8,8 @@ const ALL_BYTES_MAX = 96 * 1_048_576;
 const FILLING_BYTES_MAX = 48 * 1_048_576;
 /** Buffers kept for the next uploads: memory that is fresh from the system costs a page fault for each 4 kB. */
 const SPARE_MAX = 16;
+/** Of all buffers, also the spare ones. */
+const BUFFER_BYTES_MAX = 112 * 1_048_576;
 
 interface Kept {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -95,6 +97,8 @@ export class RecentBodies {
   }
 
   private keepSpare(buffer: Uint8Array<ArrayBuffer>): void {
-    if (this.spare.length < SPARE_MAX) this.spare.push(buffer);
+    const spare = this.spare.reduce((bytes, { length }) => bytes + length, buffer.length);
+    const isMuch = this.total + this.filling + spare > BUFFER_BYTES_MAX;
+    if (this.spare.length < SPARE_MAX && !isMuch) this.spare.push(buffer);
   }
 }

@@ -121,7 +121,7 @@ export class MaskedPart {
     try {
       bytes = await this.context.bodies.downloadShares(session.hash, this.context.signal);
     } catch (error) {
-      if (error instanceof FederationError && error.code === 'LATE') return; // the session is over meanwhile
+      if (isOver(error)) return;
       throw error;
     }
     const { dealers } = session.sealed!;
@@ -267,4 +267,9 @@ export class MaskedPart {
     const round = open === undefined ? {} : { round: open.payload.round };
     return submitMessage(this.context, message, { run: this.run.id, ...round, detail });
   }
+}
+
+/** The session is void, or another has taken its place, of which the coordinator knows before this bank does. */
+function isOver(error: unknown): boolean {
+  return error instanceof FederationError && (error.code === 'LATE' || error.code === 'STALE');
 }

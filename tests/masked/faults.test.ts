@@ -13,6 +13,7 @@ import { dealtFrom } from './dealt-from.ts';
 import { HandDrivenBank, type Cheating } from './hand-driven-bank.ts';
 import type { SimulatedBank } from '../support/simulated-bank.ts';
 import { stubSumRoot } from '../support/stub-answers.ts';
+import { BreakingLine } from '../support/breaking-line.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestBank } from '../support/test-bank.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
@@ -57,15 +58,18 @@ const ofAnotherSeed =
       slots: secrets.slots.map((slot) => ({ ...slot, [which]: new Uint8Array(32).fill(7) })),
     }));
 
+/** What this bank should read, only the next one could. */
+const unreadableBy =
+  (reader: number) =>
+  (bank: SimulatedBank, session: Session): ReturnType<typeof dealtFrom> =>
+    dealtFrom(bank, session, (secrets, keys) => {
+      keys[reader] = keys[reader + 1]!;
+      return secrets;
+    });
+
 describe('a bank that cheats is found out:', () => {
   test('one that deals shares somebody cannot open is named, left out, and the run completes', async () => {
-    const { run, cheat } = await cheatedRun({
-      deal: (bank, session) =>
-        dealtFrom(bank, session, (secrets, keys) => {
-          keys[1] = keys[2]!; // what bank 1 should read, only bank 2 could
-          return secrets;
-        }),
-    });
+    const { run, cheat } = await cheatedRun({ deal: unreadableBy(1) });
     const complaint = await run.until('complain');
     expect(complaint.payload).toMatchObject({ from: honest[1], against: 4, code: 'SHARE_CT' });
     const { payload } = await run.until('blame');
@@ -76,6 +80,22 @@ describe('a bank that cheats is found out:', () => {
     expect((await run.finished()).outcome).toBe('completed');
     const { rounds } = await run.view();
     expect(rounds.at(-1)!.answered).toEqual(honest);
+  });
+
+  test('one that is named while another bank is still fetching its shares does not cost that bank its place', async () => {
+    const line = await BreakingLine.to(coordinator.url);
+    const letThrough = line.holdBack('/shares HTTP/1.1');
+    const slow = await TestAgent.join(coordinator, 'slow', { url: `http://127.0.0.1:${line.port}` });
+    const cheat = await HandDrivenBank.join(coordinator, `e${++groups}`);
+    cheat.cheating.deal = unreadableBy(1);
+    const participants = [...honest, slow.id, cheat.id];
+    const run = await TestRun.propose(coordinator, maskedPlan(participants, { minimum: 3 }));
+    await cheat.takePartIn(run);
+    await run.until('open-session', ({ participants: dealers }) => !dealers.includes(cheat.bank.id));
+    letThrough(); // what it asks for is of a session that nobody uses any more
+    expect((await run.finished()).outcome).toBe('completed');
+    expect((await run.view()).rounds.at(-1)!.answered).toEqual([...honest, slow.id]);
+    await slow.stop();
   });
 
   test('one that reveals a bad share is named by its own signature, and the round closes without it', async () => {

@@ -1,4 +1,4 @@
-/** A TCP line between two parties that a test can break: hang up and refuse, or swallow what is sent. */
+/** A TCP line between two parties that a test can break: hang up and refuse, swallow or hold back what is sent. */
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { closeLater } from './opened.ts';
 
@@ -10,6 +10,7 @@ export class BreakingLine {
   /** Half-open: what comes over these is read and goes nowhere. */
   private readonly swallowing = new Set<Socket>();
   private refuses = false;
+  private held: { readonly text: string; readonly through: Promise<void> } | undefined;
 
   /** @param target URL of who is dialled; a port must be in it */
   static async to(target: string): Promise<BreakingLine> {
@@ -25,7 +26,15 @@ export class BreakingLine {
         [far, near],
       ] as const) {
         line.sockets.add(socket);
-        socket.on('data', (bytes) => line.swallowing.has(socket) || other.write(bytes));
+        socket.on('data', (bytes) => {
+          if (line.swallowing.has(socket)) return;
+          if (line.held === undefined || !bytes.includes(line.held.text)) return void other.write(bytes);
+          socket.pause();
+          void line.held.through.then(() => {
+            other.write(bytes);
+            socket.resume();
+          });
+        });
         socket.on('error', () => {});
         socket.on('close', () => {
           line.sockets.delete(socket);
@@ -46,6 +55,19 @@ export class BreakingLine {
   /** Every connection there is stays open, and nothing comes through any more. New ones are as good as ever. */
   swallow(): void {
     for (const socket of this.sockets) this.swallowing.add(socket);
+  }
+
+  /**
+   * A piece with this text in it, and what follows it on its connection, waits.
+   * @returns lets it through
+   */
+  holdBack(text: string): () => void {
+    let letThrough: () => void = () => {};
+    this.held = { text, through: new Promise((resolve) => (letThrough = resolve)) };
+    return () => {
+      this.held = undefined;
+      letThrough();
+    };
   }
 
   /** Hangs up, and on everybody who dials until `mend`. */

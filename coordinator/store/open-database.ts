@@ -15,6 +15,9 @@ import { describeError, FederationError } from '#shared/protocol/error-codes.ts'
 /** The largest page of entries takes well below a second. */
 const QUERY_MS_MAX = 30_000;
 
+/** PGlite fills them with zeros at its start; a file's pages are in the system's memory anyway. Its default is 128 MB. */
+const PGLITE_BUFFERS = '16MB';
+
 export const MIGRATIONS: Record<string, Migration> = { '0001-entries': m0001, '0002-access-tokens': m0002 };
 
 /**
@@ -44,7 +47,9 @@ async function openPGlite(dataDir: string): Promise<Database> {
     await mkdir(dataDir, { recursive: true });
     await createPGliteFolder(folder);
   }
-  const pglite = await PGlite.create(folder);
+  const pglite = await PGlite.create(folder, {
+    startParams: [...PGlite.defaultStartParams, '-c', `shared_buffers=${PGLITE_BUFFERS}`],
+  });
   return new Kysely<Tables>({ dialect: new PGliteDialect(pglite) });
 }
 

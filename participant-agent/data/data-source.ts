@@ -8,7 +8,7 @@
  * line itself.
  */
 import { resolve } from 'node:path';
-import { type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { sqlText } from '#participant-agent/data/cell-sql.ts';
 import { csvHeadOf } from '#participant-agent/data/csv-head.ts';
 import { type FileHead, readFileHead } from '#participant-agent/data/file-head.ts';
@@ -53,6 +53,7 @@ export interface DataSource {
  */
 export async function withDataSource<T>(path: string, use: (source: DataSource) => Promise<T>): Promise<T> {
   const head = await readFileHead(path);
+  const { DuckDBInstance } = await import('@duckdb/node-api'); // 0.3 s that most commands need not wait
   const instance = await DuckDBInstance.create(':memory:', DUCKDB_OPTIONS);
   try {
     const connection = await instance.connect();

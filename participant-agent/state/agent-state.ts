@@ -221,8 +221,8 @@ export class AgentState implements WitnessStore {
   }
 
   async writeStatus(status: Omit<AgentStatus, 'pid'>): Promise<void> {
-    const text = JSON.stringify({ pid: process.pid, ...status });
-    await overwriteFile(join(this.folder, 'state/status.json'), text, ' ');
+    // other processes read it: a new file, never one that is half written over
+    await this.write('state/status.json', JSON.stringify({ pid: process.pid, ...status }));
   }
 
   async status(): Promise<AgentStatus | undefined> {

@@ -18,17 +18,14 @@ test('a file that is written many times at once holds one of the contents whole,
   expect(await readdir(folder)).toEqual(['status.json']);
 });
 
-test('a file that is written over holds the last text, padded where that is allowed, and nothing of the one before', async () => {
-  const padded = join(folder, 'status.json');
-  const exact = join(folder, 'note');
-  for (const text of ['{"first":1}', '{"longer":"text"}', '{}', '{"ä":2}']) {
-    await overwriteFile(padded, text, ' ');
-    expect(JSON.parse(await readFile(padded, 'utf8'))).toEqual(JSON.parse(text));
-    await overwriteFile(exact, text);
-    expect(await readFile(exact, 'utf8')).toBe(text);
+test('a file that is written over holds the last text, and nothing of the one before', async () => {
+  const path = join(folder, 'note');
+  for (const text of ['first', 'a longer one', '', 'ä']) {
+    await overwriteFile(path, text);
+    expect(await readFile(path, 'utf8')).toBe(text);
   }
-  expect(await readdir(folder)).toEqual(['note', 'status.json']);
-  expect((await stat(exact)).mode & 0o077).toBe(0);
+  expect(await readdir(folder)).toEqual(['note']);
+  expect((await stat(path)).mode & 0o077).toBe(0);
 });
 
 test('nobody else may read it', async () => {

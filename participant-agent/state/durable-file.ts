@@ -34,18 +34,18 @@ export async function replaceFile(
 }
 
 /**
- * A small file that changes often and need not outlive a power loss: it is written over where it is, in one call, which
- * no kill cuts in two. A new file each time, renamed, takes a millisecond on file systems that allocate late.
- * @param padding what a text that has become shorter is filled up with; without it such a text makes a new file
+ * A small file that changes often, need not outlive a power loss, and is read by its own process only, when that starts
+ * again: it is written over where it is, in one call, which no kill cuts in two. A new file each time, renamed, takes a
+ * millisecond on file systems that allocate late.
  * @throws the file system's own error
  */
-export async function overwriteFile(path: string, text: string, padding?: ' '): Promise<void> {
+export async function overwriteFile(path: string, text: string): Promise<void> {
   const bytes = Buffer.from(text);
-  if (!writeOver(path, bytes, padding)) await replaceFile(path, bytes, { flush: false, now: false });
+  if (!writeOver(path, bytes)) await replaceFile(path, bytes, { flush: false, now: false });
 }
 
-/** @returns whether it could be written over */
-function writeOver(path: string, bytes: Uint8Array, padding: string | undefined): boolean {
+/** @returns whether it could be written over: a text that has become shorter could not */
+function writeOver(path: string, bytes: Uint8Array): boolean {
   let file: number;
   try {
     file = openSync(path, 'r+');
@@ -54,10 +54,8 @@ function writeOver(path: string, bytes: Uint8Array, padding: string | undefined)
     throw error;
   }
   try {
-    const rest = Math.max(0, fstatSync(file).size - bytes.length);
-    if (rest > 0 && padding === undefined) return false;
-    const whole = rest === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(rest, padding)]);
-    return writeSync(file, whole, 0, whole.length, 0) === whole.length;
+    if (fstatSync(file).size > bytes.length) return false;
+    return writeSync(file, bytes, 0, bytes.length, 0) === bytes.length;
   } finally {
     closeSync(file);
   }

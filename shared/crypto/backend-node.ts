@@ -24,8 +24,7 @@ const PKCS8 = {
   X25519: Buffer.from('302e020100300506032b656e04220420', 'hex'),
 } as const;
 type Curve = keyof typeof PKCS8;
-/** And of a public key. */
-const SPKI_PREFIX_BYTES = 12;
+const KEY_BYTES = 32;
 const KEYS_KEPT_MAX = 4096;
 const TAG_BYTES = 16;
 const DIGEST_BYTES = 32;
@@ -52,15 +51,39 @@ function publicKeyObject(curve: Curve, publicKey: Uint8Array): KeyObject {
 function privateKeyObject(curve: Curve, secret: Uint8Array): KeyObject {
   let key = privateKeys.get(secret);
   if (key?.asymmetricKeyType !== curve.toLowerCase()) {
-    key = createPrivateKey({ key: Buffer.concat([PKCS8[curve], secret]), format: 'der', type: 'pkcs8' });
+    key = importPrivateKey(curve, secret);
     privateKeys.set(secret, key);
   }
   return key;
 }
 
+const fromDer = (curve: Curve, secret: Uint8Array): KeyObject =>
+  createPrivateKey({ key: Buffer.concat([PKCS8[curve], secret]), format: 'der', type: 'pkcs8' });
+
+/** Node wants the public key to be there, and computes it from the private one: any 32 bytes do. */
+const fromJwk = (curve: Curve, secret: Uint8Array): KeyObject => {
+  const [x, d] = [new Uint8Array(KEY_BYTES), secret].map((bytes) => Buffer.from(bytes).toString('base64url'));
+  return createPrivateKey({ key: { kty: 'OKP', crv: curve, x: x!, d: d! }, format: 'jwk' });
+};
+
+/** The faster one, by ten times on Node 20 and by two on 24, as long as it gives the same key. */
+const importPrivateKey = isSameKey(fromJwk, fromDer) ? fromJwk : fromDer;
+
+function isSameKey(...imports: ((curve: Curve, secret: Uint8Array) => KeyObject)[]): boolean {
+  try {
+    const [key, other] = imports.map((of) => publicKeyOf(of('Ed25519', new Uint8Array(KEY_BYTES))));
+    return Buffer.compare(key!, other!) === 0;
+  } catch {
+    return false;
+  }
+}
+
 function rawPublicKey(curve: Curve, secret: Uint8Array): Uint8Array {
-  const spki = createPublicKey(privateKeyObject(curve, secret)).export({ format: 'der', type: 'spki' });
-  return new Uint8Array(spki.subarray(SPKI_PREFIX_BYTES));
+  return publicKeyOf(privateKeyObject(curve, secret));
+}
+
+function publicKeyOf(privateKey: KeyObject): Uint8Array {
+  return new Uint8Array(Buffer.from(createPublicKey(privateKey).export({ format: 'jwk' }).x!, 'base64url'));
 }
 
 /** As a text of characters 0 to 255: a Buffer for 32 bytes costs three times the hash of a tree's node. */

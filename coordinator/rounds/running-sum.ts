@@ -4,8 +4,7 @@
  */
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { QuestionOutline } from '#models/run-machine.ts';
-import { wordBytes } from '#shared/ring/field.ts';
-import { addInto, assertWithinLimits, createSharedWords, wordsOf, writeInto } from '#shared/ring/ring-sum.ts';
+import { addInto, assertWithinLimits, createSharedWords, ifFitting, wordsOf, writeInto } from '#shared/ring/ring-sum.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 
@@ -28,8 +27,7 @@ export class RunningSum {
   constructor(asked: QuestionOutline, bodies: BodyStore, masked: boolean, reuse?: RingWords) {
     this.once = !masked;
     const { ring } = asked;
-    const fits = reuse?.length === asked.length && reuse.BYTES_PER_ELEMENT === wordBytes(ring);
-    this.words = fits ? reuse : createSharedWords(ring, asked.length);
+    this.words = ifFitting(reuse, ring, asked.length) ?? createSharedWords(ring, asked.length);
     this.asked = asked;
     this.bodies = bodies;
   }

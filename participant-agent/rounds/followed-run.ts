@@ -11,7 +11,7 @@
  */
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { MaskedPart } from '#participant-agent/rounds/masked-part.ts';
-import { checkSum } from '#participant-agent/rounds/phases/check-sum.ts';
+import { checkSum, type CheckMemory } from '#participant-agent/rounds/phases/check-sum.ts';
 import { assertOwnRun } from '#participant-agent/rounds/peers.ts';
 import { cosignCheckpoint } from '#participant-agent/rounds/phases/checkpoint.ts';
 import { takeSum } from '#participant-agent/rounds/phases/close-round.ts';
@@ -52,6 +52,7 @@ export class FollowedRun {
   private turn: Promise<void> = Promise.resolve();
   /** The check of the last sum, which runs beside the next computation. */
   private checking: Promise<void> = Promise.resolve();
+  private checkMemory: CheckMemory = {};
   private waitingForChange: (() => void)[] = [];
   /** Why this agent has left the run. */
   private left: ErrorCode | undefined;
@@ -205,7 +206,7 @@ export class FollowedRun {
     }
     await this.checking;
     if (!masked.hasBuiltUpon(past)) {
-      this.checking = checkSum(this.run, past, this.context, (ms) => this.untilChanged(ms));
+      this.checking = checkSum(this.run, past, this.context, this.checkMemory, (ms) => this.untilChanged(ms));
       this.checking.catch(() => {}); // it is awaited before anything is signed
     }
     await masked.forget(past.open);
@@ -233,6 +234,7 @@ export class FollowedRun {
     this.computer = undefined;
     this.position = undefined;
     this.masked = undefined;
+    this.checkMemory = {};
     this.takesPart = false;
   }
 }

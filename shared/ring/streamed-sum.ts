@@ -2,7 +2,7 @@
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 import { wordBytes, type Ring } from '#shared/ring/field.ts';
-import { addInto, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
+import { addInto, wordsOf, writeInto } from '#shared/ring/ring-sum.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
 
 /** Copied at once: it stays in the processor's cache. */
@@ -23,13 +23,13 @@ export class StreamedSum {
   private readonly aligned = new Uint8Array(ALIGNED_BYTES);
 
   /**
-   * @param length words of each vector
-   * @param roots of the vectors, in their order
+   * @param roots of the vectors, in their order: one at least
+   * @param memory of the vectors' length, written over
    */
-  constructor(ring: Ring, length: number, roots: readonly string[]) {
+  constructor(ring: Ring, roots: readonly string[], memory: RingWords) {
     this.ring = ring;
     this.roots = roots;
-    this.sum = createWords(ring, length);
+    this.sum = memory;
     this.cut = new Uint8Array(wordBytes(ring));
   }
 
@@ -84,7 +84,9 @@ export class StreamedSum {
   }
 
   private addAligned(bytes: Uint8Array): void {
-    addInto(this.sum, wordsOf(this.ring, bytes), this.offset / this.cut.length);
+    // the first is written over what is there: clearing it would be one pass over the memory more
+    const take = this.added === 0 ? writeInto : addInto;
+    take(this.sum, wordsOf(this.ring, bytes), this.offset / this.cut.length);
     this.offset += bytes.length;
   }
 

@@ -7,6 +7,8 @@ import { submitMessage, type AgentContext } from '#participant-agent/rounds/agen
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { PastRound, Run } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { RingWords } from '#shared/ring/encode.ts';
+import { createWords, ifFitting } from '#shared/ring/ring-sum.ts';
 import { StreamedSum } from '#shared/ring/streamed-sum.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
@@ -17,6 +19,11 @@ import { checkedByAll, delegatesOf } from '#shared/secure-sum/sum-check.ts';
 /** Words whose masks are taken out at once: a few ms, then other work has its turn. */
 const SLICE_WORDS = 262_144;
 
+/** A vector that each check of a run's sums writes over: memory that is fresh from the system costs as much as a sum. */
+export interface CheckMemory {
+  words?: RingWords;
+}
+
 /**
  * @param untilChanged resolves when the ledger has grown, or after so many ms
  * @throws FederationError VECROOT when the announced sum is another
@@ -25,6 +32,7 @@ export async function checkSum(
   run: Run,
   past: PastRound,
   context: AgentContext,
+  memory: CheckMemory,
   untilChanged: (ms: number) => Promise<void>,
 ): Promise<void> {
   if (past.end.outcome !== 'closed') return;
@@ -44,7 +52,7 @@ export async function checkSum(
     if (isConfirmed() || context.signal.aborted) return;
     context.log.warn({ run: run.id }, 'the delegates are silent: this bank checks the sum itself');
   }
-  await recompute(past, context);
+  await recompute(past, context, memory);
   if (!isDelegate || masked.confirmations.has(bank)) return;
   const { sumRoot } = past.end.payload;
   const from = context.config.participant;
@@ -56,13 +64,18 @@ export async function checkSum(
   });
 }
 
-async function recompute({ open, end }: PastRound, { bodies, signal }: AgentContext): Promise<void> {
+async function recompute(
+  { open, end }: PastRound,
+  { bodies, signal }: AgentContext,
+  memory: CheckMemory,
+): Promise<void> {
   if (end.outcome !== 'closed') return;
   const { ring, length } = open.payload.question;
   const roots = maskedOf(open).fixed!.survivors.map((index) => open.inputs.get(index)!.vectorRoot);
-  let streamed = new StreamedSum(ring, length, roots);
+  const words = (memory.words = ifFitting(memory.words, ring, length) ?? createWords(ring, length));
+  let streamed = new StreamedSum(ring, roots, words);
   await bodies.downloadVectors(open.hash, signal, () => {
-    streamed = new StreamedSum(ring, length, roots); // every attempt starts from nothing
+    streamed = new StreamedSum(ring, roots, words); // every attempt starts from nothing
     return (piece) => streamed.take(piece);
   });
   const sum = streamed.whole();

@@ -22,8 +22,10 @@ import { emptyFederation } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
-/** How stale `agent status` may be. */
-const STATUS_DELAY_MS = 200;
+/** The first of several changes is told this soon by `agent status` … */
+const STATUS_SOON_MS = 100;
+/** … and what follows at most so often: a round of a small model makes many. */
+const STATUS_EVERY_MS = 1000;
 
 export interface AgentDependencies {
   readonly clock: Clock;
@@ -173,23 +175,35 @@ async function agentIn(
     }
   }
 
-  // written a moment after the last of several changes: a round of a small model makes many
   let saving: NodeJS.Timeout | undefined;
+  let isStale = false;
   function saveStatus(): void {
-    saving ??= setTimeout(() => void writeStatus(), STATUS_DELAY_MS).unref();
+    isStale = true;
+    saving ??= setTimeout(saveIfStale, STATUS_SOON_MS).unref();
   }
-  async function writeStatus(): Promise<void> {
-    clearTimeout(saving);
+  function saveIfStale(): void {
     saving = undefined;
-    const runs = follower.followed.map(({ run, detail }) => ({
-      run: run.id,
-      name: run.plan.name,
-      phase: run.phase.name,
-      detail,
-    }));
-    await state.writeStatus({ ...line, runs }).catch((error: unknown) => {
+    if (!isStale) return;
+    isStale = false;
+    saving = setTimeout(saveIfStale, STATUS_EVERY_MS).unref();
+    void writeStatus();
+  }
+  /** One after the other: the last is the one that stays. */
+  let writing: Promise<void> = Promise.resolve();
+  function writeStatus(): Promise<void> {
+    writing = writing.then(async () => {
+      const runs = follower.followed.map(({ run, detail }) => ({
+        run: run.id,
+        name: run.plan.name,
+        phase: run.phase.name,
+        detail,
+      }));
+      await state.writeStatus({ ...line, runs });
+    });
+    writing = writing.catch((error: unknown) => {
       log.warn({ err: error }, 'the status file cannot be written');
     });
+    return writing;
   }
 
   connection.connect();
@@ -204,6 +218,7 @@ async function agentIn(
         await follower.close();
         bodies.close();
         if (line.connected) line = { connected: false, since: timeNow() };
+        clearTimeout(saving);
         await writeStatus();
       } finally {
         await lock.release();

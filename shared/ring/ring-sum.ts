@@ -8,7 +8,11 @@ export function createWords(ringName: Ring, length: number): RingWords {
 }
 
 /** The vector of an earlier round, to be written over, if it fits. */
-export function ifFitting(reuse: RingWords | undefined, ringName: Ring, length: number): RingWords | undefined {
+export function ifFitting(
+  reuse: RingWords | undefined,
+  ringName: Ring,
+  length: number,
+): RingWords | undefined {
   return reuse?.length === length && reuse.BYTES_PER_ELEMENT === wordBytes(ringName) ? reuse : undefined;
 }
 

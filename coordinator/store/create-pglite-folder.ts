@@ -5,8 +5,8 @@
  * to be removed.
  */
 import { spawn } from 'node:child_process';
-import { constants, existsSync } from 'node:fs';
-import { cp, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { constants, cpSync, existsSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { lockFolder } from '#coordinator/store/folder-lock.ts';
@@ -24,7 +24,9 @@ export async function createPGliteFolder(folder: string): Promise<void> {
   const clear = (): Promise<void> => rm(fresh, { recursive: true, force: true });
   await clear();
   try {
-    await cp(await emptyDatabase(), fresh, { recursive: true, mode: constants.COPYFILE_FICLONE });
+    const empty = await emptyDatabase();
+    // a thousand small files: twice as fast as asynchronously, and nothing else goes on yet
+    cpSync(empty, fresh, { recursive: true, mode: constants.COPYFILE_FICLONE });
   } catch {
     // it is being made, or belongs to another user and may not be written or read
     await clear();

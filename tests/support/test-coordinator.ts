@@ -3,7 +3,8 @@
  * stopped and started again on the same data, and its database looked into while it is stopped.
  */
 import { randomUUID } from 'node:crypto';
-import { cp, mkdir } from 'node:fs/promises';
+import { cpSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { inject } from 'vitest';
@@ -44,7 +45,8 @@ export async function freshStorage(database: DatabaseKind): Promise<TestStorage>
   const dataDir = join(await temporaryFolder('coordinator'), 'data');
   await mkdir(dataDir);
   if (database === 'postgres') return { dataDir, databaseUrl: await freshPostgres() };
-  await cp(inject('pgliteFolder'), join(dataDir, 'database'), { recursive: true });
+  // a thousand small files: twice as fast as asynchronously
+  cpSync(inject('pgliteFolder'), join(dataDir, 'database'), { recursive: true });
   return { dataDir, databaseUrl: undefined };
 }
 

@@ -191,18 +191,19 @@ async function agentIn(
   /** One after the other: the last is the one that stays. */
   let writing: Promise<void> = Promise.resolve();
   function writeStatus(): Promise<void> {
-    writing = writing.then(async () => {
-      const runs = follower.followed.map(({ run, detail }) => ({
-        run: run.id,
-        name: run.plan.name,
-        phase: run.phase.name,
-        detail,
-      }));
-      await state.writeStatus({ ...line, runs });
-    });
-    writing = writing.catch((error: unknown) => {
-      log.warn({ err: error }, 'the status file cannot be written');
-    });
+    writing = writing
+      .then(() => {
+        const runs = follower.followed.map(({ run, detail }) => ({
+          run: run.id,
+          name: run.plan.name,
+          phase: run.phase.name,
+          detail,
+        }));
+        return state.writeStatus({ ...line, runs });
+      })
+      .catch((error: unknown) => {
+        log.warn({ err: error }, 'the status file cannot be written');
+      });
     return writing;
   }
 

@@ -1,7 +1,7 @@
 /**
  * Bundles our own TypeScript and the dependencies that are plain JavaScript into dist/: to find and read their eight
  * hundred files takes half of the start of every command. What brings machine code or WebAssembly of its own stays in
- * node_modules. Runs after `npm ci`, takes a fraction of a second.
+ * node_modules. Runs after `npm ci`, takes about a second.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -40,7 +40,7 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  external: [...external, 'pg-native'],
+  external: [...external, 'pg-native'], // which pg would take if it were there
   conditions: ['node'],
   // CommonJS packages ask for Node's own modules
   banner: {

@@ -4,16 +4,9 @@
  */
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { QuestionOutline } from '#models/run-machine.ts';
-import {
-  addInto,
-  assertWithinLimits,
-  createSharedWords,
-  ifFitting,
-  wordsOf,
-  writeInto,
-} from '#shared/ring/ring-sum.ts';
+import { addInto, assertWithinLimits, createSharedWords, wordsOf, writeInto } from '#shared/ring/ring-sum.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
-import type { RingWords } from '#shared/ring/encode.ts';
+import { ifFitting, type RingWords } from '#shared/ring/encode.ts';
 
 export class RunningSum {
   /** In shared memory: threads read it, and take masks out of it. Anything before the first addition. */

@@ -1,7 +1,7 @@
 /**
  * Creating a PGlite database takes six seconds and peaks near 850 MB, which the process would keep. So a
- * short-lived child process does it, once for each installation: the empty database is kept beside PGlite itself,
- * and every later one is a copy of it. A folder gets its name when it is complete; a crash leaves another beside it,
+ * short-lived child process does it, once for each installation: the empty database is kept in the cache folder of
+ * `node_modules`, and every later one is a copy of it. A folder gets its name when it is complete; a crash leaves another beside it,
  * to be removed.
  */
 import { spawn } from 'node:child_process';

@@ -1,7 +1,7 @@
 /**
  * Files that are never half there: written beside their name and renamed. What must also outlive a power loss is
- * flushed before the rename, and its folder after it: on most file systems a name is durable only then. The smallest and
- * most often changed are written over in place.
+ * flushed before the rename, and its folder after it: on most file systems a name is durable only then. One that its
+ * own process alone reads may be written over in place.
  */
 import { closeSync, fstatSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { mkdir, open, rename, writeFile } from 'node:fs/promises';

@@ -1,11 +1,20 @@
 /** Numbers → ring words. See `field.ts` for the layout and the bound. */
-import { vectorLength, type Field, type Ring } from '#shared/ring/field.ts';
+import { vectorLength, wordBytes, type Field, type Ring } from '#shared/ring/field.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
 
 export type RingWords = Uint32Array | BigUint64Array;
 
 export type FieldValues = Readonly<Record<string, Float32Array | Float64Array>>;
+
+/** The vector of an earlier round, to be written over, if it fits. */
+export function ifFitting(
+  reuse: RingWords | undefined,
+  ringName: Ring,
+  length: number,
+): RingWords | undefined {
+  return reuse?.length === length && reuse.BYTES_PER_ELEMENT === wordBytes(ringName) ? reuse : undefined;
+}
 
 /**
  * @param values one array for each field, of exactly its length
@@ -22,11 +31,8 @@ export function encodeFields(
 ): RingWords {
   const length = vectorLength(fields);
   const words =
-    reuse?.length === length && reuse instanceof (ringName === 'u32' ? Uint32Array : BigUint64Array)
-      ? reuse
-      : ringName === 'u32'
-        ? new Uint32Array(length)
-        : new BigUint64Array(length);
+    ifFitting(reuse, ringName, length) ??
+    (ringName === 'u32' ? new Uint32Array(length) : new BigUint64Array(length));
   if (words instanceof Uint32Array) words[0] = 1;
   else words[0] = 1n;
   const generator = new SeededGenerator('stochastic-rounding', roundingSeed);

@@ -7,15 +7,6 @@ export function createWords(ringName: Ring, length: number): RingWords {
   return ringName === 'u32' ? new Uint32Array(length) : new BigUint64Array(length);
 }
 
-/** The vector of an earlier round, to be written over, if it fits. */
-export function ifFitting(
-  reuse: RingWords | undefined,
-  ringName: Ring,
-  length: number,
-): RingWords | undefined {
-  return reuse?.length === length && reuse.BYTES_PER_ELEMENT === wordBytes(ringName) ? reuse : undefined;
-}
-
 /** Words that several threads see. */
 export function createSharedWords(ringName: Ring, length: number): RingWords {
   const buffer = new SharedArrayBuffer(length * wordBytes(ringName));

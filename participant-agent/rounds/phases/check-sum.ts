@@ -7,8 +7,8 @@ import { submitMessage, type AgentContext } from '#participant-agent/rounds/agen
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { PastRound, Run } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { RingWords } from '#shared/ring/encode.ts';
-import { createWords, ifFitting } from '#shared/ring/ring-sum.ts';
+import { ifFitting, type RingWords } from '#shared/ring/encode.ts';
+import { createWords } from '#shared/ring/ring-sum.ts';
 import { StreamedSum } from '#shared/ring/streamed-sum.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';

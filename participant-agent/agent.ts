@@ -96,7 +96,7 @@ async function agentIn(
     participant: config.participant,
     position: () => witness.tree.size,
     onHead: (head) => guarded(() => follower.takeHead(head)),
-    onEntry: (entry) => guarded(() => follower.take(entry)),
+    onItem: (item) => guarded(() => follower.take(item)),
     onFollowed: () => follower.assertNothingLost(),
     onConnected: (connected) => {
       line = { connected, since: timeNow() };

@@ -1,5 +1,6 @@
 /** What banks deal and later reveal: share tables as bodies, and single shares held against them. */
 import { appendClaimed } from '#coordinator/rounds/append-claimed.ts';
+import { assertIsBody } from '#coordinator/rounds/attached-body.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { layoutOf } from '#coordinator/rounds/share-tables.ts';
 import { openRoundOf, rosterIndex } from '#shared/ledger/rounds.ts';
@@ -12,21 +13,30 @@ import { proveCommitments } from '#shared/secure-sum/commitment-proof.ts';
 import { assertShareFits, BankFault, openedSeed } from '#shared/secure-sum/open-sum.ts';
 import { commitmentIn, rootsOfTable } from '#shared/secure-sum/share-table-layout.ts';
 
-/** @throws FederationError SHAPE | VECROOT when the table is not the one that the message signs */
-export async function acceptShareTable(message: Message<'share-keys'>, deps: RunDependencies): Promise<void> {
+/**
+ * @param body the table, if it came with the message; else it was uploaded
+ * @throws FederationError SHAPE | VECROOT when the table is not the one that the message signs
+ */
+export async function acceptShareTable(
+  message: Message<'share-keys'>,
+  body: Uint8Array | undefined,
+  deps: RunDependencies,
+): Promise<void> {
   const { session: hash, from, shareRoot, cipherRoot, table } = message.payload;
   const session = sessionOf(deps.journal.state, hash);
   const layout = layoutOf(session);
-  await deps.bodies.assertUploaded(from, table, layout.bytes);
+  if (body !== undefined) assertIsBody(body, table, layout.bytes);
+  else await deps.bodies.assertUploaded(from, table, layout.bytes);
   try {
-    const roots = rootsOfTable(await deps.bodies.read(table, from), layout, sessionIndex(session, from));
+    const bytes = body ?? (await deps.bodies.read(table, from));
+    const roots = rootsOfTable(bytes, layout, sessionIndex(session, from));
     if (roots.shareRoot !== shareRoot || roots.cipherRoot !== cipherRoot)
       throw new FederationError('VECROOT', 'the share table does not hash to the roots that were signed');
   } catch (error) {
-    await deps.bodies.discard(from, table);
+    if (body === undefined) await deps.bodies.discard(from, table);
     throw error;
   }
-  await appendClaimed(message, table, deps);
+  await appendClaimed(message, table, body, deps);
 }
 
 /**

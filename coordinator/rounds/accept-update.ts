@@ -14,12 +14,14 @@ import { isBankMessage, parseMessage, type BankMessage } from '#shared/protocol/
 
 /**
  * @param sender who the socket's key proved it to be
+ * @param body that came with the message, if it names one and did not upload it before
  * @throws FederationError: LATE means discarded, REPLAY already accepted, everything else rejected
  */
 export async function acceptUpdate(
   raw: unknown,
   sender: ParticipantId,
   deps: RunDependencies,
+  body?: Uint8Array<ArrayBuffer>,
 ): Promise<void> {
   const message = parseFrom(sender, raw);
   assertAuthentic(deps.journal.state, message); // its own signature, whatever the socket proved
@@ -28,12 +30,12 @@ export async function acceptUpdate(
     case 'masked-input':
       return oneAtATime(message, deps.accepting, async () => {
         await assertFits(message, deps.journal);
-        await acceptVector(message, deps);
+        await acceptVector(message, body, deps);
       });
     case 'share-keys':
       return oneAtATime(message, deps.accepting, async () => {
         await assertFits(message, deps.journal);
-        await acceptShareTable(message, deps);
+        await acceptShareTable(message, body, deps);
       });
     case 'unmask':
       await assertFits(message, deps.journal);

@@ -5,13 +5,17 @@ import type { Message } from '#shared/protocol/messages.ts';
 
 type MessageWithBody = Message<'plain-input'> | Message<'masked-input'> | Message<'share-keys'>;
 
-/** @throws FederationError when the message is refused after all; its body is then let go */
+/**
+ * @param bytes of a body that came with the message; else it was uploaded
+ * @throws FederationError when the message is refused after all; its body is then let go
+ */
 export async function appendClaimed(
   message: MessageWithBody,
   root: string,
+  bytes: Uint8Array | undefined,
   { bodies, journal }: RunDependencies,
 ): Promise<void> {
-  await bodies.claim(message.payload.from, root);
+  await bodies.claim(message.payload.from, root, bytes);
   // A crash before this line: the body is there and nobody knows; the agent sends again. After it: the message is
   // recorded, and recovery finds its body.
   try {

@@ -38,10 +38,12 @@ export class RunningSum {
 
   /**
    * @param bank who uploaded it
+   * @param body in memory; else it is read from its upload
    * @throws FederationError CANARY | RANGE when the body is not an update any honest bank would send
    */
-  async assertPlausible(root: string, bank: string): Promise<void> {
-    const { fields } = this.asked;
+  async assertPlausible(root: string, bank: string, body?: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { fields, ring } = this.asked;
+    if (body !== undefined) return assertWithinLimits(wordsOf(ring, body), 0, fields);
     await this.eachSlice(root, bank, (words, offset) => assertWithinLimits(words, offset, fields));
   }
 

@@ -25,6 +25,7 @@ import {
   FEED_TYPES,
   followRequest,
   progress,
+  smallBody,
   type AgentToCoordinator,
   type CoordinatorToAgent,
   type FeedItem,
@@ -63,7 +64,11 @@ export interface AgentSocketDependencies {
 
 export function serveAgents(agents: AgentNamespace, deps: AgentSocketDependencies): void {
   const { journal } = deps.rounds;
-  const feed = new LiveFeed((entries) => agents.to(LIVE).emit('entries', entries));
+  const { bodies } = deps.rounds;
+  const feed = new LiveFeed(
+    (root) => bodies.smallInMemory(root),
+    (items) => agents.to(LIVE).emit('entries', items),
+  );
   journal.onRecorded((recorded) => {
     feed.take(recorded);
     const { message } = recorded.entry;
@@ -136,7 +141,7 @@ function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
     }),
   );
 
-  socket.on('submit', (raw, acknowledge) =>
+  const take = (acknowledge: unknown, raw: unknown, body?: unknown): void =>
     acknowledging(acknowledge, events, async () => {
       const sender = authenticatedOn(socket);
       if (submitting >= SUBMITS_AT_ONCE) {
@@ -147,12 +152,13 @@ function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
       }
       submitting++;
       try {
-        return await submit(raw, sender, deps);
+        return await submit(raw, sender, deps, body);
       } finally {
         submitting--;
       }
-    }),
-  );
+    });
+  socket.on('submit', (raw, acknowledge) => take(acknowledge, raw));
+  socket.on('submit-with-body', (raw, body, acknowledge) => take(acknowledge, raw, body ?? null));
 
   socket.on('progress', (raw) => {
     const { participant } = socket.data;
@@ -188,9 +194,10 @@ async function submit(
   raw: unknown,
   sender: ParticipantId,
   deps: AgentSocketDependencies,
+  body: unknown,
 ): Promise<SubmitReply> {
   try {
-    await acceptUpdate(raw, sender, deps.rounds);
+    await acceptUpdate(raw, sender, deps.rounds, body === undefined ? undefined : bytesIn(body));
   } catch (error) {
     if (!(error instanceof FederationError) || error.code === 'STORAGE') throw error;
     const { code, message } = error;
@@ -203,6 +210,17 @@ async function submit(
   }
   deps.events.submitted(sender, raw, 'accepted');
   return { ok: true, outcome: 'accepted' };
+}
+
+/** @throws FederationError SCHEMA */
+function bytesIn(body: unknown): Uint8Array<ArrayBuffer> {
+  const parsed = smallBody.safeParse(body);
+  if (!parsed.success)
+    throw new FederationError(
+      'SCHEMA',
+      `expected a body of at most ${LIMITS.bodyWithMessageBytesMax} bytes as base64url; upload a larger one`,
+    );
+  return parsed.data;
 }
 
 /** Every position from `from` on: entries that banks are shown, of the others the leaves. */

@@ -18,18 +18,27 @@ function recorded(seq: number, type: MessageType, length = 500): RecordedEntry {
   } as unknown as RecordedEntry;
 }
 
-function listening(): { feed: LiveFeed; packets: (readonly FeedItem[])[] } {
+function listening(bodies: Record<string, Uint8Array> = {}): {
+  feed: LiveFeed;
+  packets: (readonly FeedItem[])[];
+} {
   const packets: (readonly FeedItem[])[] = [];
-  return { feed: new LiveFeed((entries) => packets.push(entries)), packets };
+  const feed = new LiveFeed(
+    (root) => bodies[root],
+    (items) => packets.push(items),
+  );
+  return { feed, packets };
 }
 
 const positions = (packets: readonly (readonly FeedItem[])[]): number[][] =>
   packets.map((items) => items.flatMap((item) => positionsOf(item)));
 
 const positionsOf = (item: FeedItem): number[] =>
-  'message' in item
-    ? [item.seq]
-    : Array.from({ length: fromBase64Url(item.leaves).length / 32 }, (_, i) => item.seq + i);
+  'body' in item
+    ? []
+    : 'message' in item
+      ? [item.seq]
+      : Array.from({ length: fromBase64Url(item.leaves).length / 32 }, (_, i) => item.seq + i);
 
 describe('the live feed', () => {
   test('sends what is recorded together in one packet, as soon as that is all', async () => {
@@ -57,6 +66,27 @@ describe('the live feed', () => {
     expect(first).toEqual({ seq: 0, leaves });
     expect(shown).toHaveProperty('message.type', 'close-round');
     expect(positionsOf(last!)).toEqual([3]);
+  });
+
+  test('sends a small sum right before the entry that announces it, within what a socket takes', async () => {
+    const bytes = new Uint8Array(LIMITS.bodyWithMessageBytesMax).fill(7);
+    const { feed, packets } = listening({ small: bytes });
+    const roots = ['large', 'small', 'small', ...Array<string>(30).fill('small')];
+    roots.forEach((sumRoot, seq) => {
+      const { entry, ...rest } = recorded(seq, 'close-round');
+      const message = { ...entry.message, payload: { sumRoot } };
+      feed.take({ ...rest, entry: { ...entry, message } } as unknown as RecordedEntry);
+    });
+    await Promise.resolve();
+    const items = packets.flat();
+    expect(items.slice(0, 3)).toEqual([
+      expect.objectContaining({ seq: 0 }),
+      { root: 'small', body: Buffer.from(bytes).toString('base64url') },
+      expect.objectContaining({ seq: 1 }),
+    ]);
+    expect(items).toHaveLength(2 * roots.length - 1);
+    for (const packet of packets)
+      expect(JSON.stringify(packet).length).toBeLessThanOrEqual(LIMITS.socketBytesMax);
   });
 
   test('keeps every packet within what a socket takes, and lets no leaves pile up', async () => {

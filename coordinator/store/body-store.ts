@@ -2,7 +2,7 @@
  * Bodies: vectors, contracts and model artefacts, as files named by the root of their content.
  *
  *   incoming/<bank>/<root>      an upload: its length is where to resume; perhaps whole, and then not yet named by
- *                               an accepted message
+ *                               an accepted message (small bodies come with their message, and never are here)
  *   <first two digits>/<root>   claimed: an entry names it, or is about to
  *
  * A file reaches its place by rename when it is whole and hashes to its root, so there a name stands for complete
@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { Claims } from '#coordinator/store/claims.ts';
 import { RecentBodies, type Lent } from '#coordinator/store/recent-bodies.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
+import { isThere, writeSmallFile } from '#coordinator/store/small-file.ts';
 import { fileSize, isMissing, Uploads, writeWhole } from '#coordinator/store/uploads.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
@@ -50,6 +51,12 @@ export class BodyStore {
     return join(this.folder, root.slice(0, 2), root);
   }
 
+  /** A body that is small and still in memory; valid within this turn of the event loop. */
+  smallInMemory(root: string): Uint8Array | undefined {
+    const bytes = this.recent.peek(root);
+    return bytes !== undefined && isSmall(bytes) ? bytes : undefined;
+  }
+
   /** A body that is still in memory, to be sent from there. */
   inMemory(root: string): Lent | undefined {
     return this.recent.lend(root);
@@ -68,13 +75,10 @@ export class BodyStore {
   /** Writes a body of our own: a sum, a contract, an artefact. */
   async put(root: string, bytes: Uint8Array): Promise<void> {
     await this.claims.keep(root);
-    const copy = this.recent.buffer(bytes.length);
-    if (copy !== undefined) {
-      copy.set(bytes);
-      this.recent.add(root, copy);
-    }
-    if ((await this.size(root)) === bytes.length) return;
+    this.remember(root, bytes);
     await this.makeFolderFor(root);
+    if (isSmall(bytes)) return writeSmallFile(this.path(root), bytes);
+    if ((await this.size(root)) === bytes.length) return;
     const fresh = `${this.path(root)}.new`;
     const file = await open(fresh, 'w');
     try {
@@ -151,14 +155,23 @@ export class BodyStore {
   }
 
   /**
-   * Takes a bank's complete upload into the store; `settle` says later whether it stays.
-   * @throws FederationError VECROOT when its file is gone
+   * Takes a bank's body into the store; `settle` says later whether it stays.
+   * @param bytes of one that came with its message; else it was uploaded
+   * @throws FederationError VECROOT when the file of an upload is gone
    */
-  async claim(bank: string, root: string): Promise<void> {
+  async claim(bank: string, root: string, bytes?: Uint8Array): Promise<void> {
     await this.claims.begin(root);
     try {
-      if ((await this.size(root)) !== undefined) await this.claims.keep(root); // an entry may name it
-      await this.takeIn(bank, root);
+      const path = this.path(root);
+      const isKnown = bytes === undefined ? (await this.size(root)) !== undefined : isThere(path);
+      if (isKnown) await this.claims.keep(root); // an entry may name it
+      await this.makeFolderFor(root);
+      if (bytes === undefined) {
+        await this.takeIn(bank, root);
+      } else {
+        this.remember(root, bytes);
+        writeSmallFile(path, bytes);
+      }
     } catch (error) {
       await this.settle(bank, root, true);
       throw error;
@@ -176,13 +189,20 @@ export class BodyStore {
   private async takeIn(bank: string, root: string): Promise<void> {
     if (this.claimed.size >= CLAIMS_REMEMBERED) this.claimed.clear();
     this.claimed.add(`${bank}/${root}`);
-    await this.makeFolderFor(root);
     try {
       await this.incoming.moveTo(bank, root, this.path(root)); // the same content replaces itself
     } catch (error) {
       // else the bank's other run claimed the same body a moment ago
       if ((await this.size(root)) === undefined) throw isMissing(error) ? notHere(root) : error;
     }
+  }
+
+  /** Keeps a copy in memory, if there is room. */
+  private remember(root: string, bytes: Uint8Array): void {
+    const copy = this.recent.buffer(bytes.length);
+    if (copy === undefined) return;
+    copy.set(bytes);
+    this.recent.add(root, copy);
   }
 
   private async makeFolderFor(root: string): Promise<void> {
@@ -203,6 +223,10 @@ export class BodyStore {
     this.recent.forget(root);
     await this.incoming.discard(bank, root);
   }
+}
+
+function isSmall({ length }: Uint8Array): boolean {
+  return length <= LIMITS.bodyWithMessageBytesMax;
 }
 
 function notHere(root: string): FederationError {

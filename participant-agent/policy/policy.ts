@@ -27,8 +27,19 @@ export const policy = z.strictObject({
 });
 export type Policy = z.infer<typeof policy>;
 
+/** Neither a plan nor the policy changes while an agent runs, and it asks in every round. */
+const known = new WeakMap<Plan, { rules: Policy; objections: readonly string[] }>();
+
 /** What the policy has against a plan, as sentences; empty when nothing. */
-export function objectionsTo(plan: Plan, rules: Policy): string[] {
+export function objectionsTo(plan: Plan, rules: Policy): readonly string[] {
+  const earlier = known.get(plan);
+  if (earlier?.rules === rules) return earlier.objections;
+  const objections = findObjections(plan, rules);
+  known.set(plan, { rules, objections });
+  return objections;
+}
+
+function findObjections(plan: Plan, rules: Policy): string[] {
   const objections: string[] = [];
   if (!rules.programs.includes(plan.program.name)) {
     objections.push(

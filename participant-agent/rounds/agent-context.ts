@@ -3,7 +3,7 @@ import type { AgentConfig } from '#participant-agent/config.ts';
 import type { Logger } from '#participant-agent/logger.ts';
 import type { Policy } from '#participant-agent/policy/policy.ts';
 import type { AgentState } from '#participant-agent/state/agent-state.ts';
-import { egressOf } from '#participant-agent/state/egress-log.ts';
+import { egressOf, type EgressRecord } from '#participant-agent/state/egress-log.ts';
 import type { KeyVault } from '#participant-agent/state/key-vault.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import type { BodyClient } from '#participant-agent/transport/body-client.ts';
@@ -39,30 +39,39 @@ export function ledgerOf({ federation }: AgentContext): LedgerIdentity {
   return { origin: federation.charter!.payload.origin, logKeys: federation.logKeys };
 }
 
-/** Writes down that a body leaves. */
-export async function recordBody(
-  { state, clock, config }: AgentContext,
-  body: Uint8Array,
-  about: { run: string; round?: number; detail: string },
-): Promise<void> {
-  await state.recordEgress({
-    time: new Date(clock.now()).toISOString(),
-    to: config.coordinator.url,
-    what: 'body',
-    bytes: body.length,
-    ...about,
-  });
+/** What `agent egress` shows of a thing that leaves. */
+export interface About {
+  readonly run: string;
+  readonly round?: number;
+  readonly detail: string;
 }
 
-/** Writes down that a message leaves, then submits it until it has an outcome. */
+export interface BodyToSend {
+  readonly root: string;
+  readonly bytes: Uint8Array;
+  readonly about: About;
+}
+
+/** The record of a body that is about to leave. */
+export function egressOfBody({ clock, config }: AgentContext, { bytes, about }: BodyToSend): EgressRecord {
+  const time = new Date(clock.now()).toISOString();
+  return { time, to: config.coordinator.url, what: 'body', bytes: bytes.length, ...about };
+}
+
+/**
+ * Writes down that a message leaves, then submits it until it has an outcome.
+ * @param body that goes with it
+ */
 export async function submitMessage(
   context: AgentContext,
   message: BankMessage,
-  about: { run: string; round?: number; detail: string },
+  about: About,
+  body?: BodyToSend,
 ): Promise<SubmitReply> {
   const { state, config, clock } = context;
-  await state.recordEgress(egressOf(message, config.coordinator.url, clock, about));
-  const reply = await context.connection.submit(message, context.signal);
+  const record = egressOf(message, config.coordinator.url, clock, about);
+  await state.recordEgress(...(body === undefined ? [record] : [egressOfBody(context, body), record]));
+  const reply = await context.connection.submit(message, context.signal, body?.bytes);
   if (reply.outcome === 'accepted') context.log.debug({ type: message.type }, 'message accepted');
   else
     context.log.warn(

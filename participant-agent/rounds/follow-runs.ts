@@ -15,7 +15,12 @@ import type { RunId } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { parseMessage, type Message } from '#shared/protocol/messages.ts';
 import { signedHead, type SignedHead } from '#shared/protocol/payloads/fields.ts';
-import { hiddenEntries, type FeedItem } from '#shared/protocol/socket-events.ts';
+import {
+  announcedBody,
+  hiddenEntries,
+  type AnnouncedBody,
+  type FeedItem,
+} from '#shared/protocol/socket-events.ts';
 
 const HASH_BYTES = 32;
 /** What is looked at before the rest is parsed. */
@@ -40,11 +45,12 @@ export class RunFollower {
   }
 
   /**
-   * Takes what comes next of the ledger. What came before must be as it was.
+   * Takes what comes next of the ledger, or a body that its next entry announces. What came before must be as it was.
    * @throws FederationError when the coordinator says something it must not, FORK above all
    */
   take(raw: FeedItem): void {
     const { federation, witness } = this.context;
+    if (isBody(raw)) return this.takeBody(raw);
     if (!position.safeParse(raw).success)
       throw new FederationError('SCHEMA', 'expected one position of the ledger');
     const { seq } = raw;
@@ -61,6 +67,13 @@ export class RunFollower {
     if (run !== undefined) this.step(run, message);
     this.onChange();
     this.checkAwaited();
+  }
+
+  private takeBody(raw: AnnouncedBody): void {
+    const parsed = announcedBody.safeParse(raw);
+    if (!parsed.success)
+      throw new FederationError('SCHEMA', 'expected a small body as base64url, with its root');
+    this.context.bodies.keepAnnounced(parsed.data.root, parsed.data.body);
   }
 
   private takeHidden(raw: FeedItem): void {
@@ -129,6 +142,10 @@ export class RunFollower {
     }
     followed.take(message);
   }
+}
+
+function isBody(raw: FeedItem): raw is AnnouncedBody {
+  return typeof raw === 'object' && (raw as FeedItem | null) !== null && 'body' in raw;
 }
 
 function leafOf(raw: Entry): Uint8Array {

@@ -105,9 +105,9 @@ export class MaskedPart {
     );
     const detail = `encrypted shares for ${session.payload.participants.length} banks`;
     const about = { run: this.run.id, detail };
+    const body = { root: payload.table, bytes: table, about };
     // the others may go on without us
-    const isWanted = (): boolean => this.isDealing(session);
-    await sendWithBody(this.context, { root: payload.table, bytes: table, about, isWanted }, message, about);
+    await sendWithBody(this.context, body, message, about, () => this.isDealing(session));
   }
 
   /** seal-session: what the dealers sent must open and fit, or is complained about. */

@@ -1,28 +1,25 @@
-/** A body, and the message that names it: the coordinator may fail between the two, and asks for both again. */
-import { recordBody, submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
+/**
+ * A body, and the message that names it. A small body goes with the message. A larger one is uploaded before it: the
+ * coordinator may fail between the two, and asks for both again.
+ */
+import {
+  egressOfBody,
+  submitMessage,
+  type About,
+  type AgentContext,
+  type BodyToSend,
+} from '#participant-agent/rounds/agent-context.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import type { SubmitReply } from '#shared/protocol/socket-events.ts';
 
 /** How often both are sent: once, and again for each crash of a coordinator between the two. */
 const SENDS_MAX = 10;
 
-/** What `agent egress` shows of a thing that leaves. */
-export interface About {
-  readonly run: string;
-  readonly round?: number;
-  readonly detail: string;
-}
-
-export interface BodyToSend {
-  readonly root: string;
-  readonly bytes: Uint8Array;
-  readonly about: About;
-  /** Whether anybody still expects it, as far as this bank has seen the ledger: else it is not sent again. */
-  readonly isWanted: () => boolean;
-}
-
 /**
+ * @param isWanted whether anybody still expects the body, as far as this bank has seen the ledger: else it is not
+ *   uploaded again
  * @param before awaited before the message leaves; the body may travel meanwhile
  * @returns undefined when nobody expects the body any more
  * @throws FederationError when the coordinator refuses it for good
@@ -32,19 +29,25 @@ export async function sendWithBody(
   body: BodyToSend,
   message: BankMessage,
   about: About,
+  isWanted: () => boolean,
   before: Promise<unknown> = Promise.resolve(),
 ): Promise<SubmitReply | undefined> {
+  if (body.bytes.length <= LIMITS.bodyWithMessageBytesMax) {
+    await before;
+    return submitMessage(context, message, about, body);
+  }
   for (let sent = 1; ; sent++) {
     const [isTaken] = await Promise.all([upload(context, body), before]);
     if (!isTaken) return undefined;
     const reply = await submitMessage(context, message, about);
-    if (!lacksBody(reply) || !body.isWanted() || sent >= SENDS_MAX) return reply;
+    if (!lacksBody(reply) || !isWanted() || sent >= SENDS_MAX) return reply;
   }
 }
 
 /** @returns false when what it is for has ended meanwhile */
-async function upload(context: AgentContext, { root, bytes, about }: BodyToSend): Promise<boolean> {
-  await recordBody(context, bytes, about);
+async function upload(context: AgentContext, body: BodyToSend): Promise<boolean> {
+  const { root, bytes, about } = body;
+  await context.state.recordEgress(egressOfBody(context, body));
   try {
     await context.bodies.upload(root, bytes, context.signal);
     return true;

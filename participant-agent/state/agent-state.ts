@@ -181,8 +181,8 @@ export class AgentState implements WitnessStore {
     await this.write(join('state/decisions', `${run}.json`), JSON.stringify(value));
   }
 
-  recordEgress(record: EgressRecord): Promise<void> {
-    return this.egressLog.record(record);
+  recordEgress(...records: readonly EgressRecord[]): Promise<void> {
+    return this.egressLog.record(...records);
   }
 
   egress(): Promise<EgressRecord[]> {

@@ -6,7 +6,6 @@ import { appendFileSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 
 /** One thing that left the bank. */
@@ -28,7 +27,7 @@ export function egressOf(
   clock: Clock,
   about: Pick<EgressRecord, 'run' | 'round' | 'detail'>,
 ): EgressRecord {
-  const bytes = canonicalJson(message).length;
+  const bytes = JSON.stringify(message).length;
   return { time: new Date(clock.now()).toISOString(), to, what: message.type, bytes, ...about };
 }
 
@@ -42,12 +41,13 @@ export class EgressLog {
     this.path = join(folder, 'state/egress.jsonl');
   }
 
-  async record(record: EgressRecord): Promise<void> {
+  async record(...records: readonly EgressRecord[]): Promise<void> {
     // a line that was cut short ends here, lest it takes this one with it
     this.endsWhole ??= this.endsWithWholeLine();
     const start = (await this.endsWhole) ? '' : '\n';
     this.endsWhole = Promise.resolve(true);
-    appendFileSync(this.path, `${start}${JSON.stringify(record)}\n`, { mode: 0o600 });
+    const lines = records.map((record) => `${JSON.stringify(record)}\n`).join('');
+    appendFileSync(this.path, start + lines, { mode: 0o600 });
   }
 
   async records(): Promise<EgressRecord[]> {

@@ -85,3 +85,25 @@ test.concurrent('a fault of our own ends a download at once: the network would n
   await expect(client.downloadVectors('a'.repeat(64), signal, stumble)).rejects.toThrow('a mistake of ours');
   expect(asked()).toBe(1);
 });
+
+test.concurrent(
+  'a sum that was shown is not asked for, unless it is another than the one it is said to be',
+  async () => {
+    const { client, asked } = await clientOf((_, response) => response.end(BODY));
+    const copy = (): Uint8Array<ArrayBuffer> => new Uint8Array(BODY);
+    client.keepAnnounced(ROOT, copy());
+    expect(await client.download(ROOT, signal)).toEqual(BODY);
+    expect(asked()).toBe(0);
+    client.keepAnnounced(ROOT, copy().fill(1));
+    expect(await client.download(ROOT, signal)).toEqual(BODY);
+    expect(asked()).toBe(1);
+  },
+);
+
+test.concurrent('however many sums are shown, only a few wait to be asked for', async () => {
+  const { client, asked } = await clientOf((_, response) => response.end(BODY));
+  client.keepAnnounced(ROOT, new Uint8Array(BODY));
+  for (let i = 0; i < 20; i++) client.keepAnnounced(`another ${i}`, new Uint8Array(8));
+  await client.download(ROOT, signal);
+  expect(asked()).toBe(1); // the first had to make room
+});

@@ -1,12 +1,12 @@
 /**
- * Bodies over HTTP: uploads that resume where they broke, downloads that are worth what they hash to. Both
+ * Bodies over HTTP, but for small sums, which are shown before they are asked for: uploads that resume where they broke, downloads that are worth what they hash to. Both
  * try again with growing pauses until they succeed, are refused, or are told to stop.
  */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { FederationError, ERROR_CODES } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import { RootHasher } from '#shared/ring/vector-root.ts';
+import { RootHasher, vectorRoot } from '#shared/ring/vector-root.ts';
 import type { Logger } from '#participant-agent/logger.ts';
 import { backOff } from '#participant-agent/transport/back-off.ts';
 import { problemOf } from '#participant-agent/transport/problem.ts';
@@ -21,6 +21,8 @@ export interface BodyClientOptions {
 
 /** How often a body or vectors that are not the signed ones are asked for again. */
 const WRONG_BYTES_MAX = 3;
+/** Several runs may close a round before the first of them takes its sum. */
+const ANNOUNCED_MAX = 16;
 /** A request that hears nothing for so long is taken for dead. */
 const SILENCE_MS_MAX = 30_000;
 
@@ -28,6 +30,8 @@ export class BodyClient {
   private readonly base: URL;
   private readonly options: BodyClientOptions;
   private readonly agent: HttpAgent;
+  /** Small sums that were shown and not asked for yet, as they came: perhaps not what they are said to be. */
+  private readonly announced = new Map<string, Uint8Array<ArrayBuffer>>();
 
   constructor(url: string, options: BodyClientOptions) {
     this.base = new URL('/v1/bodies/', url);
@@ -68,6 +72,12 @@ export class BodyClient {
     throw stopped();
   }
 
+  /** Keeps a sum that the coordinator shows with the end of its round, until it is asked for; the oldest make room. */
+  keepAnnounced(root: string, bytes: Uint8Array<ArrayBuffer>): void {
+    this.announced.set(root, bytes);
+    if (this.announced.size > ANNOUNCED_MAX) this.announced.delete(this.announced.keys().next().value!);
+  }
+
   /**
    * @param reuse a buffer to be written over if the body is as long: memory that is fresh from the system costs a page
    *   fault for each 4 kB
@@ -78,6 +88,9 @@ export class BodyClient {
     signal: AbortSignal,
     reuse?: Uint8Array<ArrayBuffer>,
   ): Promise<Uint8Array<ArrayBuffer>> {
+    const announced = this.announced.get(root);
+    this.announced.delete(root);
+    if (announced !== undefined && vectorRoot(announced) === root) return announced;
     let wrong = 0;
     for await (const _attempt of backOff(signal)) {
       try {

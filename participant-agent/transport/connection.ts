@@ -7,6 +7,7 @@ import { io, type Socket } from 'socket.io-client';
 import type { Logger } from '#participant-agent/logger.ts';
 import { backOff } from '#participant-agent/transport/back-off.ts';
 import type { Trust } from '#participant-agent/transport/trust.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
@@ -34,8 +35,8 @@ export interface ConnectionOptions {
   readonly log: Logger;
   /** Where the feed goes on. */
   readonly position: () => number;
-  /** Called with each raw entry of the feed, in order; entries may come twice. */
-  readonly onEntry: (entry: FeedItem) => void;
+  /** Called with each raw item of the feed, in order; they may come twice. */
+  readonly onItem: (item: FeedItem) => void;
   /** Called with each signed head of the ledger, perhaps before the last of its entries. */
   readonly onHead: (head: unknown) => void;
   /** Called when everything the coordinator has was shown; what it throws keeps the agent from going on. */
@@ -45,7 +46,7 @@ export interface ConnectionOptions {
 
 const REPLY_MS_MAX = 60_000;
 /** What is over sooner is not worth a message: nobody could read it. */
-const PROGRESS_MS = 200;
+const PROGRESS_MS = 500;
 /** Pause before dialling again after either side hung up on purpose. */
 const REDIAL_MS = 2000;
 
@@ -73,9 +74,9 @@ export class Connection {
     });
     this.socket.on('challenge', (raw) => void this.begin(raw));
     this.socket.on('entries', (raw: unknown) => {
-      const entries = (Array.isArray(raw) ? raw : [raw]) as FeedItem[]; // each is looked at before it is believed
-      if (this.held === undefined) for (const entry of entries) this.take(entry);
-      else this.held.push(...entries);
+      const items = (Array.isArray(raw) ? raw : [raw]) as FeedItem[]; // each is looked at before it is believed
+      if (this.held === undefined) for (const item of items) this.take(item);
+      else this.held.push(...items);
     });
     this.socket.on('head', (head) => {
       if (!this.closed) options.onHead(head);
@@ -105,13 +106,18 @@ export class Connection {
 
   /**
    * Submits a signed message until the coordinator has said what became of it.
+   * @param body that it names, if it is small enough to travel with it
    * @throws FederationError STOPPED when `signal` aborts first
    */
-  async submit(message: BankMessage, signal: AbortSignal): Promise<SubmitReply> {
+  async submit(message: BankMessage, signal: AbortSignal, body?: Uint8Array): Promise<SubmitReply> {
+    const text = body && toBase64Url(body);
     for await (const _attempt of backOff(signal)) {
       await this.untilReady(signal);
       try {
-        const reply = await this.socket.timeout(REPLY_MS_MAX).emitWithAck('submit', message);
+        const socket = this.socket.timeout(REPLY_MS_MAX);
+        const reply = await (text === undefined
+          ? socket.emitWithAck('submit', message)
+          : socket.emitWithAck('submit-with-body', message, text));
         if (reply.ok) return reply;
         this.options.log.warn({ code: reply.code }, `submission failed: ${reply.message}; will try again`);
       } catch {
@@ -151,9 +157,9 @@ export class Connection {
     if (this.token !== undefined) this.socket.volatile.emit('progress', report);
   }
 
-  private take(entry: FeedItem): void {
+  private take(item: FeedItem): void {
     // what comes after the word that made us hang up is not to be believed either
-    if (!this.closed) this.options.onEntry(entry);
+    if (!this.closed) this.options.onItem(item);
   }
 
   private redial(): void {
@@ -207,10 +213,10 @@ export class Connection {
         .timeout(REPLY_MS_MAX)
         .emitWithAck('follow', { from });
       if (!page.ok) throw new FederationError(page.code as ErrorCode, page.message);
-      for (const entry of page.entries) this.take(entry);
+      for (const item of page.entries) this.take(item);
       from = page.next;
     }
-    for (const entry of this.held) this.take(entry);
+    for (const item of this.held) this.take(item);
     this.held = undefined;
   }
 

@@ -32,7 +32,7 @@ export function toBase64Url(bytes: Uint8Array): string {
 }
 
 /** @throws RangeError unless `text` is the one canonical encoding of some bytes */
-export function fromBase64Url(text: string): Uint8Array {
+export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
   return decode(text, text.length, URL_SAFE);
 }
 
@@ -79,7 +79,7 @@ function encode(bytes: Uint8Array, { digits }: Alphabet, out: Uint8Array): void 
 }
 
 /** @param length characters before the padding */
-function decode(text: string, length: number, { values }: Alphabet): Uint8Array {
+function decode(text: string, length: number, { values }: Alphabet): Uint8Array<ArrayBuffer> {
   if (length % 4 === 1) throw new RangeError('expected base64 of whole bytes');
   const bytes = new Uint8Array(Math.floor((length * 3) / 4));
   let at = 0;

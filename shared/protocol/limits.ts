@@ -8,6 +8,8 @@ export const LIMITS = {
   bodyBytesMax: 536_870_912,
   /** Unit of hashing, upload and resume. */
   chunkBytes: 1_048_576,
+  /** A body that travels with the message that names it: a request of its own would cost more than its bytes do. */
+  bodyWithMessageBytesMax: 65_536,
   /** An entry must fit the uint16 length prefix of C2SP entry bundles. */
   entryBytesMax: 65_535,
   /** A socket packet: one entry and its framing, or a page of entries. */

@@ -6,6 +6,8 @@
  *   /watch    operators and auditors, by access token
  */
 import { z } from 'zod';
+import { fromBase64Url } from '#shared/crypto/base64.ts';
+import { describeError } from '#shared/protocol/error-codes.ts';
 import { hash, participantId, runId, signature64, timeMs } from '#shared/protocol/ids.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
@@ -75,8 +77,25 @@ export const hiddenEntries = z.strictObject({
 });
 export type HiddenEntries = z.infer<typeof hiddenEntries>;
 
-/** One or more positions of the ledger as a bank sees them: none is left out. */
-export type FeedItem = Entry | HiddenEntries;
+/** A body that travels over the socket: as base64url, of at most `LIMITS.bodyWithMessageBytesMax` bytes. */
+export const smallBody = z
+  .string()
+  .max(Math.ceil((LIMITS.bodyWithMessageBytesMax * 4) / 3))
+  .transform((text, context) => {
+    try {
+      return fromBase64Url(text);
+    } catch (error) {
+      context.addIssue(describeError(error));
+      return z.NEVER;
+    }
+  });
+
+/** A sum, just before the entry that announces it; banks that join later, or want a larger one, fetch it over HTTP. */
+export const announcedBody = z.strictObject({ root: hash, body: smallBody });
+export type AnnouncedBody = z.input<typeof announcedBody>;
+
+/** One or more positions of the ledger as a bank sees them, of which none is left out; or a body. */
+export type FeedItem = Entry | HiddenEntries | AnnouncedBody;
 
 export interface FollowPage {
   readonly ok: true;
@@ -118,6 +137,8 @@ export interface AgentToCoordinator {
   authenticate(message: unknown, acknowledge: Acknowledge<z.infer<typeof authenticated>>): void;
   follow(request: unknown, acknowledge: Acknowledge<FollowPage>): void;
   submit(message: unknown, acknowledge: Acknowledge<SubmitReply>): void;
+  /** A message with the body it names, if that is small; larger ones are uploaded over HTTP before it. */
+  'submit-with-body'(message: unknown, body: unknown, acknowledge: Acknowledge<SubmitReply>): void;
   progress(report: unknown): void;
 }
 

@@ -4,15 +4,17 @@
  */
 import { request as httpRequest } from 'node:http';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { toBase64Url } from '#shared/crypto/base64.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import { createWords } from '#shared/ring/ring-sum.ts';
 import { encodeFields } from '#shared/ring/encode.ts';
 import { fieldLimit } from '#shared/ring/field.ts';
 import type { Reply } from '../support/test-bank.ts';
 import { TestBank } from '../support/test-bank.ts';
-import { bodyOf, stubAnswer, stubBody } from '../support/stub-answers.ts';
+import { bodyOf, stubAnswer, stubBody, type StubBody } from '../support/stub-answers.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
 import { TestRun, type TestRound } from '../support/test-run.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
 import type { SubmitReply } from '#shared/protocol/socket-events.ts';
 
 describe('wrong updates', () => {
@@ -104,6 +106,7 @@ describe('wrong updates', () => {
       const { run } = await firstRound();
       for (const event of [
         'submit',
+        'submit-with-body',
         'follow',
         'authenticate',
         'progress',
@@ -252,6 +255,100 @@ describe('wrong updates', () => {
       await refused(bad.submit(run.input(bad, round, { ring: 'u32' }).message), 'SHAPE');
       await refused(bad.submit(run.input(bad, round, { length: length + 1 }).message), 'SHAPE');
       await refused(bad.submit(run.input(bad, round, { length: 1 }).message), 'SHAPE');
+      await completes(run);
+    });
+  });
+
+  describe('bodies that come with their message', () => {
+    test('one that is not text, not base64url or too long is SCHEMA, and the message is not taken without it', async () => {
+      const { run, round } = await firstRound();
+      const { message, root, bytes } = run.input(bad, round);
+      await bad.put(root, bytes); // so that the message alone would do
+      const text = toBase64Url(bytes);
+      const wrong: unknown[] = [
+        undefined,
+        null,
+        7,
+        {},
+        [text],
+        new ArrayBuffer(8),
+        `${text}=`,
+        `${text.slice(1)}!`,
+      ];
+      wrong.push(toBase64Url(new Uint8Array(LIMITS.bodyWithMessageBytesMax + 1)));
+      for (const body of wrong) await refused(bad.submitWithBody(message, body), 'SCHEMA');
+      expect(await bad.submitWithBody(message, bytes)).toEqual({ ok: true, outcome: 'accepted' });
+      await run.answer(honest, round);
+      await completes(run, 1);
+    });
+
+    test('one of another length is SHAPE, of another content VECROOT, and nothing of it stays', async () => {
+      const { run, round } = await firstRound();
+      const { message, root, bytes } = run.input(bad, round);
+      await refused(bad.submitWithBody(message, new Uint8Array(0)), 'SHAPE');
+      await refused(bad.submitWithBody(message, bytes.subarray(8)), 'SHAPE');
+      const lie = bytes.slice();
+      lie[20]! ^= 1;
+      await refused(bad.submitWithBody(message, lie), 'VECROOT');
+      await refused(bad.submit(message), 'VECROOT');
+      expect((await bad.http('HEAD', `/v1/bodies/${root}`)).status).toBe(404);
+      expect(await bad.submitWithBody(message, bytes)).toEqual({ ok: true, outcome: 'accepted' });
+      await run.answer(honest, round);
+      const { sumRoot } = (await run.until('close-round')).payload;
+      expect(sumRoot).toBe(sumOf(round, [bad, honest]));
+      await completes(run, 1);
+    });
+
+    test('with a message that is refused it is not kept, whoever sends it', async () => {
+      const { run, round } = await firstRound();
+      const { message, root, bytes } = run.input(bad, round);
+      const forged = { ...message, sig: run.input(honest, round).message.sig };
+      await refused(bad.submitWithBody(forged, bytes), 'SIG');
+      await refused(honest.submitWithBody(message, bytes), 'WRONG_SENDER');
+      const foreign = run.input(stranger, round);
+      await refused(stranger.submitWithBody(foreign.message, foreign.bytes), 'WRONG_SENDER');
+      for (const name of [root, foreign.root]) {
+        const { status } = await bad.http('HEAD', `/v1/bodies/${name}`, { token: coordinator.auditorToken });
+        expect(status).toBe(404);
+      }
+      await completes(run);
+    });
+
+    test('again, with other content at the same moment, or after an upload: one update counts', async () => {
+      const { run, round } = await firstRound();
+      const { message, root, bytes } = run.input(bad, round);
+      const other = stubBody(round.asked.question, 'somebody else');
+      const otherMessage = run.input(bad, round, { vectorRoot: other.root }).message;
+      const first = bad.submitWithBody(message, bytes);
+      const replies = await Promise.all([
+        first,
+        bad.submitWithBody(message, bytes),
+        bad.submitWithBody(otherMessage, other.bytes),
+      ]);
+      expect(replies.map((reply) => (reply.ok ? (reply.code ?? reply.outcome) : 'failed'))).toEqual([
+        'accepted',
+        'accepted',
+        'DUPLICATE',
+      ]);
+      expect(await bad.submit(message)).toEqual({ ok: true, outcome: 'accepted' });
+      const kept = await Promise.all(
+        [root, other.root].map(async (name) => {
+          const head = await bad.http('HEAD', `/v1/bodies/${name}`, { token: coordinator.auditorToken });
+          return head.status;
+        }),
+      );
+      expect(kept).toEqual([200, 404]);
+      await honest.put(run.input(honest, round).root, run.input(honest, round).bytes);
+      const { message: honestly, bytes: uploaded } = run.input(honest, round);
+      expect(await honest.submitWithBody(honestly, uploaded)).toEqual({ ok: true, outcome: 'accepted' });
+      const { sumRoot } = (await run.until('close-round')).payload;
+      expect(sumRoot).toBe(sumOf(round, [bad, honest]));
+      await completes(run, 1);
+    });
+
+    test('a wrong canary is CANARY, a word beyond its field is RANGE, as in one that was uploaded', async () => {
+      const { run, round: statistics } = await firstRound();
+      await wrongWords(run, statistics, (message, { bytes }) => bad.submitWithBody(message, bytes));
       await completes(run);
     });
   });
@@ -422,7 +519,14 @@ describe('wrong updates', () => {
   });
 
   /** Signed and hashed correctly, but no honest bank's numbers. */
-  async function wrongWords(run: TestRun, round: TestRound): Promise<void> {
+  async function wrongWords(
+    run: TestRun,
+    round: TestRound,
+    send: (message: unknown, body: StubBody) => Promise<Reply<SubmitReply>> = async (message, body) => {
+      expect((await bad.put(body.root, body.bytes)).status).toBe(201);
+      return bad.submit(message);
+    },
+  ): Promise<void> {
     const { question } = round.asked;
     const { fields, ring } = question;
     const wrong: [code: string, word: number, value: number][] = [
@@ -437,9 +541,8 @@ describe('wrong updates', () => {
       const words = encodeFields(stubAnswer(question, bad.id), fields, ring, 'unused');
       if (words instanceof BigUint64Array) words[word] = BigInt.asUintN(64, BigInt(value));
       else words[word] = value;
-      const { root, bytes } = bodyOf(words);
-      expect((await bad.put(root, bytes)).status).toBe(201);
-      await refused(bad.submit(run.input(bad, round, { vectorRoot: root }).message), code);
+      const body = bodyOf(words);
+      await refused(send(run.input(bad, round, { vectorRoot: body.root }).message, body), code);
     }
   }
 });

@@ -10,6 +10,7 @@ import { connect } from 'node:net';
 import fc from 'fast-check';
 import { io } from 'socket.io-client';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { toBase64Url } from '#shared/crypto/base64.ts';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { parseEntry } from '#shared/ledger/entry.ts';
 import { closeLater } from '../support/opened.ts';
@@ -30,6 +31,8 @@ describe('a coordinator', () => {
   let b: TestBank;
   let run: TestRun;
   let round: TestRound;
+  /** The body of an update that is to come. */
+  let ready: Uint8Array;
   /** Messages that banks really signed: recorded, late, or not yet sent. */
   let signed: unknown[];
   let sizeBefore: number;
@@ -47,11 +50,12 @@ describe('a coordinator', () => {
     await run.consent(a);
     await run.consent(b);
     round = await run.round(0);
-    const ready = run.input(b, round);
-    await b.put(ready.root, ready.bytes);
+    const input = run.input(b, round);
+    ready = input.bytes;
+    await b.put(input.root, ready);
     await run.answer(a, round);
     signed = [...earlier.entries, ...run.entries].map(({ message }) => message);
-    signed.push(run.input(a, round).message, run.input(a, round, { vectorRoot: ready.root }).message);
+    signed.push(run.input(a, round).message, run.input(a, round, { vectorRoot: input.root }).message);
     signed.push(
       b.sign('authenticate', {
         nonce: 'A'.repeat(43),
@@ -94,14 +98,16 @@ describe('a coordinator', () => {
 
   test('takes messages that are almost right, and accepts none of them', async () => {
     await a.connect();
-    const events = ['submit', 'submit', 'submit', 'authenticate', 'follow'];
-    const messages = fc.sample(fc.tuple(fc.constantFrom(...events), almost(signed)), {
+    const events = ['submit', 'submit', 'submit-with-body', 'authenticate', 'follow'];
+    const body = fc.oneof(fc.constant(toBase64Url(ready)), fc.base64String({ maxLength: 200 }), anyJson);
+    const messages = fc.sample(fc.tuple(fc.constantFrom(...events), almost(signed), body), {
       numRuns: 2500 * TIMES,
       seed: SEED,
     });
     const genuine = new Set(signed.map((message) => canonicalJson(message)));
-    await pipeline(messages, async ([event, message]) => {
-      const reply = await a.ask<{ ok: boolean; outcome?: string }>(event, message);
+    await pipeline(messages, async ([event, message, text]) => {
+      const args = event === 'submit-with-body' ? [message, text] : [message];
+      const reply = await a.ask<{ ok: boolean; outcome?: string }>(event, ...args);
       const accepted = reply.outcome === 'accepted';
       if (accepted && !genuine.has(canonicalJson(message)))
         throw new Error(`accepted ${JSON.stringify(message)}`);
@@ -114,6 +120,7 @@ describe('a coordinator', () => {
     await a.connect();
     const events = [
       'submit',
+      'submit-with-body',
       'authenticate',
       'follow',
       'progress',

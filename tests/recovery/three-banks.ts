@@ -26,7 +26,8 @@ import { tinyPlan } from '../support/tiny-bank-data.ts';
 import { partyIn, type Moment } from './crashes.ts';
 
 export const IDS = ['a', 'b', 'c'];
-export type Mode = 'plain' | 'masked';
+/** `large`: masked, and the vectors of its training are uploaded before the messages that name them. */
+export type Mode = 'plain' | 'masked' | 'large';
 
 /** One place a party may crash at, for the `nth` time it comes there. */
 export interface Crash {
@@ -121,8 +122,9 @@ export class ThreeBanks {
     const plan: ProposedPlan = {
       ...tinyPlan(cheat === undefined ? IDS : [...IDS, cheat.id], {
         ...{ name, seed: 'recovery', retries: 1, minimum: IDS.length },
+        ...(mode === 'large' ? { hidden: [140, 140] } : {}),
       }),
-      aggregation: mode,
+      aggregation: mode === 'plain' ? 'plain' : 'masked',
     };
     let crashed = this.arm(crashes[0]);
     const proposing = this.propose(plan);

@@ -15,7 +15,7 @@ import { contractHash } from '#shared/contract/contract.ts';
 import { plan } from '#shared/protocol/plan.ts';
 import { eventually } from '../support/eventually.ts';
 import { LoneCoordinator } from '../support/lone-coordinator.ts';
-import { stubBody, stubSumRoot } from '../support/stub-answers.ts';
+import { stubBody, stubSum, stubSumRoot } from '../support/stub-answers.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestBank } from '../support/test-bank.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
@@ -102,14 +102,31 @@ describe('a failing disk', () => {
     expect((await run.complete(banks, 1)).outcome).toBe('completed');
   });
 
+  test('an update whose body came with it and cannot be kept is STORAGE, and can be submitted again', async () => {
+    const { run, round } = await firstRound();
+    const [a, b] = banks;
+    const { bytes, root, message } = run.input(a, round);
+    const obstacle = await obstruct(bodies(root.slice(0, 2)));
+    const size = (await coordinator.ledger()).length;
+    expect(await a.submitWithBody(message, bytes)).toMatchObject({ ok: false, code: 'STORAGE' });
+    expect(await coordinator.ledger()).toHaveLength(size);
+    await obstacle.clear();
+    expect(await a.submitWithBody(message, bytes)).toMatchObject({ outcome: 'accepted' });
+    await run.answer(b, round);
+    expect((await run.complete(banks, 1)).outcome).toBe('completed');
+  });
+
   test('an agent whose body is lost before its message is recorded uploads it again', async () => {
-    const [id, other] = ['agent-a', 'agent-b'];
-    const proposed = tinyPlan([id, other]);
+    const ids = ['agent-a', 'agent-b'] as const;
+    const proposed = tinyPlan(ids, { hidden: [140, 140] }); // too large to come with its message
     const whole = plan.parse({ ...proposed, contract: contractHash(tinyContract) });
-    const { question } = new RunMachine(whole, tinyContract, 2).asked!;
-    const { root } = stubBody(question, id);
+    const machine = new RunMachine(whole, tinyContract, 2);
+    for (let round = 0; round < 2; round++)
+      machine.next(stubSum(machine.asked!, ids), 2, stubSumRoot(machine.asked!, ids));
+    const [id] = ids;
+    const { root } = stubBody(machine.asked!.question, id);
     const obstacle = await obstruct(bodies(root.slice(0, 2))); // its message cannot be recorded
-    await TestAgent.joinAll(coordinator, [id, other]);
+    await TestAgent.joinAll(coordinator, ids);
     const run = await TestRun.propose(coordinator, proposed);
     const upload = bodies('incoming', id, root);
     await eventually('the upload', () => existsSync(upload));

@@ -15,6 +15,8 @@ export class FalseCoordinator {
   readonly entries: Entry[] = [];
   readonly bodies = new Map<string, Uint8Array>();
   readonly submitted: BankMessage[] = [];
+  /** Bodies that came with messages, as text. */
+  readonly received: string[] = [];
   /** Everything it was asked, in order. */
   readonly asked: string[] = [];
   private io: Server | undefined;
@@ -41,9 +43,14 @@ export class FalseCoordinator {
         self.asked.push('follow');
         reply({ ok: true, entries: self.entries.filter(({ seq }) => seq >= from), next: null });
       });
-      socket.on('submit', (message: BankMessage, reply: (answer: object) => void) => {
+      const take = (message: BankMessage, reply: (answer: object) => void): void => {
         self.submitted.push(message);
         reply({ ok: true, outcome: 'accepted' });
+      };
+      socket.on('submit', take);
+      socket.on('submit-with-body', (message: BankMessage, body: string, reply: (answer: object) => void) => {
+        self.received.push(body);
+        take(message, reply);
       });
       socket.emit('challenge', { nonce: 'A'.repeat(43), charter: charter() });
     });
@@ -59,6 +66,11 @@ export class FalseCoordinator {
   /** Says one more thing to everybody who listens. */
   say(entry: Entry): void {
     this.entries.push(entry);
-    this.io!.of('/agents').emit('entries', [entry]);
+    this.show(entry);
+  }
+
+  /** Shows something that is in no ledger. */
+  show(item: unknown): void {
+    this.io!.of('/agents').emit('entries', [item]);
   }
 }

@@ -6,11 +6,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { Server } from 'socket.io';
-import { toBase64Url } from '#shared/crypto/base64.ts';
+import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
 import type { BankMessage, Message, Payload } from '#shared/protocol/messages.ts';
+import { vectorRoot } from '#shared/ring/vector-root.ts';
 import { closeLater } from './opened.ts';
 
 const WITHIN_MS = 10_000;
@@ -124,12 +125,23 @@ export class MaliciousCoordinator {
         socket.on('disconnect', () => stop?.());
         reply({ ok: true, entries: history?.entries.slice(from) ?? [], next: null });
       });
-      socket.on('submit', (message: BankMessage, reply: (r: object) => void) => {
+      const take = (message: BankMessage, reply: (r: object) => void): void => {
         if (message.type !== this.unanswered) reply({ ok: true, outcome: 'accepted' });
         this.submitted.push(message);
+      };
+      socket.on('submit', take);
+      socket.on('submit-with-body', (message: BankMessage, body: string, reply: (r: object) => void) => {
+        const bytes = fromBase64Url(body);
+        this.keep(vectorRoot(bytes), bytes);
+        take(message, reply);
       });
       socket.emit('challenge', { nonce: randomBytes(32).toString('base64url'), charter: this.charterHash });
     });
+  }
+
+  private keep(root: string, bytes: Uint8Array): void {
+    this.bodies.set(root, bytes);
+    this.uploads.push(root);
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -138,8 +150,7 @@ export class MaliciousCoordinator {
     const [, , kind, name] = request.url!.split('/') as [string, string, string, string];
     const participant = request.headers.authorization?.split(' ')[1] ?? '';
     if (request.method === 'PUT') {
-      this.bodies.set(name, new Uint8Array(Buffer.concat(chunks)));
-      this.uploads.push(name);
+      this.keep(name, new Uint8Array(Buffer.concat(chunks)));
       response.writeHead(201).end();
       return;
     }

@@ -5,7 +5,7 @@
  */
 import type { AskedQuestion } from '#models/run-machine.ts';
 import type { Answer, CreateAnswerer, Question } from '#models/program.ts';
-import { encodeFields } from '#shared/ring/encode.ts';
+import { encodeFields, type RingWords } from '#shared/ring/encode.ts';
 import type { Field } from '#shared/ring/field.ts';
 import { createWords } from '#shared/ring/ring-sum.ts';
 import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
@@ -38,7 +38,12 @@ export function bodyOf(words: ArrayBufferView): StubBody {
 }
 
 /** Root of what the answers of these banks add up to. */
-export function stubSumRoot({ question, length }: AskedQuestion, banks: readonly string[]): string {
+export function stubSumRoot(asked: AskedQuestion, banks: readonly string[]): string {
+  return bodyOf(stubSum(asked, banks)).root;
+}
+
+/** What the answers of these banks add up to. */
+export function stubSum({ question, length }: AskedQuestion, banks: readonly string[]): RingWords {
   const sum = createWords(question.ring, length);
   for (const bank of banks) {
     const words = encodeFields(stubAnswer(question, bank), question.fields, question.ring, 'unused');
@@ -47,7 +52,7 @@ export function stubSumRoot({ question, length }: AskedQuestion, banks: readonly
       else sum[i] = sum[i]! + (words[i] as number);
     }
   }
-  return bodyOf(sum).root;
+  return sum;
 }
 
 function stubField({ name, length }: Field, bank: string): Float64Array {

@@ -198,6 +198,11 @@ export class TestBank {
     return this.ask('submit', message);
   }
 
+  /** @param body its bytes, or whatever else stands in their place */
+  submitWithBody(message: unknown, body: unknown): Promise<Reply<SubmitReply>> {
+    return this.ask('submit-with-body', message, body instanceof Uint8Array ? toBase64Url(body) : body);
+  }
+
   async http(method: string, path: string, options: RequestOptions = {}): Promise<HttpReply> {
     return request(this.coordinator.url, method, path, { token: this.token, ...options });
   }

@@ -132,7 +132,30 @@ describe('an agent', () => {
     openRound(speaker, run, started, asked);
     await eventually('its answer', () => coordinator.submitted.some(({ type }) => type === 'plain-input'));
     expect(coordinator.submitted.map(({ type }) => type)).toEqual(['plain-input']);
-    expect(coordinator.asked.filter((request) => request.startsWith('PUT'))).toHaveLength(1);
+    expect(coordinator.received).toHaveLength(1);
+  });
+
+  test.each([
+    null,
+    7,
+    'entry',
+    {},
+    { body: 'AAAA' },
+    { root: 'x', body: 'AAAA' },
+    { root: charter, body: 7 },
+    { root: charter, body: 'A' },
+    { root: charter, body: 'AAA=' },
+    { root: charter, body: 'A'.repeat(100_000) },
+    { root: charter, body: 'AAAA', extra: 1 },
+  ])('breaks off over %j in what it is shown', async (item) => {
+    const { coordinator, speaker } = await falseCoordinator();
+    speaker.charter();
+    await startAgent(coordinator.url);
+    await eventually('the agent to follow', () => coordinator.asked.includes('follow'));
+    coordinator.show({ root: charter, body: 'AAAA' }); // whatever it is, it may come
+    coordinator.show(item);
+    await eventually('the agent to hang up', () => coordinator.asked.includes('disconnect'));
+    expect(coordinator.asked.filter((what) => what === 'connection')).toHaveLength(1);
   });
 
   test('refuses a question that does not follow from the plan', async () => {

@@ -19,7 +19,7 @@ test('a bank that breaks off over what it is shown when it comes back gives out 
     ...{ url: coordinator.url, charter: coordinator.charterHash, participant: participantId.parse('b') },
     ...{ seed: sha256(utf8('b')), clock: { now: () => Date.now() }, log: pino({ level: 'silent' }) },
     ...{ position: () => 0, onHead: () => {}, onConnected: () => {} },
-    onEntry() {
+    onItem() {
       connection.close(); // as for a history that was rewritten
     },
     onFollowed: () => seen.push('the end of the feed'),

@@ -54,12 +54,12 @@ export async function answerRound(
     report('uploading', 0);
     const root = message.payload.vectorRoot;
     const detail = `${question.kind} answer, ${run.plan.aggregation}, root ${root.slice(0, 16)}…`;
-    const isWanted = (): boolean => isOpen(run, open);
     await sendWithBody(
       context,
-      { root, bytes: body, about: { ...about, detail }, isWanted },
+      { root, bytes: body, about: { ...about, detail } },
       message,
       about,
+      () => isOpen(run, open),
       kept,
     );
   } else {

@@ -8,6 +8,7 @@
  * durable. When storing fails, memory and disk may differ: the journal then refuses everything and the
  * process must stop and start again from what is stored.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { restoreLedger, type Restored } from '#coordinator/journal/restore.ts';
 import { LedgerClock } from '#coordinator/journal/ledger-clock.ts';
 import { readSnapshot, writeSnapshot } from '#coordinator/journal/snapshot.ts';
@@ -214,6 +215,9 @@ export class Journal {
     this.writing = true;
     try {
       while (this.waiting.length > 0) {
+        // What other sockets have brought in comes along: a statement for each would cost ten times as much, and an
+        // embedded database lets nobody else have a turn until it is done.
+        await nextTurn();
         const batch = this.waiting.splice(0, BATCH_ENTRIES_MAX);
         if (this.broken === undefined) await (this.storing = this.writeBatch(batch));
         else for (const { reject } of batch) reject(this.broken);

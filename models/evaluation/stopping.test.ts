@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { isBetter, isReached } from '#models/evaluation/stopping.ts';
+import { isBetter } from '#models/evaluation/stop-metrics.ts';
+import { isReached } from '#models/evaluation/stopping.ts';
 
 test.each([
   ['logLoss', 0.2, 0.3, true],

@@ -23,7 +23,8 @@ import { linkOf } from '#models/fedavg/losses/loss.ts';
 import { initialWeights, parameterCount, type NetworkShape } from '#models/fedavg/network.ts';
 import { networkArtefact } from '#models/fedavg/artefact.ts';
 import { segmentsOf } from '#models/evaluation/segments.ts';
-import { isBetter, isReached, METRIC_NAMES, type StopMetric } from '#models/evaluation/stopping.ts';
+import { isBetter, METRIC_NAMES, type StopMetric } from '#models/evaluation/stop-metrics.ts';
+import { isReached } from '#models/evaluation/stopping.ts';
 import { evaluationFields, lossRowsMax, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { discriminationOf, SCORE_BINS } from '#models/metrics/score-histogram.ts';
 import {

@@ -20,7 +20,8 @@
  */
 import { createArtefact } from '#models/artefact.ts';
 import { segmentsOf } from '#models/evaluation/segments.ts';
-import { isBetter, isReached, METRIC_NAMES } from '#models/evaluation/stopping.ts';
+import { isBetter, METRIC_NAMES } from '#models/evaluation/stop-metrics.ts';
+import { isReached } from '#models/evaluation/stopping.ts';
 import { evaluationFields, readEvaluation, type Evaluation } from '#models/evaluation/evaluation.ts';
 import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.ts';
 import { encodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';

@@ -8,9 +8,9 @@ import {
   run,
   stopWithParent,
 } from '#scripts/command-line/declare.ts';
-import { STOP_METRICS } from '#models/evaluation/stopping.ts';
+import { STOP_METRICS } from '#models/evaluation/stop-metrics.ts';
 import { DEFAULT_ROUNDS, MODELS, PROPOSALS, describeRounds } from '#scripts/operator/models.ts';
-import { DEFAULT_FOLDER } from '#scripts/operator/operator-client.ts';
+import { DEFAULT_FOLDER } from '#scripts/operator/default-folder.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
 /** How an operator's or auditor's command finds its coordinator. */

@@ -1,5 +1,5 @@
 /** `tallystick run …`: what the operator does with runs. */
-import type { StopMetric } from '#models/evaluation/stopping.ts';
+import type { StopMetric } from '#models/evaluation/stop-metrics.ts';
 import type { RunView } from '#coordinator/http/run-view.ts';
 import {
   OperatorClient,

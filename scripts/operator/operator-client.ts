@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { io } from 'socket.io-client';
 import type { RunView } from '#coordinator/http/run-view.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
+import { DEFAULT_FOLDER } from '#scripts/operator/default-folder.ts';
 import { runBeginning } from '#scripts/operator/run-beginning.ts';
 import { ERROR_CODES, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import { runId, type RunId } from '#shared/protocol/ids.ts';
@@ -17,9 +17,6 @@ export interface OperatorOptions {
   /** The coordinator's data folder, when it is on this machine and this one is meant. */
   readonly data?: string | undefined;
 }
-
-/** Where an operator's command looks when nothing says where the coordinator is. */
-export const DEFAULT_FOLDER = 'tallystick-coordinator';
 
 export type WatchSocket = Socket<CoordinatorToWatch, WatchToCoordinator>;
 
@@ -127,6 +124,7 @@ export class OperatorClient {
     run: string,
     onEntry: (entry: Entry) => void,
   ): Promise<{ socket: WatchSocket; connected: readonly string[] }> {
+    const { io } = await import('socket.io-client'); // most commands watch nothing
     const socket: WatchSocket = io(new URL('/watch', this.url).href, {
       transports: ['websocket'],
       auth: { token: this.token },

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { assertOptionsFit, DEFAULT_ROUNDS, type ProposalName } from '#scripts/operator/models.ts';
-import type { StopMetric } from '#models/evaluation/stopping.ts';
+import type { StopMetric } from '#models/evaluation/stop-metrics.ts';
 import { NETWORKS, type FedavgSettingsInput } from '#models/fedavg/settings.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import express from 'express';
 import { describe, expect, test, vi } from 'vitest';
+import type { Journal } from '#coordinator/journal/journal.ts';
 import { runRoutes } from '#coordinator/http/routes/runs.ts';
 import { Access } from '#coordinator/participants/access.ts';
 import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
@@ -77,6 +78,14 @@ describe('at the same moment', () => {
     return { federation, store, journal, bodies, ids, run, deps, drive };
   }
 
+  /** A batch under way: what comes now waits for the next. */
+  async function storing(federation: LocalFederation, journal: Journal): Promise<{ busy: Promise<unknown> }> {
+    const { size } = journal.state;
+    const busy = federation.invite(journal, 'keeps-the-store-busy');
+    await eventually('the store to be busy', () => journal.state.size > size);
+    return { busy };
+  }
+
   const openRound = (run: Run, attempt: number): Promise<string> =>
     eventually(
       `attempt ${attempt}`,
@@ -111,7 +120,7 @@ describe('at the same moment', () => {
     await federation.consent(journal, run, 'alone');
     const disk = gate();
     store.gate = disk.closed;
-    const busy = federation.invite(journal, 'keeps-the-store-busy');
+    const { busy } = await storing(federation, journal);
     const byOperator = startRun(run, journal);
     federation.clock.advance(1001); // and now the driver decides the same
     drive();
@@ -128,7 +137,7 @@ describe('at the same moment', () => {
     await startRun(run, journal);
     const disk = gate();
     store.gate = disk.closed;
-    const busy = federation.invite(journal, 'keeps-the-store-busy');
+    const { busy } = await storing(federation, journal);
     const recording = vi.spyOn(journal, 'record');
     const byOperator = failRun(run, 'STOPPED', 'enough', journal);
     bodies.release(run.plan.contract);
@@ -210,7 +219,7 @@ describe('at the same moment', () => {
     await bodies.put(wanted.root, wanted.bytes);
     const disk = gate();
     store.gate = disk.closed;
-    const busy = federation.invite(journal, 'keeps-the-store-busy');
+    const { busy } = await storing(federation, journal);
     const stopped = failRun(run, 'STOPPED', 'enough', journal);
     const appending = vi.spyOn(journal, 'append');
     const sent = Promise.allSettled([submit(a, round), submit(b, round)]);

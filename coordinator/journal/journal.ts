@@ -44,7 +44,8 @@ export interface JournalKeys {
 }
 
 interface Waiting {
-  readonly message: Message;
+  /** Perhaps made only at its place in the ledger. */
+  readonly message: Message | (() => Message);
   resolve(recorded: RecordedEntry): void;
   reject(error: unknown): void;
 }
@@ -141,16 +142,29 @@ export class Journal {
    * @throws FederationError when it is not admissible, or not signed by its sender, at the moment it would be written
    */
   append(message: Message): Promise<RecordedEntry> {
+    return this.queue(message);
+  }
+
+  private queue(message: Waiting['message']): Promise<RecordedEntry> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ message, resolve, reject });
       if (!this.writing) void this.write();
     });
   }
 
-  /** Signs a message as the coordinator and appends it. */
-  record<Type extends MessageType>(type: Type, payload: Payload<Type>): Promise<RecordedEntry> {
+  /**
+   * Signs a message as the coordinator and appends it.
+   * @param payload a function makes it at its place, from a state that nothing comes after: for what is done whatever
+   *   else happens meanwhile. A payload that is a decision upon a state is given as it is, and refused when that is over.
+   */
+  record<Type extends MessageType>(
+    type: Type,
+    payload: Payload<Type> | (() => Payload<Type>),
+  ): Promise<RecordedEntry> {
     // what nobody could read again must not get into the ledger
-    return this.append(parseMessage(signMessage(type, payload, this.keys.coordinatorSeed)));
+    const sign = (made: Payload<Type>): Message =>
+      parseMessage(signMessage(type, made, this.keys.coordinatorSeed));
+    return this.queue(typeof payload === 'function' ? () => sign(payload()) : sign(payload));
   }
 
   /**
@@ -232,7 +246,8 @@ export class Journal {
     const refused: { waiting: Waiting; error: unknown }[] = [];
     for (const waiting of batch) {
       try {
-        const recorded = this.fold(waiting.message);
+        const { message } = waiting;
+        const recorded = this.fold(typeof message === 'function' ? message() : message);
         accepted.push({ waiting, recorded, run: runOfEntry(this.state, recorded) });
       } catch (error) {
         refused.push({ waiting, error });

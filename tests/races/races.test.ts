@@ -151,6 +151,38 @@ describe('at the same moment', () => {
     expect(run.phase).toMatchObject({ name: 'finished', result: { outcome: 'stopped' } });
   });
 
+  test('a round opens just before the operator stops the run: it is stopped', async () => {
+    const { federation, store, journal, run, ids, drive } = await scene(['a', 'b'], 2);
+    for (const bank of ids) await federation.consent(journal, run, bank);
+    await startRun(run, journal);
+    const disk = gate();
+    store.gate = disk.closed;
+    const { busy } = await storing(federation, journal);
+    const recording = vi.spyOn(journal, 'record');
+    drive();
+    await eventually('the round to be asked', () =>
+      recording.mock.calls.some(([type]) => type === 'open-round'),
+    );
+    const stopping = failRun(run, 'STOPPED', 'enough', journal);
+    disk.open();
+    await Promise.all([busy, stopping]);
+    expect(run.past).toEqual([]);
+    expect(run.phase).toMatchObject({ name: 'finished', result: { outcome: 'stopped' } });
+  });
+
+  test('a bank consents just before the operator starts the run: it is in the roster', async () => {
+    const { federation, store, journal, run, ids } = await scene(['a', 'b'], 1);
+    await federation.consent(journal, run, 'a');
+    const disk = gate();
+    store.gate = disk.closed;
+    const { busy } = await storing(federation, journal);
+    const consenting = federation.consent(journal, run, 'b');
+    const starting = startRun(run, journal);
+    disk.open();
+    await Promise.all([busy, consenting, starting]);
+    expect(run.roster).toEqual(ids);
+  });
+
   test('a message comes twice while the first is being stored: neither is called accepted before it is', async () => {
     const { federation, store, run, deps, ids } = await scene(['a', 'b'], 2);
     const consent = federation.sign('a', 'consent', {

@@ -28,12 +28,13 @@ export async function completeRun(
 
 export async function failRun(run: Run, code: ErrorCode, reason: string, journal: Journal): Promise<void> {
   const outcome = code === 'STOPPED' ? 'stopped' : 'failed';
-  await journal.record('run-finished', {
+  // whatever the run has come to when this is recorded: an operator who stops it shall not have to be quick
+  await journal.record('run-finished', () => ({
     run: run.id,
     parent: lastHash(run),
     outcome,
     code,
     reason: reason.slice(0, 500),
     metrics: {},
-  });
+  }));
 }

@@ -4,11 +4,14 @@ import type { Run } from '#shared/ledger/federation-state.ts';
 import { grantedBy, identityKeysFor, witnessKeysFor } from '#shared/ledger/run-rules.ts';
 
 export async function startRun(run: Run, journal: Journal): Promise<void> {
-  const identityKeys = identityKeysFor(journal.state, run);
-  await journal.record('run-started', {
-    run: run.id,
-    roster: grantedBy(run),
-    witnessKeys: witnessKeysFor(journal.state, run),
-    ...(identityKeys === undefined ? {} : { identityKeys }),
+  // with all who have consented when it is recorded, and the keys that are theirs then
+  await journal.record('run-started', () => {
+    const identityKeys = identityKeysFor(journal.state, run);
+    return {
+      run: run.id,
+      roster: grantedBy(run),
+      witnessKeys: witnessKeysFor(journal.state, run),
+      ...(identityKeys === undefined ? {} : { identityKeys }),
+    };
   });
 }

@@ -173,6 +173,7 @@ async function assemble(
       access,
       presence,
       events,
+      metrics,
       onProgress: (report) => watchers.to(report.run).emit('progress', report),
     });
     const url = await listen(server, config);

@@ -12,9 +12,11 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import { isBankMessage, parseMessage, type BankMessage } from '#shared/protocol/messages.ts';
 
+const NAMING_BODIES: ReadonlySet<string> = new Set(['plain-input', 'masked-input', 'share-keys']);
+
 /**
  * @param sender who the socket's key proved it to be
- * @param body that came with the message, if it names one and did not upload it before
+ * @param body that came with the message: only with one that names a body, which else was uploaded before
  * @throws FederationError: LATE means discarded, REPLAY already accepted, everything else rejected
  */
 export async function acceptUpdate(
@@ -24,16 +26,18 @@ export async function acceptUpdate(
   body?: Uint8Array<ArrayBuffer>,
 ): Promise<void> {
   const message = parseFrom(sender, raw);
+  if (body !== undefined && !NAMING_BODIES.has(message.type))
+    throw new FederationError('SCHEMA', `expected no body with "${message.type}", which names none`);
   assertAuthentic(deps.journal.state, message); // its own signature, whatever the socket proved
   switch (message.type) {
     case 'plain-input':
     case 'masked-input':
-      return oneAtATime(message, deps.accepting, async () => {
+      return oneAtATime(message, body !== undefined, deps.accepting, async () => {
         await assertFits(message, deps.journal);
         await acceptVector(message, body, deps);
       });
     case 'share-keys':
-      return oneAtATime(message, deps.accepting, async () => {
+      return oneAtATime(message, body !== undefined, deps.accepting, async () => {
         await assertFits(message, deps.journal);
         await acceptShareTable(message, body, deps);
       });

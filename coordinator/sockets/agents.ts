@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Namespace, Socket } from 'socket.io';
 import type { CoordinatorEvents } from '#coordinator/events.ts';
+import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
 import type { Access } from '#coordinator/participants/access.ts';
 import type { Presence } from '#coordinator/participants/presence.ts';
 import { charterHash } from '#coordinator/participants/enrolment.ts';
@@ -59,6 +60,7 @@ export interface AgentSocketDependencies {
   readonly access: Access;
   readonly presence: Presence;
   readonly events: CoordinatorEvents;
+  readonly metrics: CoordinatorMetrics;
   readonly onProgress: (report: Progress & { participant: string }) => void;
 }
 
@@ -67,7 +69,12 @@ export function serveAgents(agents: AgentNamespace, deps: AgentSocketDependencie
   const { bodies } = deps.rounds;
   const feed = new LiveFeed(
     (root) => bodies.smallInMemory(root),
-    (items) => agents.to(LIVE).emit('entries', items),
+    (items) => {
+      agents.to(LIVE).emit('entries', items);
+      const listeners = agents.adapter.rooms.get(LIVE)?.size ?? 0;
+      const bytes = items.reduce((sum, item) => sum + ('body' in item ? bytesOfText(item.body) : 0), 0);
+      if (bytes > 0) deps.metrics.bodyBytes.inc({ direction: 'sent' }, bytes * listeners);
+    },
   );
   journal.onRecorded((recorded) => {
     feed.take(recorded);
@@ -197,7 +204,9 @@ async function submit(
   body: unknown,
 ): Promise<SubmitReply> {
   try {
-    await acceptUpdate(raw, sender, deps.rounds, body === undefined ? undefined : bytesIn(body));
+    const bytes = body === undefined ? undefined : bytesIn(body);
+    if (bytes !== undefined) deps.metrics.bodyBytes.inc({ direction: 'received' }, bytes.length);
+    await acceptUpdate(raw, sender, deps.rounds, bytes);
   } catch (error) {
     if (!(error instanceof FederationError) || error.code === 'STORAGE') throw error;
     const { code, message } = error;
@@ -211,6 +220,9 @@ async function submit(
   deps.events.submitted(sender, raw, 'accepted');
   return { ok: true, outcome: 'accepted' };
 }
+
+/** Bytes that so much base64url stands for. */
+const bytesOfText = (text: string): number => Math.floor((text.length * 3) / 4);
 
 /** @throws FederationError SCHEMA */
 function bytesIn(body: unknown): Uint8Array<ArrayBuffer> {

@@ -1,7 +1,7 @@
 /**
- * The ledger as banks are shown it, while it grows, with the small sums that it announces. Entries that are recorded together travel together, and the leaf
- * of one that a bank is not shown waits for the next that it is: of a plain round of a hundred banks each of them
- * would else hear a hundred times, of hashes only.
+ * The ledger as banks are shown it, while it grows, with the small sums that it announces. Entries that are recorded
+ * together travel together, and the leaf of one that a bank is not shown waits for the next that it is: of a plain
+ * round of a hundred banks each of them would else hear a hundred times, of hashes only.
  */
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';

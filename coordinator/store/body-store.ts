@@ -2,7 +2,7 @@
  * Bodies: vectors, contracts and model artefacts, as files named by the root of their content.
  *
  *   incoming/<bank>/<root>      an upload: its length is where to resume; perhaps whole, and then not yet named by
- *                               an accepted message (small bodies come with their message, and never are here)
+ *                               an accepted message (agents send small bodies with their message instead)
  *   <first two digits>/<root>   claimed: an entry names it, or is about to
  *
  * A file reaches its place by rename when it is whole and hashes to its root, so there a name stands for complete
@@ -169,8 +169,8 @@ export class BodyStore {
       if (bytes === undefined) {
         await this.takeIn(bank, root);
       } else {
-        this.remember(root, bytes);
         writeSmallFile(path, bytes);
+        this.remember(root, bytes);
       }
     } catch (error) {
       await this.settle(bank, root, true);

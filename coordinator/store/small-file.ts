@@ -3,15 +3,28 @@
  * for it costs a tenth of a millisecond for each call when the processors are busy, and a round of five hundred banks
  * makes thousands.
  */
-import { renameSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 
-/** The file is there whole, or not at all; its content is not flushed to the disk. */
+/**
+ * The file is there whole, or not at all; its content is not flushed to the disk. One that holds these bytes already is
+ * left alone: it may have been flushed long ago, and a full disk takes no second copy.
+ */
 export function writeSmallFile(path: string, bytes: Uint8Array): void {
+  if (sizeOf(path) === bytes.length && Buffer.compare(readFileSync(path), bytes) === 0) return;
   const fresh = `${path}.new`;
-  writeFileSync(fresh, bytes);
-  renameSync(fresh, path);
+  try {
+    writeFileSync(fresh, bytes);
+    renameSync(fresh, path);
+  } catch (error) {
+    rmSync(fresh, { force: true }); // what little there was room for is not to fill the disk
+    throw error;
+  }
 }
 
 export function isThere(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  return sizeOf(path) !== undefined;
+}
+
+function sizeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size;
 }

@@ -9,6 +9,7 @@ import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import type { BodyClient } from '#participant-agent/transport/body-client.ts';
 import type { LedgerIdentity, Witness } from '#participant-agent/witness/witness.ts';
 import type { Connection } from '#participant-agent/transport/connection.ts';
+import { base64UrlLength } from '#shared/crypto/base64.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
@@ -52,10 +53,14 @@ export interface BodyToSend {
   readonly about: About;
 }
 
-/** The record of a body that is about to leave. */
-export function egressOfBody({ clock, config }: AgentContext, { bytes, about }: BodyToSend): EgressRecord {
+/** The record of a body that is about to leave. @param bytes on the wire */
+export function egressOfBody(
+  { clock, config }: AgentContext,
+  { about }: BodyToSend,
+  bytes: number,
+): EgressRecord {
   const time = new Date(clock.now()).toISOString();
-  return { time, to: config.coordinator.url, what: 'body', bytes: bytes.length, ...about };
+  return { time, to: config.coordinator.url, what: 'body', bytes, ...about };
 }
 
 /**
@@ -69,8 +74,9 @@ export async function submitMessage(
   body?: BodyToSend,
 ): Promise<SubmitReply> {
   const { state, config, clock } = context;
-  const record = egressOf(message, config.coordinator.url, clock, about);
-  await state.recordEgress(...(body === undefined ? [record] : [egressOfBody(context, body), record]));
+  const records = [egressOf(message, config.coordinator.url, clock, about)];
+  if (body !== undefined) records.unshift(egressOfBody(context, body, base64UrlLength(body.bytes.length)));
+  await state.recordEgress(...records);
   const reply = await context.connection.submit(message, context.signal, body?.bytes);
   if (reply.outcome === 'accepted') context.log.debug({ type: message.type }, 'message accepted');
   else

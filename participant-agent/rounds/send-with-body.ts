@@ -20,7 +20,7 @@ const SENDS_MAX = 10;
 /**
  * @param isWanted whether anybody still expects the body, as far as this bank has seen the ledger: else it is not
  *   uploaded again
- * @param before awaited before the message leaves; the body may travel meanwhile
+ * @param before awaited before the message leaves; a large body may travel meanwhile
  * @returns undefined when nobody expects the body any more
  * @throws FederationError when the coordinator refuses it for good
  */
@@ -47,7 +47,7 @@ export async function sendWithBody(
 /** @returns false when what it is for has ended meanwhile */
 async function upload(context: AgentContext, body: BodyToSend): Promise<boolean> {
   const { root, bytes, about } = body;
-  await context.state.recordEgress(egressOfBody(context, body));
+  await context.state.recordEgress(egressOfBody(context, body, bytes.length));
   try {
     await context.bodies.upload(root, bytes, context.signal);
     return true;

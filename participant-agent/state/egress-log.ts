@@ -1,6 +1,7 @@
 /**
  * Everything that leaves the bank, one JSON line each in `state/egress.jsonl`: written down before it is sent, so that
- * what a crash cuts off is on the list too. What is on it has left at most that often, perhaps not whole.
+ * what a crash cuts off is on the list too. What is on it has left perhaps not whole, or once more when the line broke
+ * before the answer.
  */
 import { appendFileSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';

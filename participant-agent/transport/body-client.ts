@@ -1,6 +1,7 @@
 /**
- * Bodies over HTTP, but for small sums, which are shown before they are asked for: uploads that resume where they broke, downloads that are worth what they hash to. Both
- * try again with growing pauses until they succeed, are refused, or are told to stop.
+ * Bodies over HTTP: uploads that resume where they broke, downloads that are worth what they hash to. Both try again
+ * with growing pauses until they succeed, are refused, or are told to stop. Small bodies travel over the socket
+ * instead (send-with-body.ts); small sums are kept here from when they were shown until they are asked for.
  */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
@@ -90,7 +91,10 @@ export class BodyClient {
   ): Promise<Uint8Array<ArrayBuffer>> {
     const announced = this.announced.get(root);
     this.announced.delete(root);
-    if (announced !== undefined && vectorRoot(announced) === root) return announced;
+    if (announced !== undefined) {
+      if (vectorRoot(announced) === root) return announced;
+      this.options.log.warn({ root }, 'the coordinator showed other bytes than the signed ones');
+    }
     let wrong = 0;
     for await (const _attempt of backOff(signal)) {
       try {

@@ -24,9 +24,14 @@ const STANDARD = alphabet('+/');
 const URL_SAFE = alphabet('-_');
 const ascii = new TextDecoder('latin1');
 
+/** Characters of so many bytes in unpadded base64url. */
+export function base64UrlLength(bytes: number): number {
+  return Math.ceil((bytes * 4) / 3);
+}
+
 /** Unpadded base64url. */
 export function toBase64Url(bytes: Uint8Array): string {
-  const out = new Uint8Array(Math.ceil((bytes.length * 4) / 3));
+  const out = new Uint8Array(base64UrlLength(bytes.length));
   encode(bytes, URL_SAFE, out);
   return ascii.decode(out);
 }

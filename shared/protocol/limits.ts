@@ -12,7 +12,7 @@ export const LIMITS = {
   bodyWithMessageBytesMax: 65_536,
   /** An entry must fit the uint16 length prefix of C2SP entry bundles. */
   entryBytesMax: 65_535,
-  /** A socket packet: one entry and its framing, or a page of entries. */
+  /** A socket packet: a message and perhaps its body, or a page of entries and small sums. */
   socketBytesMax: 1_048_576,
   /** A JSON request body over HTTP. */
   requestBytesMax: 262_144,

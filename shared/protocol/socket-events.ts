@@ -6,7 +6,7 @@
  *   /watch    operators and auditors, by access token
  */
 import { z } from 'zod';
-import { fromBase64Url } from '#shared/crypto/base64.ts';
+import { base64UrlLength, fromBase64Url } from '#shared/crypto/base64.ts';
 import { describeError } from '#shared/protocol/error-codes.ts';
 import { hash, participantId, runId, signature64, timeMs } from '#shared/protocol/ids.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
@@ -80,7 +80,7 @@ export type HiddenEntries = z.infer<typeof hiddenEntries>;
 /** A body that travels over the socket: as base64url, of at most `LIMITS.bodyWithMessageBytesMax` bytes. */
 export const smallBody = z
   .string()
-  .max(Math.ceil((LIMITS.bodyWithMessageBytesMax * 4) / 3))
+  .max(base64UrlLength(LIMITS.bodyWithMessageBytesMax))
   .transform((text, context) => {
     try {
       return fromBase64Url(text);

@@ -315,6 +315,15 @@ describe('wrong updates', () => {
       await completes(run);
     });
 
+    test('with a message that names none it is SCHEMA', async () => {
+      const { run, round } = await firstRound();
+      const { bytes } = run.input(bad, round);
+      const refusal = bad.sign('refuse-round', { ctx: round.ctx, from: bad.id, code: 'POLICY', reason: '' });
+      await refused(bad.submitWithBody(refusal, bytes), 'SCHEMA');
+      await refused(bad.submitWithBody(run.consentOf(bad), bytes), 'SCHEMA');
+      await completes(run);
+    });
+
     test('again, with other content at the same moment, or after an upload: one update counts', async () => {
       const { run, round } = await firstRound();
       const { message, root, bytes } = run.input(bad, round);

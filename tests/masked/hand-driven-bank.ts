@@ -153,8 +153,7 @@ export class HandDrivenBank {
       message: honest,
       table: this.tables.get(honest.payload.table)!,
     };
-    await this.bank.put(dealt.message.payload.table, dealt.table);
-    await this.submit(dealt.message);
+    await this.submit(dealt.message, dealt.table);
   }
 
   private async receive(session: Session): Promise<void> {
@@ -180,12 +179,14 @@ export class HandDrivenBank {
     const words = wordsOf(asked.question.ring, stubBody(asked.question, this.id).bytes.slice());
     this.cheating.words?.(words);
     const message = await this.own.input(open, words);
-    await this.bank.put(message.payload.vectorRoot, bytesOf(words));
-    await this.submit(message);
+    await this.submit(message, bytesOf(words));
   }
 
-  private async submit(message: BankMessage): Promise<void> {
+  private async submit(message: BankMessage, body?: Uint8Array): Promise<void> {
     if (this.silent.has(message.type)) return;
-    this.replies.push({ type: message.type, ...(await this.bank.submit(message)) });
+    const reply = await (body === undefined
+      ? this.bank.submit(message)
+      : this.bank.submitWithBody(message, body));
+    this.replies.push({ type: message.type, ...reply });
   }
 }

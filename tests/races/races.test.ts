@@ -53,6 +53,10 @@ class HeldBodies extends BodyStore {
   }
 }
 
+const WAYS = ['uploaded', 'attached'] as const;
+/** How a body comes. */
+type Way = (typeof WAYS)[number];
+
 describe('at the same moment', () => {
   async function scene(banks: readonly string[], minimum: number) {
     const federation = await LocalFederation.open('postgres');
@@ -99,12 +103,14 @@ describe('at the same moment', () => {
   /** What banks do in the first round. */
   function bankers({ federation, bodies, run, deps }: Awaited<ReturnType<typeof scene>>) {
     const { question, length } = new RunMachine(run.plan, tinyContract, 3).asked!;
-    const submit = async (bank: ParticipantId, ctx: string): Promise<void> => {
+    const submit = async (bank: ParticipantId, ctx: string, way: Way = 'uploaded'): Promise<void> => {
       const { root, bytes } = stubBody(question, bank);
+      const payload = { ctx, from: bank, ring: question.ring, length, vectorRoot: root };
+      const message = federation.sign(bank, 'plain-input', payload);
+      if (way === 'attached') return acceptUpdate(message, bank, deps, new Uint8Array(bytes));
       const upload = { bank, root, offset: 0, length: bytes.length, bytes: asStream(bytes) };
       await bodies.incoming.receive(upload, () => {});
-      const payload = { ctx, from: bank, ring: question.ring, length, vectorRoot: root };
-      await acceptUpdate(federation.sign(bank, 'plain-input', payload), bank, deps);
+      return acceptUpdate(message, bank, deps);
     };
     const refuse = (bank: ParticipantId, ctx: string): Promise<void> =>
       acceptUpdate(
@@ -238,30 +244,55 @@ describe('at the same moment', () => {
     await proposing;
   });
 
-  test('an update is refused at its place in the ledger: its body goes, unless somebody else wants it', async () => {
-    const here = await scene(['a', 'b', 'c'], 3);
-    const { federation, store, journal, bodies, ids, run, drive } = here;
-    const { submit } = bankers(here);
+  test.each(WAYS)(
+    'an update whose body was %s is refused at its place in the ledger: its body goes, unless somebody else wants it',
+    async (way) => {
+      const here = await scene(['a', 'b', 'c'], 3);
+      const { federation, store, journal, bodies, ids, run, drive } = here;
+      const { submit } = bankers(here);
+      for (const bank of ids) await federation.consent(journal, run, bank);
+      drive();
+      const round = await openRound(run, 0);
+      const [a, b] = ids as [ParticipantId, ParticipantId];
+      const { question } = new RunMachine(run.plan, tinyContract, 3).asked!;
+      const [alone, wanted] = [stubBody(question, a), stubBody(question, b)];
+      await bodies.put(wanted.root, wanted.bytes);
+      const disk = gate();
+      store.gate = disk.closed;
+      const { busy } = await storing(federation, journal);
+      const stopped = failRun(run, 'STOPPED', 'enough', journal);
+      const appending = vi.spyOn(journal, 'append');
+      const sent = Promise.allSettled([submit(a, round, way), submit(b, round, way)]);
+      await eventually('both to be queued', () => appending.mock.calls.length === 2);
+      expect(await bodies.size(alone.root)).toBe(alone.bytes.length);
+      disk.open();
+      await Promise.all([busy, stopped]);
+      expect((await sent).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+      expect(await bodies.size(alone.root)).toBeUndefined();
+      expect(await bodies.size(wanted.root)).toBe(wanted.bytes.length);
+    },
+  );
+
+  test('a message comes again with its body while it is being refused for want of it: it is accepted', async () => {
+    const here = await scene(['a', 'b'], 2);
+    const { federation, journal, ids, run, deps, drive } = here;
     for (const bank of ids) await federation.consent(journal, run, bank);
     drive();
-    const round = await openRound(run, 0);
-    const [a, b] = ids as [ParticipantId, ParticipantId];
-    const { question } = new RunMachine(run.plan, tinyContract, 3).asked!;
-    const [alone, wanted] = [stubBody(question, a), stubBody(question, b)];
-    await bodies.put(wanted.root, wanted.bytes);
-    const disk = gate();
-    store.gate = disk.closed;
-    const { busy } = await storing(federation, journal);
-    const stopped = failRun(run, 'STOPPED', 'enough', journal);
-    const appending = vi.spyOn(journal, 'append');
-    const sent = Promise.allSettled([submit(a, round), submit(b, round)]);
-    await eventually('both to be queued', () => appending.mock.calls.length === 2);
-    expect(await bodies.size(alone.root)).toBe(alone.bytes.length);
-    disk.open();
-    await Promise.all([busy, stopped]);
-    expect((await sent).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect(await bodies.size(alone.root)).toBeUndefined();
-    expect(await bodies.size(wanted.root)).toBe(wanted.bytes.length);
+    const ctx = await openRound(run, 0);
+    await eventually('its sum to be begun', () => deps.sums.has(ctx));
+    const [a] = ids as [ParticipantId];
+    const { question, length } = new RunMachine(run.plan, tinyContract, 2).asked!;
+    const { root, bytes } = stubBody(question, a);
+    const payload = { ctx, from: a, ring: question.ring, length, vectorRoot: root };
+    const message = federation.sign('a', 'plain-input', payload);
+    const outcomes = await Promise.allSettled([
+      acceptUpdate(message, a, deps),
+      acceptUpdate(message, a, deps, new Uint8Array(bytes)),
+    ]);
+    expect(outcomes).toMatchObject([
+      { status: 'rejected', reason: { code: 'VECROOT' } },
+      { status: 'fulfilled' },
+    ]);
   });
 
   test('an update is being added and its round becomes void: it is not in the next sum', async () => {

@@ -38,7 +38,7 @@ export async function answerRound(
   const started = context.clock.now();
   const { message, body } =
     earlier ?? (await makeAnswer(run, open, position, computer, context, report, masking));
-  // The body may travel while it is being kept; the message that names it leaves only after both.
+  // A large body may travel while it is being kept; the message that names it leaves only after both.
   const worthKeeping = body === undefined || context.clock.now() - started > KEEP_ABOVE_MS;
   const kept =
     earlier === undefined && worthKeeping

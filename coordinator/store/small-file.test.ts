@@ -1,0 +1,43 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { isThere, writeSmallFile } from '#coordinator/store/small-file.ts';
+
+const BYTES = Uint8Array.from({ length: 5000 }, (_, i) => i * 7);
+
+describe('a small file', () => {
+  let folder: string;
+  let path: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'small-file-'));
+    path = join(folder, 'body');
+  });
+
+  test('is there whole once it is written, with nothing beside it', () => {
+    expect(isThere(path)).toBe(false);
+    writeSmallFile(path, BYTES);
+    expect(isThere(path)).toBe(true);
+    expect(new Uint8Array(readFileSync(path))).toEqual(BYTES);
+    expect(readdirSync(folder)).toEqual(['body']);
+  });
+
+  test('that holds the bytes already is left alone; one that is short, or damaged, is replaced', () => {
+    writeSmallFile(path, BYTES);
+    const { ino } = statSync(path);
+    writeSmallFile(path, BYTES);
+    expect(statSync(path).ino).toBe(ino);
+    for (const other of [BYTES.subarray(0, 4096), BYTES.map((byte) => byte ^ 1)]) {
+      writeFileSync(path, other);
+      writeSmallFile(path, BYTES);
+      expect(new Uint8Array(readFileSync(path))).toEqual(BYTES);
+    }
+  });
+
+  test('that cannot be put in its place leaves nothing behind', () => {
+    mkdirSync(path);
+    expect(() => writeSmallFile(path, BYTES)).toThrow(/EISDIR|ENOTEMPTY|EEXIST|EPERM/);
+    expect(readdirSync(folder)).toEqual(['body']);
+  });
+});

@@ -104,12 +104,16 @@ describe.each(TYPES)('an entry of type %s', (type) => {
   });
 });
 
-/** The first body of a kind. */
+/** The first body of a kind; of masked vectors the first that is in a sum, because others are nothing without it. */
 function bodyOf(kind: NamedBody['kind'], masked: boolean): string {
+  const closed = new Set(
+    entries.flatMap(({ message }) => (message.type === 'close-round' ? [message.payload.ctx] : [])),
+  );
   for (const { message } of entries) {
     const body = bodyNamedBy(message);
-    if (body?.kind === kind && (kind !== 'vector' || (message.type === 'masked-input') === masked))
-      return body.root;
+    if (body?.kind !== kind) continue;
+    if (kind !== 'vector' || (message.type === 'plain-input' && !masked)) return body.root;
+    if (message.type === 'masked-input' && masked && closed.has(message.payload.ctx)) return body.root;
   }
   throw new Error(kind);
 }

@@ -41,10 +41,12 @@ class Party {
     this.state = 'alive';
   }
 
+  /** @param steps that `act` is, perhaps the same several times: entries that are stored together */
   async run<T>(steps: readonly string[], act: () => Promise<T>): Promise<T> {
     const { crash } = this;
     if (this.state !== 'alive') return this.never();
-    if (crash === undefined || !steps.includes(crash.step) || --crash.left > 0) return act();
+    const times = crash === undefined ? 0 : steps.filter((step) => step === crash.step).length;
+    if (crash === undefined || times === 0 || (crash.left -= times) > 0) return act();
     this.crash = undefined;
     if (crash.moment === 'after') await act();
     this.state = 'gone';

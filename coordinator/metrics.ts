@@ -45,7 +45,7 @@ export function createMetrics(): CoordinatorMetrics {
     }),
     bodyBytes: new Counter({
       name: 'tallystick_body_bytes_total',
-      help: 'Bytes of bodies that banks uploaded (updates, share tables), and that were sent to banks and auditors (also shares and masked vectors); of answers that broke off nothing.',
+      help: 'Bytes of bodies that came from banks (updates, share tables), and that were sent to banks and auditors (also shares and masked vectors); of answers that broke off nothing.',
       labelNames: ['direction'],
       registers,
     }),

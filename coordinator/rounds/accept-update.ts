@@ -7,12 +7,11 @@ import { acceptShareTable, assertRevealedShares } from '#coordinator/rounds/acce
 import { acceptVector } from '#coordinator/rounds/accept-vector.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { oneAtATime } from '#coordinator/rounds/one-at-a-time.ts';
+import { bodyNamedBy } from '#shared/ledger/bodies-named.ts';
 import { assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import { isBankMessage, parseMessage, type BankMessage } from '#shared/protocol/messages.ts';
-
-const NAMING_BODIES: ReadonlySet<string> = new Set(['plain-input', 'masked-input', 'share-keys']);
 
 /**
  * @param sender who the socket's key proved it to be
@@ -26,7 +25,7 @@ export async function acceptUpdate(
   body?: Uint8Array<ArrayBuffer>,
 ): Promise<void> {
   const message = parseFrom(sender, raw);
-  if (body !== undefined && !NAMING_BODIES.has(message.type))
+  if (body !== undefined && bodyNamedBy(message) === undefined)
     throw new FederationError('SCHEMA', `expected no body with "${message.type}", which names none`);
   assertAuthentic(deps.journal.state, message); // its own signature, whatever the socket proved
   switch (message.type) {

@@ -65,8 +65,7 @@ export interface AgentSocketDependencies {
 }
 
 export function serveAgents(agents: AgentNamespace, deps: AgentSocketDependencies): void {
-  const { journal } = deps.rounds;
-  const { bodies } = deps.rounds;
+  const { journal, bodies } = deps.rounds;
   const feed = new LiveFeed(
     (root) => bodies.smallInMemory(root),
     (items) => {
@@ -165,6 +164,7 @@ function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
       }
     });
   socket.on('submit', (raw, acknowledge) => take(acknowledge, raw));
+  // one that is missing is wrong: the message alone may be meant for an upload
   socket.on('submit-with-body', (raw, body, acknowledge) => take(acknowledge, raw, body ?? null));
 
   socket.on('progress', (raw) => {

@@ -1,8 +1,8 @@
 /**
  * Creating a PGlite database takes six seconds and peaks near 850 MB, which the process would keep. So a
  * short-lived child process does it, once for each installation: the empty database is kept in the cache folder of
- * `node_modules`, and every later one is a copy of it. A folder gets its name when it is complete; a crash leaves another beside it,
- * to be removed.
+ * `node_modules`, and every later one is a copy of it. A folder gets its name when it is complete; a crash leaves
+ * another beside it, to be removed.
  */
 import { spawn } from 'node:child_process';
 import { constants, cpSync, existsSync } from 'node:fs';

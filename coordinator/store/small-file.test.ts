@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isThere, writeSmallFile } from '#coordinator/store/small-file.ts';
 
 const BYTES = Uint8Array.from({ length: 5000 }, (_, i) => i * 7);
@@ -11,9 +11,10 @@ describe('a small file', () => {
   let folder: string;
   let path: string;
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'small-file-'));
+    folder = await mkdtemp(join(tmpdir(), 'tallystick-small-file-'));
     path = join(folder, 'body');
   });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
 
   test('is there whole once it is written, with nothing beside it', () => {
     expect(isThere(path)).toBe(false);

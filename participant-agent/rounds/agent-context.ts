@@ -3,7 +3,7 @@ import type { AgentConfig } from '#participant-agent/config.ts';
 import type { Logger } from '#participant-agent/logger.ts';
 import type { Policy } from '#participant-agent/policy/policy.ts';
 import type { AgentState } from '#participant-agent/state/agent-state.ts';
-import { egressOf, type EgressRecord } from '#participant-agent/state/egress-log.ts';
+import { egressOf, egressOfBody, type About } from '#participant-agent/state/egress-log.ts';
 import type { KeyVault } from '#participant-agent/state/key-vault.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import type { BodyClient } from '#participant-agent/transport/body-client.ts';
@@ -40,27 +40,10 @@ export function ledgerOf({ federation }: AgentContext): LedgerIdentity {
   return { origin: federation.charter!.payload.origin, logKeys: federation.logKeys };
 }
 
-/** What `agent egress` shows of a thing that leaves. */
-export interface About {
-  readonly run: string;
-  readonly round?: number;
-  readonly detail: string;
-}
-
 export interface BodyToSend {
   readonly root: string;
   readonly bytes: Uint8Array;
   readonly about: About;
-}
-
-/** The record of a body that is about to leave. @param bytes on the wire */
-export function egressOfBody(
-  { clock, config }: AgentContext,
-  { about }: BodyToSend,
-  bytes: number,
-): EgressRecord {
-  const time = new Date(clock.now()).toISOString();
-  return { time, to: config.coordinator.url, what: 'body', bytes, ...about };
 }
 
 /**
@@ -74,8 +57,10 @@ export async function submitMessage(
   body?: BodyToSend,
 ): Promise<SubmitReply> {
   const { state, config, clock } = context;
-  const records = [egressOf(message, config.coordinator.url, clock, about)];
-  if (body !== undefined) records.unshift(egressOfBody(context, body, base64UrlLength(body.bytes.length)));
+  const { url } = config.coordinator;
+  const records = [egressOf(message, url, clock, about)];
+  if (body !== undefined)
+    records.unshift(egressOfBody(base64UrlLength(body.bytes.length), url, clock, body.about));
   await state.recordEgress(...records);
   const reply = await context.connection.submit(message, context.signal, body?.bytes);
   if (reply.outcome === 'accepted') context.log.debug({ type: message.type }, 'message accepted');

@@ -3,12 +3,11 @@
  * coordinator may fail between the two, and asks for both again.
  */
 import {
-  egressOfBody,
   submitMessage,
-  type About,
   type AgentContext,
   type BodyToSend,
 } from '#participant-agent/rounds/agent-context.ts';
+import { egressOfBody, type About } from '#participant-agent/state/egress-log.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
@@ -47,7 +46,8 @@ export async function sendWithBody(
 /** @returns false when what it is for has ended meanwhile */
 async function upload(context: AgentContext, body: BodyToSend): Promise<boolean> {
   const { root, bytes, about } = body;
-  await context.state.recordEgress(egressOfBody(context, body, bytes.length));
+  const { url } = context.config.coordinator;
+  await context.state.recordEgress(egressOfBody(bytes.length, url, context.clock, about));
   try {
     await context.bodies.upload(root, bytes, context.signal);
     return true;

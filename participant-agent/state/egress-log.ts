@@ -21,15 +21,23 @@ export const egressRecord = z.strictObject({
 });
 export type EgressRecord = z.infer<typeof egressRecord>;
 
+/** What is told of a thing that leaves beside what it is. */
+export type About = Pick<EgressRecord, 'run' | 'round' | 'detail'>;
+
 /** The record of a message that is about to leave. @param to the coordinator's URL */
 export function egressOf(
   message: { readonly type: string },
   to: string,
   clock: Clock,
-  about: Pick<EgressRecord, 'run' | 'round' | 'detail'>,
+  about: About,
 ): EgressRecord {
   const bytes = JSON.stringify(message).length;
   return { time: new Date(clock.now()).toISOString(), to, what: message.type, bytes, ...about };
+}
+
+/** The record of a body that is about to leave. @param bytes on the wire */
+export function egressOfBody(bytes: number, to: string, clock: Clock, about: About): EgressRecord {
+  return { time: new Date(clock.now()).toISOString(), to, what: 'body', bytes, ...about };
 }
 
 export class EgressLog {

@@ -90,6 +90,22 @@ describe('at the same moment', () => {
     return { busy };
   }
 
+  /** A run that all have consented to, started; what is recorded from now on is queued until `disk` opens. */
+  async function startedWhileStoring({
+    federation,
+    store,
+    journal,
+    ids,
+    run,
+  }: Awaited<ReturnType<typeof scene>>) {
+    for (const bank of ids) await federation.consent(journal, run, bank);
+    await startRun(run, journal);
+    const disk = gate();
+    store.gate = disk.closed;
+    const { busy } = await storing(federation, journal);
+    return { disk, busy, recording: vi.spyOn(journal, 'record') };
+  }
+
   const openRound = (run: Run, attempt: number): Promise<string> =>
     eventually(
       `attempt ${attempt}`,
@@ -138,13 +154,9 @@ describe('at the same moment', () => {
   });
 
   test('the operator stops a run and it fails by itself: it ends, once, and the coordinator goes on', async () => {
-    const { federation, store, journal, bodies, run, deps, ids } = await scene(['a', 'b'], 2);
-    for (const bank of ids) await federation.consent(journal, run, bank);
-    await startRun(run, journal);
-    const disk = gate();
-    store.gate = disk.closed;
-    const { busy } = await storing(federation, journal);
-    const recording = vi.spyOn(journal, 'record');
+    const here = await scene(['a', 'b'], 2);
+    const { journal, bodies, run, deps } = here;
+    const { disk, busy, recording } = await startedWhileStoring(here);
     const byOperator = failRun(run, 'STOPPED', 'enough', journal);
     bodies.release(run.plan.contract);
     await rm(bodies.path(run.plan.contract)); // without its contract the run cannot go on
@@ -158,13 +170,9 @@ describe('at the same moment', () => {
   });
 
   test('a round opens just before the operator stops the run: it is stopped', async () => {
-    const { federation, store, journal, run, ids, drive } = await scene(['a', 'b'], 2);
-    for (const bank of ids) await federation.consent(journal, run, bank);
-    await startRun(run, journal);
-    const disk = gate();
-    store.gate = disk.closed;
-    const { busy } = await storing(federation, journal);
-    const recording = vi.spyOn(journal, 'record');
+    const here = await scene(['a', 'b'], 2);
+    const { journal, run, drive } = here;
+    const { disk, busy, recording } = await startedWhileStoring(here);
     drive();
     await eventually('the round to be asked', () =>
       recording.mock.calls.some(([type]) => type === 'open-round'),

@@ -21,8 +21,11 @@ const requestParams = { path: z.object({ root: hash }) };
 const binaryPaths: ZodOpenApiPathsObject = {
   '/v1/rounds/{ctx}/vectors': {
     get: {
-      summary: 'The masked vectors in a closed sum, for banks that check it.',
-      requestParams: { path: z.object({ ctx: hash }) },
+      summary: 'The masked vectors in a closed sum, or one of them, for banks that check it.',
+      requestParams: {
+        path: z.object({ ctx: hash }),
+        query: z.object({ of: z.int().optional().meta({ description: 'index of the one survivor' }) }),
+      },
       responses: { 200: { description: 'One vector after the other, in the order of the survivors.' } },
     },
   },

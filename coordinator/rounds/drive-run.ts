@@ -35,11 +35,13 @@ import type { Wakeup } from '#coordinator/rounds/wakeup.ts';
 import { programNamed } from '#models/catalogue.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
-import type { Run } from '#shared/ledger/federation-state.ts';
+import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
+import { answerersOf } from '#shared/ledger/rounds.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import { wordsOf } from '#shared/ring/ring-sum.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
+import { isSketched } from '#shared/secure-sum/sum-check.ts';
 
 export interface RunDependencies {
   readonly journal: Journal;
@@ -109,7 +111,7 @@ export class RunDriver {
     }
     if (run.phase.name !== 'collecting') return;
     const { open } = run.phase;
-    const running = this.startSum(open.hash, program);
+    const running = this.startSum(open, program);
     for (const [index, { vectorRoot: root }] of open.inputs) {
       if (await running.isIntact(root)) await running.add(index, root);
       else this.lost = { code: 'STORAGE', reason: `the update of "${open.roster[index]}" was lost on disk` };
@@ -187,12 +189,12 @@ export class RunDriver {
       case 'void-session':
         return voidSession(run.session!, decision.code, decision.reason, journal);
       case 'fix':
-        return fixSurvivors(open!, journal);
+        return fixSurvivors(open!, this.sum!, bodies, journal);
       case 'ask': {
         const program = (this.program ??= await this.startProgram());
         if (program.finished !== undefined) return undefined; // a program without questions: now it is done
         await openRound(run, program, journal);
-        if (run.phase.name === 'collecting') this.startSum(run.phase.open.hash, program);
+        if (run.phase.name === 'collecting') this.startSum(run.phase.open, program);
         return undefined;
       }
       case 'offer':
@@ -225,14 +227,13 @@ export class RunDriver {
     return this.program;
   }
 
-  private startSum(hash: string, program: RunProgram): RunningSum {
-    this.sum = new RunningSum(
-      program.asked!,
-      this.deps.bodies,
-      this.run.plan.aggregation === 'masked',
-      this.sum?.retire(),
-    );
-    this.deps.sums.set(hash, this.sum);
+  private startSum(open: OpenRound, program: RunProgram): RunningSum {
+    const kind = {
+      isMasked: open.masked !== undefined,
+      isSketched: isSketched(open, answerersOf(open).length),
+    };
+    this.sum = new RunningSum(program.asked!, this.deps.bodies, kind, this.sum?.retire());
+    this.deps.sums.set(open.hash, this.sum);
     return this.sum;
   }
 

@@ -4,9 +4,19 @@
  */
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import type { QuestionOutline } from '#models/run-machine.ts';
-import { addInto, assertWithinLimits, createSharedWords, wordsOf, writeInto } from '#shared/ring/ring-sum.ts';
+import {
+  addCounting,
+  addInto,
+  assertWithinLimits,
+  createSharedWords,
+  wordsOf,
+  writeInto,
+} from '#shared/ring/ring-sum.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
 import { ifFitting, type RingWords } from '#shared/ring/encode.ts';
+
+/** Takes the words of a vector from `offset` on. */
+type Take = (words: RingWords, offset: number) => void;
 
 export class RunningSum {
   /** In shared memory: threads read it, and take masks out of it. Anything before the first addition. */
@@ -14,19 +24,30 @@ export class RunningSum {
   /** Roster indices of the updates in the sum. */
   readonly added = new Set<number>();
   private isOpened = false;
+  /** What is above each word of the sum, where that is wanted: how often it ran over. */
+  readonly carries: Uint8Array | undefined;
   private readonly asked: QuestionOutline;
   private readonly bodies: BodyStore;
   /** Additions run one after the other, so that they share the disk and never half-finish together. */
   private turn: Promise<void> = Promise.resolve();
   private underWay = 0;
   private isRetired = false;
-  /** Whether bodies are read once only; masked ones are fetched again by the banks that check the sum. */
+  /** Whether bodies are hardly read again: banks check the sum of masked ones by reading them, or by sketches. */
   private readonly once: boolean;
 
-  /** @param reuse the vector of an earlier round, to be overwritten if it fits */
-  constructor(asked: QuestionOutline, bodies: BodyStore, masked: boolean, reuse?: RingWords) {
-    this.once = !masked;
+  /**
+   * @param kind of round: whether its bodies are masked, and whether their sum is claimed (then carries are counted)
+   * @param reuse the vector of an earlier round, to be overwritten if it fits
+   */
+  constructor(
+    asked: QuestionOutline,
+    bodies: BodyStore,
+    kind: { readonly isMasked: boolean; readonly isSketched: boolean },
+    reuse?: RingWords,
+  ) {
+    this.once = !kind.isMasked || kind.isSketched;
     const { ring } = asked;
+    this.carries = kind.isSketched ? new Uint8Array(asked.length) : undefined;
     this.words = ifFitting(reuse, ring, asked.length) ?? createSharedWords(ring, asked.length);
     this.asked = asked;
     this.bodies = bodies;
@@ -64,10 +85,8 @@ export class RunningSum {
     await before;
     try {
       if (this.isRetired || this.added.has(index)) return;
-      // The first is written over what is there: to clear ten million words that are fresh from the system takes long
-      // enough for every bank to notice.
-      const take = this.added.size === 0 ? writeInto : addInto;
-      await this.eachSlice(root, undefined, (words, offset) => take(this.words, words, offset));
+      const take = this.added.size === 0 ? this.begin() : this.adding();
+      await this.eachSlice(root, undefined, take);
       this.added.add(index);
       if (this.once) this.bodies.release(root);
     } catch (error) {
@@ -92,11 +111,22 @@ export class RunningSum {
     this.isOpened = true;
   }
 
-  private async eachSlice(
-    root: string,
-    bank: string | undefined,
-    visit: (words: RingWords, offset: number) => void,
-  ): Promise<void> {
+  /**
+   * The first is written over what is there: to clear ten million words that are fresh from the system takes long
+   * enough for every bank to notice.
+   */
+  private begin(): Take {
+    this.carries?.fill(0);
+    return (words, offset) => writeInto(this.words, words, offset);
+  }
+
+  private adding(): Take {
+    const { words: sum, carries } = this;
+    if (carries === undefined) return (words, offset) => addInto(sum, words, offset);
+    return (words, offset) => addCounting(sum as Uint32Array, carries, words as Uint32Array, offset);
+  }
+
+  private async eachSlice(root: string, bank: string | undefined, visit: Take): Promise<void> {
     let offset = 0;
     for await (const bytes of this.bodies.chunks(root, bank)) {
       const words = wordsOf(this.asked.ring, bytes);

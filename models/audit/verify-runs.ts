@@ -12,6 +12,8 @@ import { addInto, assertWithinLimits, createWords, wordsOf } from '#shared/ring/
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
 import { fixedSlot, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
+import { isSameSketch } from '#shared/secure-sum/vector-sketch.ts';
+import { claimIn } from '#models/audit/claimed-sum.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 
@@ -104,7 +106,7 @@ async function replay(run: Run, bodies: BodySource, extent: Extent, tally: Tally
         `round ${round}: ${missing.length} of ${past.open.inputs.size} bodies are not here${expiry(run)}, its sum was not recomputed`,
       );
     } else {
-      await recomputeSum(machine, past, bodies);
+      tally.findings.push(...(await recomputeSum(machine, past, bodies)));
       tally.sumsRecomputed++;
     }
     const { sumRoot, survivors } = past.end.payload;
@@ -139,18 +141,28 @@ function assertAsked(machine: RunMachine, past: PastRound): void {
   }
 }
 
-async function recomputeSum(machine: RunMachine, past: PastRound, bodies: BodySource): Promise<void> {
+/**
+ * @returns banks that signed a wrong sketch: the sum is none the worse, for whoever checked it by sketches found that
+ *   these did not fit
+ * @throws FederationError when the sum, or what the coordinator claimed of it before the masks, is another
+ */
+async function recomputeSum(machine: RunMachine, past: PastRound, bodies: BodySource): Promise<Finding[]> {
   const { asked } = machine;
   const { round } = past.open.payload;
   const sum = createWords(asked!.question.ring, asked!.length);
-  for (const { vectorRoot } of past.open.inputs.values()) {
+  const claim = claimIn(past, sum);
+  const findings: Finding[] = [];
+  for (const [index, { vectorRoot }] of past.open.inputs) {
+    const sketcher = claim?.sketcherFor(index);
     let offset = 0;
     const root = await visit(vectorRoot, bodies, (bytes) => {
       const words = wordsOf(asked!.question.ring, bytes);
       if (offset + words.length > sum.length)
         throw new FederationError('SHAPE', `round ${round}: a body is longer than its question`);
       if (past.open.masked === undefined) assertWithinLimits(words, offset, asked!.question.fields);
-      addInto(sum, words, offset);
+      if (claim === undefined) addInto(sum, words, offset);
+      else claim.add(words as Uint32Array, offset);
+      sketcher?.add(words as Uint32Array);
       offset += words.length;
     });
     if (root !== vectorRoot)
@@ -160,11 +172,17 @@ async function recomputeSum(machine: RunMachine, past: PastRound, bodies: BodySo
         'SHAPE',
         `round ${round}: the body ${vectorRoot} has ${offset} words, not ${sum.length}`,
       );
+    if (sketcher !== undefined && !isSameSketch(sketcher.sketch(), claim!.signed(index)!)) {
+      const reason = `round ${round}: "${past.open.roster[index]}" signed a sketch that is not its vector's`;
+      findings.push(asFinding(new FederationError('SKETCH', reason)));
+    }
   }
+  claim?.assertRight();
   if (past.open.masked !== undefined) {
     applyMasks(sum, masksOfSum(fixedSlot(past.open), revealedShares(past.open)));
   }
   assertSumRoot(sum, past);
+  return findings;
 }
 
 function assertSumRoot(sum: RingWords, past: PastRound): void {

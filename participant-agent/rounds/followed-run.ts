@@ -11,7 +11,8 @@
  */
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { MaskedPart } from '#participant-agent/rounds/masked-part.ts';
-import { checkSum, type CheckMemory } from '#participant-agent/rounds/phases/check-sum.ts';
+import type { CheckMemory } from '#participant-agent/rounds/compare-sum.ts';
+import { checkSum } from '#participant-agent/rounds/phases/check-sum.ts';
 import { assertOwnRun } from '#participant-agent/rounds/peers.ts';
 import { cosignCheckpoint } from '#participant-agent/rounds/phases/checkpoint.ts';
 import { takeSum } from '#participant-agent/rounds/phases/close-round.ts';
@@ -191,12 +192,14 @@ export class FollowedRun {
           await this.checking;
           return masked.signInput(open, root);
         },
+        keepVector: (open, bytes) => masked.keepVector(open, bytes),
       }
     );
   }
 
   private async endRound(past: PastRound): Promise<void> {
     if (this.position === undefined) return;
+    await this.checking; // in the bytes of the last sum, which this one's are written over
     this.position = (await takeSum(past, this.computer!, this.context)) ?? this.position;
     const { masked } = this;
     if (masked === undefined || !past.open.roster.includes(this.context.config.participant)) return;
@@ -204,9 +207,11 @@ export class FollowedRun {
       await masked.vote(past.open);
       return masked.forget(past.open); // nothing of this slot will be revealed any more
     }
-    await this.checking;
     if (!masked.hasBuiltUpon(past)) {
-      this.checking = checkSum(this.run, past, this.context, this.checkMemory, (ms) => this.untilChanged(ms));
+      const { spare } = this.computer!;
+      this.checking = checkSum(this.run, past, this.context, spare, this.checkMemory, (ms) =>
+        this.untilChanged(ms),
+      );
       this.checking.catch(() => {}); // it is awaited before anything is signed
     }
     await masked.forget(past.open);

@@ -137,17 +137,19 @@ export class BodyClient {
   /**
    * The masked vectors of a closed round, in the order of the survivors.
    * @param begin called at each attempt; gives what takes the bytes as they come
+   * @param of the index of one survivor: only its vector
    * @throws FederationError when the coordinator refuses it for good
    */
   async downloadVectors(
     ctx: string,
     signal: AbortSignal,
     begin: () => (piece: Uint8Array) => void,
+    of?: number,
   ): Promise<void> {
     let wrong = 0;
     for await (const _attempt of backOff(signal)) {
       try {
-        const path = `../rounds/${ctx}/vectors`;
+        const path = `../rounds/${ctx}/vectors${of === undefined ? '' : `?of=${of}`}`;
         const { status, text } = await this.send('GET', path, {}, undefined, signal, { take: begin() });
         if (status !== 200) throw problemOf(status, text);
         return;

@@ -8,6 +8,7 @@ import type { MessageType, Payload } from '#shared/protocol/messages.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
 import type { LogKey } from '#shared/ledger/checkpoint.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
+import type { Sketch } from '#shared/secure-sum/vector-sketch.ts';
 
 export interface Participant {
   readonly id: ParticipantId;
@@ -52,14 +53,25 @@ export interface Session {
   isVoid: boolean;
 }
 
+/** What a quorum certifies before any share is revealed. */
+export interface FixedSurvivors {
+  readonly survivors: readonly number[];
+  readonly hash: string;
+  readonly at: number;
+  readonly maskedSum: MaskedSum | undefined;
+}
+
+/** Roots of a sum of masked vectors as integers: the low words, and a byte for each of what is above. */
+export type MaskedSum = NonNullable<Payload<'fix-survivors'>['maskedSum']>;
+
 /** What a masked round has besides its inputs. */
 export interface MaskedRound {
   readonly session: Session;
   readonly slot: number;
   /** Who is in the sum. From then on late vectors stay out. */
-  fixed: { readonly survivors: readonly number[]; readonly hash: string; readonly at: number } | undefined;
-  /** Banks that certified the survivors; an unmask counts as a certificate. */
-  readonly certificates: Set<number>;
+  fixed: FixedSurvivors | undefined;
+  /** Banks that certified the survivors, with the sketches they signed; an unmask counts as a certificate. */
+  readonly certificates: Map<number, Sketch | undefined>;
   readonly unmasks: Map<number, Payload<'unmask'>>;
   /** Banks that voted to ask again; they never unmask. */
   readonly aborts: Set<number>;

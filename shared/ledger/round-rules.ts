@@ -10,6 +10,7 @@ import {
 import {
   runOf,
   type MaskedRound,
+  type MaskedSum,
   type OpenRound,
   type PastRound,
   type Rules,
@@ -151,7 +152,7 @@ function useSlot(run: Run): MaskedRound {
     session,
     slot,
     fixed: undefined,
-    certificates: new Set(),
+    certificates: new Map(),
     unmasks: new Map(),
     aborts: new Set(),
     confirmations: new Set(),
@@ -199,7 +200,11 @@ export function takeInput(
 export function assertSurvivors(
   run: Run,
   open: OpenRound,
-  said: { readonly survivors: readonly number[]; readonly survivorsHash: string },
+  said: {
+    readonly survivors: readonly number[];
+    readonly survivorsHash: string;
+    readonly maskedSum?: MaskedSum | undefined;
+  },
 ): void {
   const indices = survivorsOf(open);
   if (indices.length !== said.survivors.length || indices.some((index, i) => index !== said.survivors[i])) {
@@ -208,7 +213,7 @@ export function assertSurvivors(
       'expected the survivors to be exactly the banks whose updates were accepted',
     );
   }
-  if (said.survivorsHash !== survivorsHash(open)) {
+  if (said.survivorsHash !== survivorsHash(open, said.maskedSum)) {
     throw new FederationError('STATE', 'the survivors hash does not match the accepted updates');
   }
   if (indices.length < fewestInputs(run, open)) throw tooFew(run, indices.length, 'answered');

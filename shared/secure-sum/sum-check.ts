@@ -1,10 +1,16 @@
 /**
- * How a bank knows that the announced sum is the sum: it adds up the masked vectors of the survivors, which it
- * has certified, and takes the masks out with the revealed shares.
+ * How a bank knows that the announced sum is the sum: it checks it against the masked vectors of the survivors, which
+ * it has certified, and the masks that the revealed shares give.
  *
- *   full       every bank does so in every round
- *   delegate   some of the survivors do so and sign the result, and the others wait for all of them. For large
- *              vectors, where everybody fetching everybody's vector costs more than the round.
+ * How: by reading the vectors and adding them up. Or, for large vectors, by their sketches (vector-sketch.ts): the
+ * coordinator claims their sum before any mask can be taken out, each survivor signs a sketch of its vector with its
+ * certificate, and whoever checks reads a byte a word and no vector.
+ *
+ * Who, by each bank's policy and the size of the round:
+ *
+ *   full       every bank in every round
+ *   delegate   some of the survivors, who sign the result; the others wait for all of them. For large vectors, whose
+ *              masks are work for everybody who checks.
  *
  * The delegates are drawn by the self seeds that the round has opened. Those of honest banks are secret until
  * the survivors are certified, so nobody can choose a vector that makes colluders the delegates. One more than
@@ -13,6 +19,7 @@
  */
 import { sha256 } from '#shared/crypto/hash.ts';
 import type { OpenRound } from '#shared/ledger/federation-state.ts';
+import { wordBytes } from '#shared/ring/field.ts';
 import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { label } from '#shared/secure-sum/binary-labels.ts';
 import { seededBytes } from '#shared/secure-sum/deal-secrets.ts';
@@ -22,9 +29,17 @@ import { openSeeds } from '#shared/secure-sum/open-sum.ts';
 const FULL_BYTES_MAX = 16 * 1_048_576;
 const DELEGATES_MAX = 8;
 
-export function checkedByAll(open: OpenRound): boolean {
+export function checkedByAll(open: OpenRound, vectors = open.inputs.size): boolean {
   const { ring, length } = open.payload.question;
-  return open.inputs.size * length * (ring === 'u32' ? 4 : 8) <= FULL_BYTES_MAX;
+  return vectors * length * wordBytes(ring) <= FULL_BYTES_MAX;
+}
+
+/**
+ * Whether the coordinator may claim the sum of the masked vectors, for banks to check by sketches.
+ * @param vectors how many are in the sum
+ */
+export function isSketched(open: OpenRound, vectors = open.inputs.size): boolean {
+  return open.masked !== undefined && open.payload.question.ring === 'u32' && !checkedByAll(open, vectors);
 }
 
 /** Indices of the survivors whose turn it is, as everybody computes them. @throws as `openSeeds` */

@@ -122,7 +122,7 @@ test('a bank advertises no keys for a session in which one bank appears twice', 
 
 test('a bank answers no round with fewer banks than its policy allows', async () => {
   const consortium = await Consortium.gather({ minimumCohort: 4 });
-  await consortium.startRun(4);
+  await consortium.startRun({ minimum: 4 });
   await consortium.dealKeys(2, ['a', 'b', 'c']);
   consortium.ask();
   expect(await consortium.refusal()).toBe('POLICY');

@@ -28,6 +28,8 @@ export interface AgentOptions {
   /** Fingerprints of other banks in its policy. */
   readonly peers?: Readonly<Record<string, string>>;
   readonly minimumCohort?: number;
+  /** Whether it checks every sum, also of large vectors. */
+  readonly verify?: 'full' | 'delegate';
 }
 
 export class AgentUnderAttack {
@@ -48,17 +50,16 @@ export class AgentUnderAttack {
   static async start(
     coordinator: MaliciousCoordinator,
     id: string,
-    { peers = {}, minimumCohort = 3 }: AgentOptions,
+    { peers = {}, minimumCohort = 3, verify = 'delegate' }: AgentOptions,
   ): Promise<AgentUnderAttack> {
     const folder = await temporaryFolder(`agent-${id}`);
     await writeApplicants(join(folder, 'applicants.csv'), tinyApplicants(60, id));
     const { url, charterHash: charter } = coordinator;
     const yaml = agentYaml({ url, charter, participant: id, dataFile: 'applicants.csv' });
     await writeFile(join(folder, 'agent.yaml'), yaml);
-    const policy = policyYaml({ consent: 'automatic', minimumCohort }).replace(
-      'peers: {}',
-      `peers: ${JSON.stringify(peers)}`,
-    );
+    const policy = policyYaml({ consent: 'automatic', minimumCohort })
+      .replace('peers: {}', `peers: ${JSON.stringify(peers)}`)
+      .replace('verify: delegate', `verify: ${verify}`);
     await writeFile(join(folder, 'policy.yaml'), policy);
     const agent = new AgentUnderAttack(id, folder);
     await agent.start();

@@ -13,7 +13,7 @@ import { plan } from '#shared/protocol/plan.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
 import type { MaliciousCoordinator } from '../support/malicious-coordinator.ts';
 import { witnessKeyOf } from '../support/witness-keys.ts';
-import { tinyContract, tinyPlan } from '../support/tiny-bank-data.ts';
+import { tinyContract, tinyPlan, type TinyPlanOptions } from '../support/tiny-bank-data.ts';
 import type { AgentUnderAttack } from './agent-under-attack.ts';
 import type { History } from './history.ts';
 import { PlayedBank, packageOf } from './played-bank.ts';
@@ -72,9 +72,9 @@ export class BanksWithKeys {
     await this.agent.start();
   }
 
-  propose(minimum = 3): void {
+  propose(options: TinyPlanOptions = {}): void {
     const proposal = plan.parse({
-      ...tinyPlan(NAMES, { minimum }),
+      ...tinyPlan(NAMES, { minimum: 3, ...options }),
       ...{ aggregation: 'masked', contract: contractHash(tinyContract) },
     });
     this.history.say('run-proposed', { charter: this.coordinator.charterHash, plan: proposal });
@@ -86,9 +86,9 @@ export class BanksWithKeys {
     return { run: this.history.run.id, roster, identityKeys, witnessKeys, ...changes };
   }
 
-  async startRun(minimum?: number): Promise<void> {
+  async startRun(options: TinyPlanOptions = {}): Promise<void> {
     const before = this.mark;
-    this.propose(minimum);
+    this.propose(options);
     const consent = await this.coordinator.until('consent', before);
     if (consent.payload.decision !== 'granted') throw new Error(consent.payload.reason);
     this.history.say('run-started', this.runStarted());

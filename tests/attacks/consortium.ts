@@ -1,19 +1,28 @@
 /** The consortium of `banks-with-keys.ts` and its rounds. An attack replaces one of the honest steps. */
 import { RunMachine } from '#models/run-machine.ts';
 import { contractBytes, contractHash } from '#shared/contract/contract.ts';
-import type { OpenRound } from '#shared/ledger/federation-state.ts';
+import { fromHex } from '#shared/crypto/hash.ts';
+import type { MaskedSum, OpenRound } from '#shared/ledger/federation-state.ts';
 import { survivorsHash, survivorsOf } from '#shared/ledger/rounds.ts';
 import type { BankMessage, Message, Payload } from '#shared/protocol/messages.ts';
-import { addInto, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
+import { addCounting, addInto, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
 import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
+import { isSketched } from '#shared/secure-sum/sum-check.ts';
+import { VectorSketcher, type Sketch } from '#shared/secure-sum/vector-sketch.ts';
 import { MaliciousCoordinator } from '../support/malicious-coordinator.ts';
 import { bodyOf } from '../support/stub-answers.ts';
 import { tinyContract } from '../support/tiny-bank-data.ts';
 import { AgentUnderAttack, type AgentOptions } from './agent-under-attack.ts';
 import { BanksWithKeys, LONG, VICTIM } from './banks-with-keys.ts';
 import { History } from './history.ts';
+
+/** A sum of integers: the low words, and a byte above each. */
+export interface WideSum {
+  readonly words: Uint32Array;
+  readonly carries: Uint8Array;
+}
 
 export class Consortium extends BanksWithKeys {
   /** The agent is connected and knows the charter. */
@@ -38,6 +47,16 @@ export class Consortium extends BanksWithKeys {
   static async dealt(slots = 4): Promise<Consortium> {
     const consortium = await Consortium.running();
     await consortium.dealKeys(slots);
+    return consortium;
+  }
+
+  /** … of a model with over 16 MiB of vectors a round, about to be trained; the agent checks every sum. */
+  static async large(): Promise<Consortium> {
+    const consortium = await Consortium.gather({ verify: 'full' });
+    await consortium.startRun({ hidden: [1030, 1030] });
+    await consortium.dealKeys();
+    await consortium.round();
+    await consortium.round();
     return consortium;
   }
 
@@ -114,18 +133,52 @@ export class Consortium extends BanksWithKeys {
     await Promise.race([sent, this.agent.gone()]);
   }
 
-  survivors(history = this.history): Payload<'fix-survivors'> {
+  /** With the claim of their sum where one may be made: right, unless it is changed. */
+  survivors(history = this.history, change: (claimed: WideSum) => void = () => {}): Payload<'fix-survivors'> {
     const { open } = history;
     const { slot } = maskedOf(open);
-    return { ctx: open.hash, slot, survivors: survivorsOf(open), survivorsHash: survivorsHash(open) };
+    const maskedSum = isSketched(open) ? this.claim(open, change) : undefined;
+    return {
+      ...{ ctx: open.hash, slot, survivors: survivorsOf(open) },
+      survivorsHash: survivorsHash(open, maskedSum),
+      ...(maskedSum && { maskedSum }),
+    };
   }
 
-  fix(): void {
-    this.history.say('fix-survivors', this.survivors());
+  private claim(open: OpenRound, change: (claimed: WideSum) => void): MaskedSum {
+    const { length } = open.payload.question;
+    const claimed = { words: new Uint32Array(length), carries: new Uint8Array(length) };
+    for (const { vectorRoot } of open.inputs.values()) {
+      const words = wordsOf('u32', this.coordinator.bodies.get(vectorRoot)!.slice()) as Uint32Array;
+      addCounting(claimed.words, claimed.carries, words);
+    }
+    change(claimed);
+    const carries = bodyOf(claimed.carries);
+    this.coordinator.bodies.set(carries.root, carries.bytes);
+    return { words: bodyOf(claimed.words).root, carries: carries.root };
+  }
+
+  fix(change?: (claimed: WideSum) => void): void {
+    this.history.say('fix-survivors', this.survivors(this.history, change));
   }
 
   async certify(...names: string[]): Promise<void> {
-    for (const name of names) this.history.tell(await this.bank(name).certify(this.history.open));
+    for (const name of names) {
+      const sketch = await this.sketchOf(name);
+      this.history.tell(await this.bank(name).certify(this.history.open, sketch));
+    }
+  }
+
+  /** Of a played bank's vector, where a sum is claimed. */
+  private async sketchOf(name: string): Promise<Sketch | undefined> {
+    const { open } = this.history;
+    const { fixed } = maskedOf(open);
+    const input = open.inputs.get(open.roster.indexOf(this.bank(name).id));
+    if (fixed?.maskedSum === undefined || input === undefined) return undefined;
+    const words = wordsOf('u32', this.coordinator.bodies.get(input.vectorRoot)!.slice()) as Uint32Array;
+    const sketcher = new VectorSketcher(fromHex(fixed.hash));
+    sketcher.add(words);
+    return sketcher.sketch();
   }
 
   async unmask(...names: string[]): Promise<void> {
@@ -149,15 +202,17 @@ export class Consortium extends BanksWithKeys {
 
   /** Announces this sum, whatever it is. */
   close({ root, bytes } = this.sum()): void {
-    const { survivors, survivorsHash: hash, ctx } = this.survivors();
+    const { open } = this.history;
     this.coordinator.bodies.set(root, bytes);
-    this.history.say('close-round', { ctx, survivors, survivorsHash: hash, sumRoot: root });
+    this.history.say('close-round', {
+      ...{ ctx: open.hash, survivors: survivorsOf(open), survivorsHash: survivorsHash(open), sumRoot: root },
+    });
   }
 
-  /** Certificates and shares of all. */
-  async openUp(): Promise<void> {
+  /** Certificates and shares of all. @param change of the claim, where one is made */
+  async openUp(change?: (claimed: WideSum) => void): Promise<void> {
     const { mark } = this;
-    this.fix();
+    this.fix(change);
     await this.certify('a', 'c', 'd');
     await this.relay(mark, 'consistency-check');
     await this.relay(mark, 'unmask');

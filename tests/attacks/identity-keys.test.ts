@@ -99,7 +99,7 @@ test.each([
 
 test('a bank starts no run with fewer banks than its plan needs', async () => {
   const consortium = await Consortium.gather();
-  consortium.propose(4);
+  consortium.propose({ minimum: 4 });
   await consortium.coordinator.until('consent');
   const roster = consortium.names.slice(0, 3);
   const identityKeys = consortium.identityKeys.slice(0, 3);

@@ -119,7 +119,7 @@ test('a bank certifies no sum of fewer banks than the smallest sum', async () =>
 
 test('a bank certifies no sum of fewer banks than its plan needs', async () => {
   const consortium = await Consortium.gather();
-  await consortium.startRun(4);
+  await consortium.startRun({ minimum: 4 });
   await consortium.dealKeys();
   await consortium.askAndCollect(['a', 'c']);
   consortium.history.lie('fix-survivors', consortium.survivors());

@@ -4,12 +4,20 @@
  */
 import { recordEntry } from '#shared/ledger/entry.ts';
 import { apply } from '#shared/ledger/federation.ts';
-import { emptyFederation, type OpenRound, type Run, type Session } from '#shared/ledger/federation-state.ts';
+import {
+  emptyFederation,
+  type OpenRound,
+  type PastRound,
+  type Run,
+  type Session,
+} from '#shared/ledger/federation-state.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
 import type { FeedItem, SubmitReply } from '#shared/protocol/socket-events.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 import { wordsOf } from '#shared/ring/ring-sum.ts';
-import { bytesOf } from '#shared/ring/vector-root.ts';
+import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
+import { checkedByAll, delegatesOf } from '#shared/secure-sum/sum-check.ts';
 import { stubBody } from '../support/stub-answers.ts';
 import { SimulatedBank } from '../support/simulated-bank.ts';
 import { TestBank, type CoordinatorUnderTest, type Reply } from '../support/test-bank.ts';
@@ -20,6 +28,8 @@ export interface Cheating {
   deal?(bank: SimulatedBank, session: Session): { message: Message<'share-keys'>; table: Uint8Array };
   /** Changes its vector before it is masked. */
   words?(words: RingWords): void;
+  /** Certifies something else. */
+  certify?(message: Message<'consistency-check'>): Message<'consistency-check'>;
   /** Reveals something else. */
   reveal?(message: Message<'unmask'>): Message<'unmask'>;
 }
@@ -107,6 +117,8 @@ export class HandDrivenBank {
         const { unmasks } = open.masked!;
         return unmasks.has(this.own.indexIn(session)) ? undefined : this.submit(await this.own.vote(open));
       }
+      case 'close-round':
+        return this.confirm(run.past.at(-1)!);
       default:
         if (phase.name === 'collecting') await this.roundStep(message, phase.open);
     }
@@ -117,7 +129,10 @@ export class HandDrivenBank {
     const index = this.own.indexIn(session);
     if (message.type === 'open-round') return this.answer(open);
     if (fixed === undefined) return;
-    if (message.type === 'fix-survivors') await this.submit(await this.own.certify(open));
+    if (message.type === 'fix-survivors') {
+      const honest = await this.own.certify(open);
+      await this.submit(this.cheating.certify?.(honest) ?? honest);
+    }
     // it waits for its own certificate to be recorded
     if (certificates.has(index) && !unmasks.has(index)) await this.reveal(open);
   }
@@ -182,9 +197,19 @@ export class HandDrivenBank {
     await this.submit(message, bytesOf(words));
   }
 
+  /** It believes every sum it is drawn to check. */
+  private async confirm({ open, end }: PastRound): Promise<void> {
+    if (end.outcome !== 'closed' || checkedByAll(open)) return;
+    if (!delegatesOf(open).includes(this.own.indexIn(open.masked!.session))) return;
+    const { ctx, sumRoot } = end.payload;
+    await this.submit(this.own.sign('confirm-sum', { ctx, from: this.own.id, sumRoot }) as BankMessage);
+  }
+
   private async submit(message: BankMessage, body?: Uint8Array): Promise<void> {
     if (this.silent.has(message.type)) return;
-    const reply = await (body === undefined
+    const isLarge = body !== undefined && body.length > LIMITS.bodyWithMessageBytesMax;
+    if (isLarge) await this.bank.put(vectorRoot(body), body);
+    const reply = await (body === undefined || isLarge
       ? this.bank.submit(message)
       : this.bank.submitWithBody(message, body));
     this.replies.push({ type: message.type, ...reply });

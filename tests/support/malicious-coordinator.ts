@@ -147,7 +147,8 @@ export class MaliciousCoordinator {
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of request) chunks.push(chunk as Uint8Array);
-    const [, , kind, name] = request.url!.split('/') as [string, string, string, string];
+    const { pathname, searchParams } = new URL(request.url!, 'http://any');
+    const [, , kind, name] = pathname.split('/') as [string, string, string, string];
     const participant = request.headers.authorization?.split(' ')[1] ?? '';
     if (request.method === 'PUT') {
       this.keep(name, new Uint8Array(Buffer.concat(chunks)));
@@ -159,14 +160,14 @@ export class MaliciousCoordinator {
       kind === 'sessions'
         ? this.shares.get(`${participant}/${name}`)
         : kind === 'rounds'
-          ? this.vectorsOf(name, this.shown.get(participant)?.entries ?? [])
+          ? this.vectorsOf(name, this.shown.get(participant)?.entries ?? [], searchParams.get('of'))
           : this.bodies.get(name);
     response.writeHead(body === undefined ? 404 : 200, { 'content-type': 'application/octet-stream' });
     response.end(body);
   }
 
-  /** The vectors of the survivors of a round, as this history names them. */
-  private vectorsOf(ctx: string, entries: readonly Entry[]): Uint8Array {
+  /** The vectors of the survivors of a round, as this history names them, or of one of them. */
+  private vectorsOf(ctx: string, entries: readonly Entry[], of: string | null): Uint8Array {
     let participants: readonly string[] = [];
     let survivors: readonly number[] = [];
     const roots = new Map<string, string>();
@@ -176,6 +177,7 @@ export class MaliciousCoordinator {
       if (message.type === 'fix-survivors') survivors = message.payload.survivors;
       if (message.type === 'masked-input') roots.set(message.payload.from, message.payload.vectorRoot);
     }
-    return Buffer.concat(survivors.map((index) => this.bodies.get(roots.get(participants[index]!)!)!));
+    const wanted = of === null ? survivors : [Number(of)];
+    return Buffer.concat(wanted.map((index) => this.bodies.get(roots.get(participants[index]!)!)!));
   }
 }

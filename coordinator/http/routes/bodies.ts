@@ -127,14 +127,15 @@ function sendPart(path: string, request: Request, response: Response): Promise<v
   });
 }
 
-/** Banks may read contracts, sums and models; never another bank's update. */
+/** Banks may read contracts, sums with what is needed to check them, and models; never another bank's update. */
 function isForBanks(state: FederationState, root: string): boolean {
   for (const run of state.runs.values()) {
     if (run.plan.contract === root) return true;
     if (run.phase.name === 'finished' && run.phase.result.artefact === root) return true;
     for (let i = run.past.length - 1; i >= 0; i--) {
-      const { end } = run.past[i]!;
-      if (end.outcome === 'closed' && end.payload.sumRoot === root) return true;
+      const { end, open } = run.past[i]!;
+      if (end.outcome !== 'closed') continue;
+      if (end.payload.sumRoot === root || open.masked?.fixed?.maskedSum?.carries === root) return true;
     }
   }
   return false;

@@ -2,9 +2,10 @@
  * The masked vectors in a closed sum, one after the other in the order of the survivors, for banks that check
  * it. Masked vectors of a closed round say no more than the sum does.
  *
- *   GET /v1/rounds/:ctx/vectors
+ *   GET /v1/rounds/:ctx/vectors        of all
+ *   GET /v1/rounds/:ctx/vectors?of=3   of the survivor with this index
  */
-import { Router } from 'express';
+import { Router, type Request } from 'express';
 import { authorised, hashInPath } from '#coordinator/http/route.ts';
 import { countSent, sendBytes, sendFile } from '#coordinator/http/send-body.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
@@ -31,7 +32,9 @@ export function roundRouter({ access, metrics, journal, bodies }: RoundRouteDepe
     if (open.masked === undefined || past?.end.outcome !== 'closed')
       throw new FederationError('NOT_FOUND', `${ctx} is not a closed masked round`);
     rosterIndex(open, caller.participant);
-    const roots = past.end.payload.survivors.map((index) => open.inputs.get(index)!.vectorRoot);
+    const { survivors } = past.end.payload;
+    const wanted = wantedOf(request, survivors);
+    const roots = wanted.map((index) => open.inputs.get(index)!.vectorRoot);
     const sizes = await Promise.all(roots.map((root) => bodies.size(root)));
     if (sizes.includes(undefined)) throw new FederationError('NOT_FOUND', 'a vector of this round is gone');
     await journal.stored(); // the state is ahead of the disk
@@ -48,4 +51,14 @@ export function roundRouter({ access, metrics, journal, bodies }: RoundRouteDepe
     response.end();
   });
   return router;
+}
+
+/** @throws FederationError SCHEMA | NOT_FOUND */
+function wantedOf({ query: { of } }: Request, survivors: readonly number[]): readonly number[] {
+  if (of === undefined) return survivors;
+  if (typeof of !== 'string' || !/^\d{1,3}$/.test(of))
+    throw new FederationError('SCHEMA', 'expected of= with the index of one survivor');
+  if (!survivors.includes(Number(of)))
+    throw new FederationError('NOT_FOUND', `no vector of bank ${of} is in the sum`);
+  return [Number(of)];
 }

@@ -16,6 +16,12 @@ import {
 } from '#shared/protocol/payloads/fields.ts';
 import { SESSION_BANKS_MAX } from '#shared/secure-sum/thresholds.ts';
 import { ring } from '#shared/ring/field.ts';
+import { SKETCH_PRIMES } from '#shared/secure-sum/vector-sketch.ts';
+
+const sketch = z
+  .array(z.int().min(0))
+  .length(SKETCH_PRIMES.length)
+  .refine((values) => values.every((value, k) => value < SKETCH_PRIMES[k]!), 'a number below each prime');
 
 export const roundPayloads = {
   'open-round': z.strictObject({
@@ -63,10 +69,22 @@ export const roundPayloads = {
     slot: slotNumber,
     survivors: z.array(bankIndex).min(1).max(SESSION_BANKS_MAX),
     survivorsHash: hash,
+    /**
+     * Large vectors of u32 words: roots of what is claimed to be their sum as integers, before any mask can be taken
+     * out: the low 32 bits of each word, and one byte a word above them.
+     */
+    maskedSum: z.strictObject({ words: hash, carries: hash }).optional(),
   }),
 
   /** "I have seen these survivors, and certify no others for this slot." */
-  'consistency-check': z.strictObject({ ctx: hash, slot: slotNumber, from: participantId, survivors: hash }),
+  'consistency-check': z.strictObject({
+    ctx: hash,
+    slot: slotNumber,
+    from: participantId,
+    survivors: hash,
+    /** A survivor's: of its masked vector, where a sum is claimed. */
+    sketch: sketch.optional(),
+  }),
 
   unmask: z.strictObject({
     ctx: hash,
@@ -81,7 +99,7 @@ export const roundPayloads = {
     ctx: hash,
     /** Roster indices whose vectors are in the sum, ascending. */
     survivors: z.array(rosterIndex).min(1).max(LIMITS.participantsMax),
-    /** messageHash("survivors", {ctx, vectors: [[index, vectorRoot], …]}) */
+    /** messageHash("survivors", {ctx, vectors: [[index, vectorRoot], …]}), with maskedSum if one was claimed */
     survivorsHash: hash,
     sumRoot: hash,
   }),

@@ -1,0 +1,167 @@
+/**
+ * Is the announced sum of a masked round the sum of the vectors this bank has certified? By their sketches where the
+ * coordinator has claimed their masked sum (shared/secure-sum/sum-check.ts says what that proves), else by reading all
+ * of them.
+ */
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { SLICE_WORDS, sketchVector } from '#participant-agent/rounds/sketch-vector.ts';
+import { fromHex } from '#shared/crypto/hash.ts';
+import type { OpenRound } from '#shared/ledger/federation-state.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
+import { ifFitting, type RingWords } from '#shared/ring/encode.ts';
+import { createWords, wordsOf } from '#shared/ring/ring-sum.ts';
+import { StreamedSum } from '#shared/ring/streamed-sum.ts';
+import { bytesOf, RootHasher, vectorRoot } from '#shared/ring/vector-root.ts';
+import { applyMasks, oppositeOf } from '#shared/secure-sum/apply-masks.ts';
+import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/masked-round.ts';
+import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
+import {
+  isSameSketch,
+  sketchOfWide,
+  sumOfSketches,
+  VectorSketcher,
+  type Sketch,
+} from '#shared/secure-sum/vector-sketch.ts';
+
+/** What each check of a run's sums writes over: memory that is fresh from the system costs as much as a sum. */
+export interface CheckMemory {
+  words?: RingWords;
+  carries?: Uint8Array<ArrayBuffer>;
+}
+
+/** A sum as it was announced. */
+export interface AnnouncedSum {
+  readonly root: string;
+  /** Hashes to `root`; written over. Not needed where no masked sum is claimed. */
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** @throws FederationError VECROOT when the vectors give another sum */
+export async function compareSum(
+  open: OpenRound,
+  announced: AnnouncedSum,
+  context: AgentContext,
+  memory: CheckMemory,
+): Promise<void> {
+  const isClaimed = maskedOf(open).fixed!.maskedSum !== undefined && announced.bytes !== undefined;
+  if (isClaimed) {
+    if (await fitsSketches(open, announced.bytes, context, memory)) return;
+    const { round } = open.payload;
+    context.log.warn(
+      { round },
+      'the sketches of the vectors do not give the claimed sum: reading the vectors',
+    );
+  }
+  const sum = await readVectors(open, context, memory);
+  const masks = masksOfSum(fixedSlot(open), revealedShares(open));
+  for (let from = 0; from < sum.length; from += SLICE_WORDS) {
+    applyMasks(sum.subarray(from, from + SLICE_WORDS), masks, from);
+    await breathe();
+  }
+  const root = vectorRoot(sum);
+  if (root === announced.root) return;
+  throw new FederationError(
+    'VECROOT',
+    `round ${open.payload.round}: the certified vectors sum to ${root}, the coordinator announced ${announced.root}`,
+  );
+}
+
+/**
+ * Whether the announced sum with its masks put back is what the coordinator claimed before it could know the sum, and
+ * whether the sketches say that this is the sum of the vectors.
+ */
+async function fitsSketches(
+  open: OpenRound,
+  announced: Uint8Array<ArrayBuffer>,
+  { bodies, signal }: AgentContext,
+  memory: CheckMemory,
+): Promise<boolean> {
+  const { hash, maskedSum } = maskedOf(open).fixed!;
+  const challenge = fromHex(hash);
+  const words = wordsOf('u32', announced) as Uint32Array;
+  const masks = oppositeOf(masksOfSum(fixedSlot(open), revealedShares(open)));
+  const hasher = new RootHasher();
+  const sketcher = new VectorSketcher(challenge);
+  for (let from = 0; from < words.length; from += SLICE_WORDS) {
+    const slice = words.subarray(from, from + SLICE_WORDS);
+    applyMasks(slice, masks, from);
+    hasher.update(bytesOf(slice)); // while it is in the processor's cache
+    sketcher.add(slice);
+    await breathe();
+  }
+  if (hasher.root() !== maskedSum!.words) return false;
+  const carries = (memory.carries = await bodies.download(maskedSum!.carries, signal, memory.carries));
+  if (carries.length !== words.length) return false;
+  const claimed = sketchOfWide(sketcher.sketch(), await sketchBytes(carries, challenge));
+  return isSameSketch(
+    claimed,
+    sumOfSketches(await sketchesOfVectors(open, challenge, bodies, signal, memory)),
+  );
+}
+
+/** Of each survivor the sketch it signed; of one whose certificate came without, or too late, from its vector. */
+async function sketchesOfVectors(
+  open: OpenRound,
+  challenge: Uint8Array,
+  bodies: AgentContext['bodies'],
+  signal: AbortSignal,
+  memory: CheckMemory,
+): Promise<Sketch[]> {
+  const { fixed, certificates } = maskedOf(open);
+  const sketches: Sketch[] = [];
+  for (const index of fixed!.survivors) {
+    const signed = certificates.get(index);
+    if (signed !== undefined) {
+      sketches.push(signed);
+      continue;
+    }
+    const { length } = open.payload.question;
+    const words = (memory.words = ifFitting(memory.words, 'u32', length) ?? createWords('u32', length));
+    const roots = [open.inputs.get(index)!.vectorRoot];
+    await readInto(words, roots, (begin) => bodies.downloadVectors(open.hash, signal, begin, index));
+    sketches.push(await sketchVector(words as Uint32Array, challenge));
+  }
+  return sketches;
+}
+
+/** The sketch of bytes, each taken as a word. */
+async function sketchBytes(bytes: Uint8Array, challenge: Uint8Array): Promise<Sketch> {
+  const sketcher = new VectorSketcher(challenge);
+  const widened = new Uint32Array(Math.min(bytes.length, SLICE_WORDS));
+  for (let from = 0; from < bytes.length; from += SLICE_WORDS) {
+    const slice = bytes.subarray(from, from + SLICE_WORDS);
+    widened.set(slice);
+    sketcher.add(widened.subarray(0, slice.length));
+    await breathe();
+  }
+  return sketcher.sketch();
+}
+
+/** The sum of all vectors, with masks. */
+async function readVectors(
+  open: OpenRound,
+  { bodies, signal }: AgentContext,
+  memory: CheckMemory,
+): Promise<RingWords> {
+  const { ring, length } = open.payload.question;
+  const roots = maskedOf(open).fixed!.survivors.map((index) => open.inputs.get(index)!.vectorRoot);
+  const words = (memory.words = ifFitting(memory.words, ring, length) ?? createWords(ring, length));
+  await readInto(words, roots, (begin) => bodies.downloadVectors(open.hash, signal, begin));
+  return words;
+}
+
+/** @param download calls what it is given at every attempt: each starts from nothing */
+async function readInto(
+  words: RingWords,
+  roots: readonly string[],
+  download: (begin: () => (piece: Uint8Array) => void) => Promise<void>,
+): Promise<void> {
+  const ring = words instanceof Uint32Array ? 'u32' : 'u64';
+  let streamed = new StreamedSum(ring, roots, words);
+  await download(() => {
+    streamed = new StreamedSum(ring, roots, words);
+    return (piece) => streamed.take(piece);
+  });
+  streamed.whole();
+}

@@ -1,0 +1,83 @@
+/** Large sums, which banks check by sketches: what a coordinator claims of one, and what it then announces. */
+import { expect, test } from 'vitest';
+import { wordsOf } from '#shared/ring/ring-sum.ts';
+import { SKETCH_PRIMES } from '#shared/secure-sum/vector-sketch.ts';
+import { bodyOf } from '../support/stub-answers.ts';
+import { Consortium, type WideSum } from './consortium.ts';
+
+/** The right sum with its last word changed: as plausible as the right one, if it is by little. */
+function changedBy(consortium: Consortium, by: number): { root: string; bytes: Uint8Array } {
+  const words = wordsOf('u32', consortium.sum().bytes.slice()) as Uint32Array;
+  words[words.length - 1] = words.at(-1)! + by;
+  return bodyOf(words);
+}
+
+/** The integer in the last word of a claim, made larger. */
+const claimedMore =
+  (by: bigint) =>
+  ({ words, carries }: WideSum): void => {
+    const last = words.length - 1;
+    const value = BigInt(words[last]!) + (BigInt(carries[last]!) << 32n) + by;
+    words[last] = Number(value & 0xffff_ffffn);
+    carries[last] = Number(value >> 32n);
+  };
+
+/** Waits for its next vector. @returns how it knows that the last sum is right */
+async function goesOn(consortium: Consortium): Promise<'by sketches' | 'after reading the vectors'> {
+  const { mark } = consortium;
+  consortium.ask();
+  await consortium.relay(mark, 'masked-input');
+  await consortium.settle();
+  const hasRead = consortium.agent.log.all.some(({ msg }) => msg.endsWith('reading the vectors'));
+  return hasRead ? 'after reading the vectors' : 'by sketches';
+}
+
+const inputs = ({ sent }: Consortium): number => sent.filter((type) => type === 'masked-input').length;
+
+test('a bank goes on after a right sum, having read no vector', async () => {
+  const consortium = await Consortium.large();
+  await consortium.round();
+  expect(await goesOn(consortium)).toBe('by sketches');
+});
+
+// 2^33 − 9 more, a prime: in the word 9 less, and two carries more. Modulo this prime nothing has changed.
+test.each([
+  ['after a right claim', 1, () => {}],
+  ['that was claimed before', 1, claimedMore(1n)],
+  ['that was claimed before, and that one prime cannot tell', -9, claimedMore(BigInt(SKETCH_PRIMES[0]!))],
+])('a bank signs no further vector after a wrong sum %s', async (_how, by, change) => {
+  const consortium = await Consortium.large();
+  await consortium.askAndCollect();
+  await consortium.openUp(change);
+  consortium.close(changedBy(consortium, by));
+  const before = inputs(consortium);
+  consortium.ask();
+  expect(await consortium.refusal()).toBe('VECROOT');
+  await consortium.settle();
+  expect(inputs(consortium)).toBe(before);
+});
+
+test('a bank reads the vectors after a wrong claim, and goes on if they give the announced sum', async () => {
+  const consortium = await Consortium.large();
+  await consortium.askAndCollect();
+  await consortium.openUp(({ carries }) => void carries[5]!++);
+  consortium.close();
+  expect(await goesOn(consortium)).toBe('after reading the vectors');
+});
+
+test('a bank that is started again certifies no other claim of the same vectors', async () => {
+  const consortium = await Consortium.large();
+  await consortium.askAndCollect();
+  const before = consortium.history.fork();
+  const { mark } = consortium;
+  consortium.fix();
+  await consortium.relay(mark, 'consistency-check');
+  await consortium.restart(before);
+  const { mark: after } = consortium;
+  consortium.fix(claimedMore(1n));
+  expect(await consortium.agent.leftRun()).toBe('EQUIVOCATION');
+  await consortium.settle();
+  const sent = consortium.sent.slice(after);
+  expect(sent).not.toContain('consistency-check');
+  expect(sent).not.toContain('unmask');
+});

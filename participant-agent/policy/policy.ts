@@ -93,7 +93,7 @@ programs: [${PROGRAM_NAMES.join(', ')}]
 aggregation: [${aggregation.join(', ')}]
 
 # Large sums (over 16 MiB of vectors a round): delegate trusts a few banks, drawn anew each round so that one of them is
-# honest, to have added them up; full checks every sum here. Small sums are always checked here.
+# honest, to have checked them; full checks every sum here. Small sums are always checked here.
 verify: delegate
 
 # Keys of other banks, by fingerprint, compared over another channel (each bank was shown its own when it

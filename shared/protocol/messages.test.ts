@@ -91,8 +91,14 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
   complain: { session: HASH, from: 'alder', against: 2, code: 'SHARE_CT', reason: '' },
   'void-session': { session: HASH, code: 'COHORT', reason: '' },
   'masked-input': { ctx: HASH, from: 'alder', slot: 0, ring: 'u64', length: 7, vectorRoot: HASH },
-  'fix-survivors': { ctx: HASH, slot: 0, survivors: [0, 2], survivorsHash: HASH },
-  'consistency-check': { ctx: HASH, slot: 0, from: 'alder', survivors: HASH },
+  'fix-survivors': {
+    ctx: HASH,
+    slot: 0,
+    survivors: [0, 2],
+    survivorsHash: HASH,
+    maskedSum: { words: HASH, carries: HASH },
+  },
+  'consistency-check': { ctx: HASH, slot: 0, from: 'alder', survivors: HASH, sketch: [0, 1, 2, 3, 4] },
   unmask: { ctx: HASH, slot: 0, from: 'alder', survivors: HASH, shares: ['s'.repeat(44)] },
   'abort-round': { ctx: HASH, slot: 0, from: 'alder', query: HASH },
   'confirm-sum': { ctx: HASH, from: 'alder', sumRoot: HASH },
@@ -122,6 +128,8 @@ const OPTIONAL = new Set([
   'run-finished.checkpoint',
   'run-started.identityKeys',
   'open-round.keys',
+  'fix-survivors.maskedSum',
+  'consistency-check.sketch',
 ]);
 /** Records that take any key. */
 const OPEN = new Set(['metrics', 'evidence']);

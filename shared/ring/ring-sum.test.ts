@@ -3,7 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 import type { Field, Ring } from '#shared/ring/field.ts';
-import { addCounting, addInto, assertWithinLimits, createWords, RingSum, wordsOf } from '#shared/ring/ring-sum.ts';
+import {
+  addCounting,
+  addInto,
+  assertWithinLimits,
+  createWords,
+  RingSum,
+  wordsOf,
+} from '#shared/ring/ring-sum.ts';
 
 const RINGS: Ring[] = ['u32', 'u64'];
 const BITS = { u32: 32, u64: 64 };

@@ -22,6 +22,7 @@ import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { RunDrivers } from '#coordinator/rounds/run-drivers.ts';
 import { ShareTables } from '#coordinator/rounds/share-tables.ts';
 import { serveAgents, type AgentNamespace } from '#coordinator/sockets/agents.ts';
+import { cutOffSlowReaders, WAITING_BYTES_MAX } from '#coordinator/sockets/slow-readers.ts';
 import { serveWatchers, type WatchNamespace } from '#coordinator/sockets/watchers.ts';
 import { BodyStore } from '#coordinator/store/body-store.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
@@ -154,6 +155,7 @@ async function assemble(
       pingTimeout: 10_000,
       connectTimeout: NAMESPACE_WITHIN_MS,
     });
+    cutOffSlowReaders(io, WAITING_BYTES_MAX, (waiting) => events.cutOff(waiting));
     // the default namespace would take anybody, for ever
     io.use((_socket, next) => next(new Error('NOT_FOUND')));
     const watchers = io.of('/watch') as WatchNamespace;

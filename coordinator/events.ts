@@ -27,6 +27,11 @@ export class CoordinatorEvents {
     this.log.info({ participant }, 'agent disconnected');
   }
 
+  /** Who it was is said by the next line. @param waiting bytes that its other end has not read */
+  cutOff(waiting: number): void {
+    this.log.warn({ waiting }, 'a connection was cut off whose other end does not read what it is sent');
+  }
+
   /** A bank has a socket again, or its last one is gone: an old one may outlive the line it was opened over. */
   presenceChanged(participant: string, connected: boolean): void {
     this.metrics.participantUp.set({ participant }, connected ? 1 : 0);

@@ -6,17 +6,22 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import express from 'express';
 import { Server as SocketServer } from 'socket.io';
-import { io } from 'socket.io-client';
+import { io, type Socket } from 'socket.io-client';
 import { beforeAll, expect, test } from 'vitest';
 import { sendFile } from '#coordinator/http/send-body.ts';
 import { createServer } from '#coordinator/http/server.ts';
+import { cutOffSlowReaders } from '#coordinator/sockets/slow-readers.ts';
 import { eventually } from '../support/eventually.ts';
 import { closeLater, temporaryFolder } from '../support/opened.ts';
 
 const SILENCE_MS = 400;
 const BODY_BYTES = 64 * 1_048_576;
+const WAITING_BYTES = 8 * 1_048_576;
 
 let port: number;
+let sockets: SocketServer;
+/** How much was waiting for each that was cut off for not reading. */
+const cutOff: number[] = [];
 /** What became of requests, by path. */
 const ended: string[] = [];
 beforeAll(async () => {
@@ -37,7 +42,8 @@ beforeAll(async () => {
     request.once('close', () => ended.push('upload')).resume();
   });
   const server = await createServer(app, undefined, SILENCE_MS);
-  const sockets = new SocketServer(server, { transports: ['websocket'], pingInterval: 60_000 });
+  sockets = new SocketServer(server, { transports: ['websocket'], pingInterval: 60_000 });
+  cutOffSlowReaders(sockets, WAITING_BYTES, (waiting) => cutOff.push(waiting));
   closeLater(() => sockets.close());
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -84,6 +90,33 @@ test('a WebSocket may be silent', async () => {
   await once(socket as unknown as NodeJS.EventEmitter, 'connect');
   await sleep(4 * SILENCE_MS);
   expect(socket.connected).toBe(true);
+});
+
+test('a WebSocket whose other end does not read is cut off before much is waiting for it, whatever it sends', async () => {
+  const [deaf, reading] = ['deaf', 'reading'].map(() =>
+    io(`http://127.0.0.1:${port}`, { transports: ['websocket'], reconnection: false }),
+  ) as [Socket, Socket];
+  for (const socket of [deaf, reading]) {
+    closeLater(() => void socket.disconnect());
+    await once(socket as unknown as NodeJS.EventEmitter, 'connect');
+  }
+  let read = 0;
+  reading.on('piece', (piece: string) => (read += piece.length));
+  const { ws } = deaf.io.engine.transport as unknown as { ws: { pause(): void } };
+  ws.pause();
+  const piece = 'x'.repeat(256 * 1024);
+  // what the system takes for a reader that does not read is a few MB, and not ours to count
+  let sent = 0;
+  await eventually('it to be cut off', () => {
+    deaf.io.engine.transport.send([{ type: 'pong' }]);
+    for (let i = 0; i < 4; i++, sent += piece.length) sockets.emit('piece', piece);
+    return cutOff.length > 0;
+  });
+  expect(cutOff).toHaveLength(1);
+  expect(cutOff[0]).toBeGreaterThan(WAITING_BYTES);
+  expect(cutOff[0]).toBeLessThan(WAITING_BYTES + 2 * piece.length);
+  await eventually('the other to have read all', () => read === sent);
+  expect(reading.connected).toBe(true);
 });
 
 test('a certificate that is not there, or is none, is CONFIG and named', async () => {

@@ -51,10 +51,13 @@ export interface RunComputer {
   dispose(): Promise<void>;
 }
 
+type ReadTable = (dataFile: string, contract: DataContract) => ReturnType<typeof loadTable>;
+
 export class LocalComputer implements RunComputer {
   spare: Uint8Array<ArrayBuffer> | undefined;
   private readonly dataFile: string;
   private readonly answererFor: (program: string) => CreateAnswerer;
+  private readonly read: ReadTable;
   private contract: DataContract | undefined;
   private table: Table | undefined;
   private machine: RunMachine | undefined;
@@ -64,14 +67,22 @@ export class LocalComputer implements RunComputer {
   /** The last answer's vector, written over by the next: a run answers one question after the other. */
   private words: RingWords | undefined;
 
-  /** @param answererFor replaced in benchmarks that measure rounds without training */
-  constructor(dataFile: string, answererFor: (program: string) => CreateAnswerer = answererNamed) {
+  /**
+   * @param answererFor replaced in benchmarks that measure rounds without training
+   * @param read replaced in tests with many banks that are not about their rows
+   */
+  constructor(
+    dataFile: string,
+    answererFor: (program: string) => CreateAnswerer = answererNamed,
+    read: ReadTable = loadTable,
+  ) {
     this.dataFile = dataFile;
     this.answererFor = answererFor;
+    this.read = read;
   }
 
   async load(contract: DataContract): Promise<DataReport> {
-    const { table, report } = await loadTable(this.dataFile, contract);
+    const { table, report } = await this.read(this.dataFile, contract);
     this.contract = contract;
     this.table = table;
     return report;

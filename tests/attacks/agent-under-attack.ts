@@ -5,14 +5,13 @@ import pino from 'pino';
 import { createAgent, type Agent } from '#participant-agent/agent.ts';
 import { agentYaml } from '#participant-agent/config.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
-import { LocalComputer } from '#participant-agent/training/run-computer.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { sha256, utf8 } from '#shared/crypto/hash.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { Arrivals, type MaliciousCoordinator } from '../support/malicious-coordinator.ts';
 import { closeLater, temporaryFolder } from '../support/opened.ts';
 import { witnessSeedOf } from '../support/witness-keys.ts';
-import { stubAnswerer } from '../support/stub-answers.ts';
+import { stubComputer } from '../support/stub-computer.ts';
 import { tinyApplicants, writeApplicants } from '../support/tiny-bank-data.ts';
 
 interface LogRecord {
@@ -53,7 +52,7 @@ export class AgentUnderAttack {
     { peers = {}, minimumCohort = 3, verify = 'delegate' }: AgentOptions,
   ): Promise<AgentUnderAttack> {
     const folder = await temporaryFolder(`agent-${id}`);
-    await writeApplicants(join(folder, 'applicants.csv'), tinyApplicants(60, id));
+    await writeApplicants(join(folder, 'applicants.csv'), tinyApplicants(60, 'anybody'));
     const { url, charterHash: charter } = coordinator;
     const yaml = agentYaml({ url, charter, participant: id, dataFile: 'applicants.csv' });
     await writeFile(join(folder, 'agent.yaml'), yaml);
@@ -83,7 +82,7 @@ export class AgentUnderAttack {
       {
         clock: { now: () => Date.now() },
         log,
-        createComputer: (dataFile) => new LocalComputer(dataFile, () => stubAnswerer(this.id)),
+        createComputer: (dataFile) => stubComputer(dataFile, this.id),
       },
     );
   }

@@ -25,6 +25,9 @@ export interface WideSum {
 }
 
 export class Consortium extends BanksWithKeys {
+  /** The program where a history stood last: with a large model it takes long to get there. */
+  private known: { readonly key: string; readonly machine: RunMachine } | undefined;
+
   /** The agent is connected and knows the charter. */
   static async gather(options: AgentOptions = {}): Promise<Consortium> {
     const coordinator = await MaliciousCoordinator.start();
@@ -62,8 +65,12 @@ export class Consortium extends BanksWithKeys {
 
   /** The program where this history stands. */
   machine(history = this.history): RunMachine {
-    const { plan, roster, past } = history.run;
+    const { id, plan, roster, past } = history.run;
+    const sums = past.map(({ end }) => (end.outcome === 'closed' ? end.payload.sumRoot : ''));
+    const key = [id, ...sums].join(' ');
+    if (this.known?.key === key) return this.known.machine;
     const machine = new RunMachine(plan, tinyContract, roster.length);
+    this.known = { key, machine };
     for (const { end } of past) {
       if (end.outcome !== 'closed') continue;
       const { survivors, sumRoot } = end.payload;

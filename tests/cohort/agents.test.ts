@@ -3,10 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { CONSIDERING } from '#participant-agent/state/agent-state.ts';
-import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
+import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { heldAgent, Turnstile } from '../masked/masked-agents.ts';
 import { eventually } from '../support/eventually.ts';
-import { stubAnswerer } from '../support/stub-answers.ts';
+import { stubComputer } from '../support/stub-computer.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestBank } from '../support/test-bank.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
@@ -48,7 +48,7 @@ test.each([
   const asked = await TestAgent.join(coordinator, ids[2]!, {
     createComputer: (dataFile): RunComputer => {
       opened++;
-      const computer = new LocalComputer(dataFile, () => stubAnswerer(ids[2]!));
+      const computer = stubComputer(dataFile, ids[2]!);
       const dispose = computer.dispose.bind(computer);
       computer.dispose = () => {
         disposed++;

@@ -1,8 +1,7 @@
 /** Who is waited for, for how long, and what becomes of a run when too few banks are there. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { LocalComputer } from '#participant-agent/training/run-computer.ts';
 import { auditBundle } from '#scripts/audit/bundle-file.ts';
-import { stubAnswerer } from '../support/stub-answers.ts';
+import { stubComputer } from '../support/stub-computer.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestBank } from '../support/test-bank.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
@@ -145,7 +144,7 @@ describe('the cohort of a run', () => {
       await TestAgent.joinAll(coordinator, names.slice(0, 2));
       await TestAgent.join(coordinator, 'gives-up', {
         createComputer: (dataFile) => {
-          const computer = new LocalComputer(dataFile, () => stubAnswerer('gives-up'));
+          const computer = stubComputer(dataFile, 'gives-up');
           computer.next = () => Promise.reject(new Error('out of memory'));
           return computer;
         },

@@ -1,9 +1,9 @@
 /** Agents in masked runs whose answers a test can hold back. */
-import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
+import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ProposedPlan } from '#scripts/operator/plan-file.ts';
 import type { CoordinatorUnderTest } from '../support/test-bank.ts';
-import { stubAnswerer } from '../support/stub-answers.ts';
+import { stubComputer } from '../support/stub-computer.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { tinyPlan, type TinyPlanOptions } from '../support/tiny-bank-data.ts';
 
@@ -56,7 +56,7 @@ export function heldAgent(
   turnstile: Turnstile,
 ): Promise<TestAgent> {
   return TestAgent.join(coordinator, id, {
-    createComputer: (dataFile) => behind(turnstile, new LocalComputer(dataFile, () => stubAnswerer(id))),
+    createComputer: (dataFile) => behind(turnstile, stubComputer(dataFile, id)),
   });
 }
 

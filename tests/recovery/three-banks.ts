@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import { enrolAgent } from '#participant-agent/enrol.ts';
 import { openAgentKeys } from '#participant-agent/keys.ts';
 import { rotateAgentKeys } from '#participant-agent/rotate-key.ts';
-import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
+import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import type { ProposedPlan } from '#scripts/operator/plan-file.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
@@ -17,7 +17,7 @@ import { dealtFrom } from '../masked/dealt-from.ts';
 import { HandDrivenBank } from '../masked/hand-driven-bank.ts';
 import { eventually } from '../support/eventually.ts';
 import { temporaryFolder } from '../support/opened.ts';
-import { stubAnswerer } from '../support/stub-answers.ts';
+import { stubComputer } from '../support/stub-computer.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestBank } from '../support/test-bank.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
@@ -332,7 +332,7 @@ function countingComputer(
   computed: Map<string, number>,
   whim: Whim,
 ): RunComputer {
-  const computer = new LocalComputer(dataFile, () => stubAnswerer(id));
+  const computer = stubComputer(dataFile, id);
   const answer = computer.answer.bind(computer);
   computer.answer = (...args) => {
     computed.set(id, (computed.get(id) ?? 0) + 1);

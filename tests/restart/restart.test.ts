@@ -8,13 +8,13 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openAgentKeys } from '#participant-agent/keys.ts';
 import { rotateAgentKeys } from '#participant-agent/rotate-key.ts';
-import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
+import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { LoneCoordinator } from '../support/lone-coordinator.ts';
 import { closeLater } from '../support/opened.ts';
-import { stubAnswerer } from '../support/stub-answers.ts';
+import { stubComputer } from '../support/stub-computer.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestBank } from '../support/test-bank.ts';
 import { DATABASES, TestCoordinator } from '../support/test-coordinator.ts';
@@ -129,7 +129,7 @@ describe('an agent', () => {
     const asked = new Promise<void>((resolve) => (asks = resolve));
     const allowed = new Promise<void>((resolve) => (lets = resolve));
     const createComputer = (dataFile: string): RunComputer => {
-      const computer = new LocalComputer(dataFile, () => stubAnswerer(id));
+      const computer = stubComputer(dataFile, id);
       const answer = computer.answer.bind(computer);
       computer.answer = async (...args) => {
         asks();

@@ -2,12 +2,12 @@
 import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
+import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import { maskedPlan } from '../masked/masked-agents.ts';
 import { eventually } from '../support/eventually.ts';
 import { gate } from '../support/local-federation.ts';
-import { stubAnswerer } from '../support/stub-answers.ts';
+import { stubComputer } from '../support/stub-computer.ts';
 import { TestAgent } from '../support/test-agent.ts';
 import { TestCoordinator } from '../support/test-coordinator.ts';
 import { TestRun } from '../support/test-run.ts';
@@ -48,7 +48,7 @@ test.each(['outbox', 'bodies'] as const)(
     let asks = (): void => {};
     const asked = new Promise<void>((resolve) => (asks = resolve));
     const createComputer = (dataFile: string): RunComputer => {
-      const computer = new LocalComputer(dataFile, () => stubAnswerer('b'));
+      const computer = stubComputer(dataFile, 'b');
       const answer = computer.answer.bind(computer);
       computer.answer = async (...args) => {
         asks();

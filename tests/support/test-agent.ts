@@ -11,7 +11,7 @@ import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
 import { eventually } from './eventually.ts';
 import { closeLater, temporaryFolder } from './opened.ts';
-import { stubAnswerer } from './stub-answers.ts';
+import { stubComputer } from './stub-computer.ts';
 import type { CoordinatorUnderTest } from './test-bank.ts';
 import { tinyApplicants, writeApplicants, type Applicant } from './tiny-bank-data.ts';
 
@@ -52,7 +52,8 @@ export class TestAgent {
   ): Promise<TestAgent> {
     const folder = await temporaryFolder(`agent-${id}`);
     const dataFile = join(folder, 'applicants.csv');
-    await writeApplicants(dataFile, options.applicants ?? tinyApplicants(60, id));
+    const applicants = tinyApplicants(60, options.answers === 'real' ? id : 'anybody');
+    await writeApplicants(dataFile, options.applicants ?? applicants);
     const { operator, url } = coordinator;
     const { code } = await operator.post<{ code: string }>('/v1/invitations', {
       participant: id,
@@ -83,9 +84,7 @@ export class TestAgent {
   async start(): Promise<void> {
     const { answers = 'stub', createComputer } = this.options;
     const local = (dataFile: string): RunComputer =>
-      answers === 'stub'
-        ? new LocalComputer(dataFile, () => stubAnswerer(this.id))
-        : new LocalComputer(dataFile);
+      answers === 'stub' ? stubComputer(dataFile, this.id) : new LocalComputer(dataFile);
     this.running = await createAgent(this.folder, await openAgentKeys(this.folder, undefined), {
       clock: this.coordinator.clock,
       log: this.options.log ?? createLogger('silent'),

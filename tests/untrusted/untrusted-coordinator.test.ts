@@ -9,7 +9,6 @@ import { makeAgentKeys } from '#participant-agent/keys.ts';
 import { createLogger } from '#participant-agent/logger.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
-import { LocalComputer } from '#participant-agent/training/run-computer.ts';
 import { RunMachine } from '#models/run-machine.ts';
 import { contractBytes, contractHash } from '#shared/contract/contract.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
@@ -23,7 +22,7 @@ import { eventually } from '../support/eventually.ts';
 import { FalseCoordinator } from '../support/false-coordinator.ts';
 import { MovableClock } from '../support/movable-clock.ts';
 import { closeLater, temporaryFolder } from '../support/opened.ts';
-import { stubAnswerer } from '../support/stub-answers.ts';
+import { stubComputer } from '../support/stub-computer.ts';
 import { headOver, witnessKeyOf, witnessSeedOf } from '../support/witness-keys.ts';
 import { tinyApplicants, tinyContract, tinyPlan, writeApplicants } from '../support/tiny-bank-data.ts';
 
@@ -56,7 +55,7 @@ async function startAgent(
   const agent = await createAgent(folder, keys, {
     clock,
     log: createLogger('silent'),
-    createComputer: (dataFile) => new LocalComputer(dataFile, () => stubAnswerer('a')),
+    createComputer: (dataFile) => stubComputer(dataFile, 'a'),
   });
   closeLater(() => agent.close());
   return { folder, models: () => readdir(join(folder, 'models')), close: () => agent.close() };

@@ -309,7 +309,7 @@ describe('any bytes at all', () => {
           if (error !== undefined && !(error instanceof FederationError)) throw error;
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   }, 60_000);
 });

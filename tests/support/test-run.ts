@@ -34,6 +34,8 @@ export class TestRun {
   readonly entries: Entry[] = [];
   private readonly contract: DataContract;
   private plan: RunView['plan'];
+  /** What was worked out of each round: every bank that a test drives wants to know. */
+  private readonly known = new Map<number, Promise<AskedQuestion | undefined>>();
   private waiters: (() => void)[] = [];
   private disconnect: () => void = () => {};
 
@@ -111,7 +113,7 @@ export class TestRun {
       'open-round',
       (open) => open.round === round && open.attempt === attempt,
     );
-    const asked = (await this.machineBefore(round)).asked;
+    const asked = await (this.known.get(round) ?? this.askedIn(round));
     if (asked?.hash !== payload.question.hash)
       throw new Error(`round ${round} asks another question than expected`);
     return { ctx: messageHash('open-round', payload), payload, asked };
@@ -170,7 +172,14 @@ export class TestRun {
     }
   }
 
-  /** The program's state when `round` is asked, from the sums before it. */
+  /** What the program asks in `round`, from the sums before it. */
+  private askedIn(round: number): Promise<AskedQuestion | undefined> {
+    const asked = this.machineBefore(round).then((machine) => machine.asked);
+    this.known.set(round, asked);
+    asked.catch(() => this.known.delete(round));
+    return asked;
+  }
+
   private async machineBefore(round: number): Promise<RunMachine> {
     const messages = this.entries.map((entry) => entry.message);
     const { roster } = messages.find((message) => message.type === 'run-started')!.payload;

@@ -8,10 +8,10 @@ import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:
 /**
  * The file is there whole, or not at all; its content is not flushed to the disk. One that holds these bytes already is
  * left alone: it may have been flushed long ago, and a full disk takes no second copy.
+ * @param fresh where it is written before it gets its name
  */
-export function writeSmallFile(path: string, bytes: Uint8Array): void {
+export function writeSmallFile(path: string, bytes: Uint8Array, fresh: string): void {
   if (sizeOf(path) === bytes.length && Buffer.compare(readFileSync(path), bytes) === 0) return;
-  const fresh = `${path}.new`;
   try {
     writeFileSync(fresh, bytes);
     renameSync(fresh, path);

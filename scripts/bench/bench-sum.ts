@@ -1,5 +1,6 @@
-/** The coordinator's inner loop, adding a vector into the sum, held against copying the same bytes. */
-import { addInto } from '#shared/ring/ring-sum.ts';
+/** What is done to each word of a sum, held against copying the same bytes. */
+import { addCounting, addInto } from '#shared/ring/ring-sum.ts';
+import { VectorSketcher } from '#shared/secure-sum/vector-sketch.ts';
 
 const WORDS = 1e7;
 const REPEATS = 9;
@@ -8,6 +9,10 @@ export interface SumCost {
   readonly megabytes: number;
   /** Time of adding over time of copying, both the best of several. */
   readonly ratio: number;
+  /** The same where carries are counted: large masked vectors. */
+  readonly countingRatio: number;
+  /** Of sketching a vector. */
+  readonly sketchRatio: number;
   readonly addSeconds: number;
 }
 
@@ -17,7 +22,16 @@ export function benchSum(): SumCost {
   const copy = new Uint32Array(WORDS).fill(1);
   const add = best(() => addInto(sum, part));
   const plain = best(() => copy.set(part));
-  return { megabytes: (WORDS * 4) / 1e6, ratio: add / plain, addSeconds: add };
+  const carries = new Uint8Array(WORDS);
+  const counting = best(() => addCounting(sum, carries, part));
+  const sketch = best(() => new VectorSketcher(new Uint8Array(32)).add(part));
+  return {
+    megabytes: (WORDS * 4) / 1e6,
+    ratio: add / plain,
+    countingRatio: counting / plain,
+    sketchRatio: sketch / plain,
+    addSeconds: add,
+  };
 }
 
 function best(work: () => void): number {

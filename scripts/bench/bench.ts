@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: what things cost on this machine. `--json` for machines, `--only PART` for one part:
  *
- *   sum                 the streaming sum of vectors against a plain copy of the same bytes
+ *   sum                 the streaming sum of vectors, and their sketches, against a plain copy of the same bytes
  *   transport           what 8 banks' rounds of a million weights cannot take less than: their bytes over bare HTTP
  *   BANKSxWEIGHTS[-masked]   whole rounds without training, of real processes: a coordinator on its embedded
  *                       database, and agents that share two other processes (Linux only: reads /proc)
@@ -77,7 +77,7 @@ async function bench({ json, only }: { json: boolean; only: string | undefined }
   const sum = only === undefined || only === 'sum' ? benchSum() : undefined;
   if (sum !== undefined && !json) {
     print(
-      `Streaming sum against a plain copy of the same bytes (${sum.megabytes} MB): ${sum.ratio.toFixed(2)}x the time`,
+      `Streaming sum against a plain copy of the same bytes (${sum.megabytes} MB): ${sum.ratio.toFixed(2)}x the time; with carries ${sum.countingRatio.toFixed(2)}x; a sketch ${sum.sketchRatio.toFixed(2)}x`,
     );
   }
 

@@ -12,7 +12,7 @@
  * everywhere, and is 0 with probability 2/p at most (Schwartz 1980, lemma 1): for all four below 2^-127.
  *
  * Five primes below 2^33 because a product of a coefficient and half a word then has 49 bits, and sixteen of them
- * add up exactly in a float64: 4 ns a word here, where one prime near 2^61 with BigInt takes twenty times as long.
+ * add up exactly in a float64: one prime near 2^61, in BigInt, takes twenty times as long.
  */
 import { backend } from '#shared/crypto/backend.ts';
 import { sha256 } from '#shared/crypto/hash.ts';

@@ -10,6 +10,7 @@
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import type { AwaySince } from '#coordinator/rounds/absence.ts';
+import { restoreClaim } from '#coordinator/rounds/claimed-sum.ts';
 import { decide } from '#coordinator/rounds/decide.ts';
 import { closeRound } from '#coordinator/rounds/phases/close-round.ts';
 import {
@@ -116,6 +117,7 @@ export class RunDriver {
       if (await running.isIntact(root)) await running.add(index, root);
       else this.lost = { code: 'STORAGE', reason: `the update of "${open.roster[index]}" was lost on disk` };
     }
+    if (this.lost === undefined) await restoreClaim(open, running, deps.bodies);
   }
 
   /** Runs until the run is finished or `wakeup` is closed. */

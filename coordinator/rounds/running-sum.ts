@@ -18,6 +18,11 @@ import { ifFitting, type RingWords } from '#shared/ring/encode.ts';
 /** Takes the words of a vector from `offset` on. */
 type Take = (words: RingWords, offset: number) => void;
 
+interface SumMemory {
+  readonly words: RingWords;
+  readonly carries: Uint8Array | undefined;
+}
+
 export class RunningSum {
   /** In shared memory: threads read it, and take masks out of it. Anything before the first addition. */
   readonly words: RingWords;
@@ -37,18 +42,23 @@ export class RunningSum {
 
   /**
    * @param kind of round: whether its bodies are masked, and whether their sum is claimed (then carries are counted)
-   * @param reuse the vector of an earlier round, to be overwritten if it fits
+   * @param reuse the memory of an earlier round, to be overwritten if it fits
    */
   constructor(
     asked: QuestionOutline,
     bodies: BodyStore,
     kind: { readonly isMasked: boolean; readonly isSketched: boolean },
-    reuse?: RingWords,
+    reuse?: SumMemory,
   ) {
     this.once = !kind.isMasked || kind.isSketched;
     const { ring } = asked;
-    this.carries = kind.isSketched ? new Uint8Array(asked.length) : undefined;
-    this.words = ifFitting(reuse, ring, asked.length) ?? createSharedWords(ring, asked.length);
+    const { words, carries } = reuse ?? {};
+    this.carries = kind.isSketched
+      ? carries?.length === asked.length
+        ? carries
+        : new Uint8Array(asked.length)
+      : undefined;
+    this.words = ifFitting(words, ring, asked.length) ?? createSharedWords(ring, asked.length);
     this.asked = asked;
     this.bodies = bodies;
   }
@@ -98,10 +108,10 @@ export class RunningSum {
     }
   }
 
-  /** Nothing is added any more. @returns its vector to be overwritten, unless an addition still writes to it */
-  retire(): RingWords | undefined {
+  /** Nothing is added any more. @returns its memory to be overwritten, unless an addition still writes to it */
+  retire(): SumMemory | undefined {
     this.isRetired = true;
-    return this.underWay === 0 ? this.words : undefined;
+    return this.underWay === 0 ? this : undefined;
   }
 
   /** Takes the masks out, once: a disk that is full afterwards must not make it happen twice. */

@@ -5,7 +5,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'socket.io';
 
-/** Some minutes of a slow line. Who is cut off comes again, and asks for what it has missed page by page. */
+/**
+ * Some minutes of a slow line, and perhaps as much again that was handed to the system already. Who is cut off comes
+ * again, and asks for what it has missed page by page.
+ */
 export const WAITING_BYTES_MAX = 32 * 1_048_576;
 
 /**

@@ -106,7 +106,7 @@ async function replay(run: Run, bodies: BodySource, extent: Extent, tally: Tally
         `round ${round}: ${missing.length} of ${past.open.inputs.size} bodies are not here${expiry(run)}, its sum was not recomputed`,
       );
     } else {
-      tally.findings.push(...(await recomputeSum(machine, past, bodies)));
+      await recomputeSum(machine, past, bodies, tally.findings);
       tally.sumsRecomputed++;
     }
     const { sumRoot, survivors } = past.end.payload;
@@ -142,16 +142,19 @@ function assertAsked(machine: RunMachine, past: PastRound): void {
 }
 
 /**
- * @returns banks that signed a wrong sketch: the sum is none the worse, for whoever checked it by sketches found that
- *   these did not fit
+ * @param findings banks that signed a wrong sketch are added, whatever became of the sum
  * @throws FederationError when the sum, or what the coordinator claimed of it before the masks, is another
  */
-async function recomputeSum(machine: RunMachine, past: PastRound, bodies: BodySource): Promise<Finding[]> {
+async function recomputeSum(
+  machine: RunMachine,
+  past: PastRound,
+  bodies: BodySource,
+  findings: Finding[],
+): Promise<void> {
   const { asked } = machine;
   const { round } = past.open.payload;
   const sum = createWords(asked!.question.ring, asked!.length);
   const claim = claimIn(past, sum);
-  const findings: Finding[] = [];
   for (const [index, { vectorRoot }] of past.open.inputs) {
     const sketcher = claim?.sketcherFor(index);
     let offset = 0;
@@ -182,7 +185,6 @@ async function recomputeSum(machine: RunMachine, past: PastRound, bodies: BodySo
     applyMasks(sum, masksOfSum(fixedSlot(past.open), revealedShares(past.open)));
   }
   assertSumRoot(sum, past);
-  return findings;
 }
 
 function assertSumRoot(sum: RingWords, past: PastRound): void {

@@ -7,7 +7,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { SLICE_WORDS, sketchVector } from '#participant-agent/rounds/sketch-vector.ts';
 import { fromHex } from '#shared/crypto/hash.ts';
-import type { OpenRound } from '#shared/ledger/federation-state.ts';
+import type { MaskedSum, OpenRound } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { ifFitting, type RingWords } from '#shared/ring/encode.ts';
 import { createWords, wordsOf } from '#shared/ring/ring-sum.ts';
@@ -24,6 +24,9 @@ import {
   type Sketch,
 } from '#shared/secure-sum/vector-sketch.ts';
 
+/** To begin a key stream costs as much as to go on for a kilobyte or two. */
+const SLICE_WORDS_MIN = 8192;
+
 /** What each check of a run's sums writes over: memory that is fresh from the system costs as much as a sum. */
 export interface CheckMemory {
   words?: RingWords;
@@ -33,20 +36,23 @@ export interface CheckMemory {
 /** A sum as it was announced. */
 export interface AnnouncedSum {
   readonly root: string;
-  /** Hashes to `root`; written over. Not needed where no masked sum is claimed. */
-  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  /** Hashes to `root`; written over. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** @throws FederationError VECROOT when the vectors give another sum */
+/**
+ * @throws FederationError VECROOT when the vectors give another sum, or the announced one is not the one that was
+ *   claimed before it could be known: for what a quorum has certified there is one sum
+ */
 export async function compareSum(
   open: OpenRound,
   announced: AnnouncedSum,
   context: AgentContext,
   memory: CheckMemory,
 ): Promise<void> {
-  const isClaimed = maskedOf(open).fixed!.maskedSum !== undefined && announced.bytes !== undefined;
-  if (isClaimed) {
-    if (await fitsSketches(open, announced.bytes, context, memory)) return;
+  const { maskedSum } = maskedOf(open).fixed!;
+  if (maskedSum !== undefined) {
+    if (await fitsSketches(open, maskedSum, announced.bytes, context, memory)) return;
     const { round } = open.payload;
     context.log.warn(
       { round },
@@ -55,8 +61,9 @@ export async function compareSum(
   }
   const sum = await readVectors(open, context, memory);
   const masks = masksOfSum(fixedSlot(open), revealedShares(open));
-  for (let from = 0; from < sum.length; from += SLICE_WORDS) {
-    applyMasks(sum.subarray(from, from + SLICE_WORDS), masks, from);
+  const step = sliceWords(masks.length);
+  for (let from = 0; from < sum.length; from += step) {
+    applyMasks(sum.subarray(from, from + step), masks, from);
     await breathe();
   }
   const root = vectorRoot(sum);
@@ -68,36 +75,66 @@ export async function compareSum(
 }
 
 /**
- * Whether the announced sum with its masks put back is what the coordinator claimed before it could know the sum, and
- * whether the sketches say that this is the sum of the vectors.
+ * Whether the sketches say that the claimed sum is the sum of the vectors.
+ * @throws FederationError VECROOT when the announced sum with its masks put back is not the claimed one
  */
 async function fitsSketches(
   open: OpenRound,
+  maskedSum: MaskedSum,
   announced: Uint8Array<ArrayBuffer>,
-  { bodies, signal }: AgentContext,
+  context: AgentContext,
   memory: CheckMemory,
 ): Promise<boolean> {
-  const { hash, maskedSum } = maskedOf(open).fixed!;
-  const challenge = fromHex(hash);
+  const { bodies, signal } = context;
+  const challenge = fromHex(maskedOf(open).fixed!.hash);
   const words = wordsOf('u32', announced) as Uint32Array;
   const masks = oppositeOf(masksOfSum(fixedSlot(open), revealedShares(open)));
   const hasher = new RootHasher();
   const sketcher = new VectorSketcher(challenge);
-  for (let from = 0; from < words.length; from += SLICE_WORDS) {
-    const slice = words.subarray(from, from + SLICE_WORDS);
+  const step = sliceWords(masks.length);
+  for (let from = 0; from < words.length; from += step) {
+    const slice = words.subarray(from, from + step);
     applyMasks(slice, masks, from);
     hasher.update(bytesOf(slice)); // while it is in the processor's cache
     sketcher.add(slice);
     await breathe();
   }
-  if (hasher.root() !== maskedSum!.words) return false;
-  const carries = (memory.carries = await bodies.download(maskedSum!.carries, signal, memory.carries));
-  if (carries.length !== words.length) return false;
+  const found = hasher.root();
+  if (found !== maskedSum.words) {
+    const { round } = open.payload;
+    throw new FederationError(
+      'VECROOT',
+      `round ${round}: with its masks the announced sum is ${found}, before they were opened the coordinator claimed ${maskedSum.words}`,
+    );
+  }
+  const carries = await carriesOf(maskedSum, context, memory);
+  if (carries?.length !== words.length) return false;
   const claimed = sketchOfWide(sketcher.sketch(), await sketchBytes(carries, challenge));
   return isSameSketch(
     claimed,
     sumOfSketches(await sketchesOfVectors(open, challenge, bodies, signal, memory)),
   );
+}
+
+/** Undefined when the coordinator has lost them: the vectors say the same. */
+async function carriesOf(
+  maskedSum: MaskedSum,
+  { bodies, signal, log }: AgentContext,
+  memory: CheckMemory,
+): Promise<Uint8Array | undefined> {
+  try {
+    return (memory.carries = await bodies.download(maskedSum.carries, signal, memory.carries));
+  } catch (error) {
+    if (signal.aborted || !(error instanceof FederationError)) throw error;
+    log.warn({ err: error }, 'what is above the words of the claimed sum cannot be had');
+    return undefined;
+  }
+}
+
+/** So many words that their masks take a few ms; key streams start at multiples of 16 bytes. */
+function sliceWords(masks: number): number {
+  const words = Math.floor((8 * SLICE_WORDS) / Math.max(masks, 8));
+  return Math.max(SLICE_WORDS_MIN, words - (words % 4));
 }
 
 /** Of each survivor the sketch it signed; of one whose certificate came without, or too late, from its vector. */

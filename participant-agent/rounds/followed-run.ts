@@ -208,8 +208,8 @@ export class FollowedRun {
       return masked.forget(past.open); // nothing of this slot will be revealed any more
     }
     if (!masked.hasBuiltUpon(past)) {
-      const { spare } = this.computer!;
-      this.checking = checkSum(this.run, past, this.context, spare, this.checkMemory, (ms) =>
+      const sum = this.computer!.spare!; // it was taken just now, and not awaited since
+      this.checking = checkSum(this.run, past, this.context, sum, this.checkMemory, (ms) =>
         this.untilChanged(ms),
       );
       this.checking.catch(() => {}); // it is awaited before anything is signed

@@ -29,7 +29,7 @@ export interface Position {
 }
 
 export interface RunComputer {
-  /** The bytes of the last sum, which it has no more use for. */
+  /** The last sum as it was given to `next`, which has no more use for it. */
   readonly spare: Uint8Array<ArrayBuffer> | undefined;
   /** Reads and checks the bank's rows. @throws FederationError DATA_SOURCE | CONTRACT */
   load(contract: DataContract): Promise<DataReport>;

@@ -84,8 +84,8 @@ export function maskedInput(
 /**
  * Certifies the survivors that the ledger shows: enough of them, this bank's own vector among them as it was
  * sent or not at all, and nothing else certified for this slot before.
- * @param sketch of this bank's vector under `sketchChallenge`, where a sum is claimed; without it, whoever checks the
- *   sum reads the vector
+ * @param sketch of this bank's vector under the hash of the survivors, where a sum is claimed; without it, whoever
+ *   checks the sum reads the vector
  * @throws FederationError COHORT | EQUIVOCATION
  */
 export function certificate(

@@ -170,14 +170,12 @@ export class Consortium extends BanksWithKeys {
   }
 
   async certify(...names: string[]): Promise<void> {
-    for (const name of names) {
-      const sketch = await this.sketchOf(name);
-      this.history.tell(await this.bank(name).certify(this.history.open, sketch));
-    }
+    for (const name of names)
+      this.history.tell(await this.bank(name).certify(this.history.open, this.sketchOf(name)));
   }
 
   /** Of a played bank's vector, where a sum is claimed. */
-  private async sketchOf(name: string): Promise<Sketch | undefined> {
+  sketchOf(name: string): Sketch | undefined {
     const { open } = this.history;
     const { fixed } = maskedOf(open);
     const input = open.inputs.get(open.roster.indexOf(this.bank(name).id));

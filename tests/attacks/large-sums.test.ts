@@ -1,7 +1,10 @@
 /** Large sums, which banks check by sketches: what a coordinator claims of one, and what it then announces. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { verifyRuns } from '#models/audit/verify-runs.ts';
+import { fromHex } from '#shared/crypto/hash.ts';
 import { wordsOf } from '#shared/ring/ring-sum.ts';
-import { SKETCH_PRIMES } from '#shared/secure-sum/vector-sketch.ts';
+import { maskedOf } from '#shared/secure-sum/masked-round.ts';
+import { SKETCH_PRIMES, sumOfSketches, VectorSketcher } from '#shared/secure-sum/vector-sketch.ts';
 import { bodyOf } from '../support/stub-answers.ts';
 import { Consortium, type WideSum } from './consortium.ts';
 
@@ -64,6 +67,65 @@ test('a bank reads the vectors after a wrong claim, and goes on if they give the
   consortium.close();
   expect(await goesOn(consortium)).toBe('after reading the vectors');
 });
+
+test('a bank reads the vectors where what is above the words of a claim is lost', async () => {
+  const consortium = await Consortium.large();
+  const { history, coordinator } = consortium;
+  await consortium.askAndCollect();
+  await consortium.openUp();
+  const { carries } = maskedOf(history.open).fixed!.maskedSum!;
+  coordinator.bodies.set(carries, coordinator.bodies.get(carries)!.slice(1));
+  consortium.close();
+  expect(await goesOn(consortium)).toBe('after reading the vectors');
+});
+
+describe('a bank that signs a sketch to suit a wrong claim', () => {
+  /** The coordinator claims 1 more in the last word, and "d" signs as if that were its own. */
+  async function colluding(): Promise<Consortium> {
+    const consortium = await Consortium.large();
+    const { history } = consortium;
+    const { mark } = consortium;
+    await consortium.askAndCollect();
+    consortium.fix(claimedMore(1n));
+    await consortium.certify('a', 'c');
+    const more = new VectorSketcher(fromHex(maskedOf(history.open).fixed!.hash));
+    const { length } = history.open.payload.question;
+    more.add(new Uint32Array(length).fill(1, length - 1));
+    const sketch = sumOfSketches([consortium.sketchOf('d')!, more.sketch()]);
+    history.tell(await consortium.bank('d').certify(history.open, sketch));
+    await consortium.relay(mark, 'consistency-check');
+    await consortium.relay(mark, 'unmask');
+    await consortium.unmask('a', 'c', 'd');
+    return consortium;
+  }
+
+  test('can have the vector counted that the claim has fixed before, and the audit names both', async () => {
+    const consortium = await colluding();
+    consortium.close(changedBy(consortium, 1));
+    expect(await goesOn(consortium)).toBe('by sketches');
+    const { history, coordinator } = consortium;
+    const [verdict] = await verifyRuns(history.state, (root) => pieces(coordinator.bodies.get(root)));
+    expect(verdict!.findings.map(({ code }) => code)).toEqual(['SKETCH', 'VECROOT']);
+    expect(verdict!.findings[0]!.message).toContain('"d"');
+    expect(verdict!.findings[1]!.message).toContain('claimed before');
+  });
+
+  test('leaves no choice once the sum is known: the right one is refused', async () => {
+    const consortium = await colluding();
+    consortium.close();
+    const before = inputs(consortium);
+    consortium.ask();
+    expect(await consortium.refusal()).toBe('VECROOT');
+    await consortium.settle();
+    expect(inputs(consortium)).toBe(before);
+  });
+});
+
+async function* one(body: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield body;
+}
+
+const pieces = (body: Uint8Array | undefined): AsyncGenerator<Uint8Array> | undefined => body && one(body);
 
 test('a bank that is started again certifies no other claim of the same vectors', async () => {
   const consortium = await Consortium.large();

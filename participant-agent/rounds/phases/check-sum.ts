@@ -10,7 +10,7 @@ import { maskedOf } from '#shared/secure-sum/masked-round.ts';
 import { checkedByAll, delegatesOf } from '#shared/secure-sum/sum-check.ts';
 
 /**
- * @param bytes of the announced sum, if they are at hand; written over
+ * @param bytes of the announced sum; written over
  * @param untilChanged resolves when the ledger has grown, or after so many ms
  * @throws FederationError VECROOT when the announced sum is another
  */
@@ -18,7 +18,7 @@ export async function checkSum(
   run: Run,
   past: PastRound,
   context: AgentContext,
-  bytes: Uint8Array<ArrayBuffer> | undefined,
+  bytes: Uint8Array<ArrayBuffer>,
   memory: CheckMemory,
   untilChanged: (ms: number) => Promise<void>,
 ): Promise<void> {

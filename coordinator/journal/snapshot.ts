@@ -15,9 +15,12 @@ import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
 import { VERSION } from '#shared/protocol/version.ts';
 
 const SIGNATURE_BYTES = 64;
+/** Of what is kept: one more with every change to FederationState, which a version may not come with. */
+const FORM = 2;
 
 interface Content {
   readonly version: string;
+  readonly form: number;
   readonly state: FederationState;
   readonly levels: Uint8Array[];
 }
@@ -31,7 +34,7 @@ export async function writeSnapshot(
   { state, tree }: Restored,
   logSeed: Uint8Array,
 ): Promise<void> {
-  const content: Content = { version: VERSION, state, levels: tree.levelBytes() };
+  const content: Content = { version: VERSION, form: FORM, state, levels: tree.levelBytes() };
   const bytes = serialize(content);
   const fresh = `${path}.new`;
   await writeFile(fresh, Buffer.concat([signBytes(logSeed, signed(bytes)), bytes]), {
@@ -59,9 +62,9 @@ export async function readSnapshot(
   if (!isValidSignature(publicKeyOf(logSeed), signed(bytes), signature)) return undefined;
   const content = contentOf(bytes);
   if (content === undefined) return undefined;
-  const { version, state, levels } = content;
+  const { version, form, state, levels } = content;
   const tree = MerkleTree.fromLevels(levels);
-  if (version !== VERSION || tree.size === 0) return undefined;
+  if (version !== VERSION || form !== FORM || tree.size === 0) return undefined;
   const [last] = await store.page(tree.size - 1, 1);
   const isOurs =
     last?.seq === tree.size - 1 && equalBytes(leafHash(utf8(last.text)), tree.leaf(tree.size - 1));

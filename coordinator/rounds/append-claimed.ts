@@ -21,10 +21,16 @@ export async function appendClaimed(
   try {
     await journal.append(message);
   } catch (error) {
-    // a ledger that could not be written may hold the message nevertheless, and one that was sent before does
-    const isRefused = error instanceof FederationError && error.code !== 'STORAGE' && error.code !== 'REPLAY';
-    await bodies.settle(message.payload.from, root, !isRefused);
+    await bodies.settle(message.payload.from, root, !isRefused(error));
     throw error;
   }
   await bodies.settle(message.payload.from, root, true);
+}
+
+/**
+ * Whether the message is not in the ledger: one that could not be written may hold it nevertheless, and one that was
+ * sent before does.
+ */
+export function isRefused(error: unknown): boolean {
+  return error instanceof FederationError && error.code !== 'STORAGE' && error.code !== 'REPLAY';
 }

@@ -33,7 +33,7 @@ test.each([
 
     const bodies = await BodyStore.open(folder);
     const asked = { kind: 'any', hash: '', ring: 'u32', length: 3, fields: [] } as const;
-    const sum = new RunningSum(asked, bodies, { isMasked: true, isSketched: true });
+    const sum = new RunningSum(asked, bodies, 'claimed');
     for (const [index, vector] of VECTORS.entries()) await sum.add(index, vectorRoot(vector));
     expect([...sum.words]).toEqual([2, 18, 11]);
     const maskedSum = { words: vectorRoot(sum.words), carries: root };

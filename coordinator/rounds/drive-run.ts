@@ -230,10 +230,8 @@ export class RunDriver {
   }
 
   private startSum(open: OpenRound, program: RunProgram): RunningSum {
-    const kind = {
-      isMasked: open.masked !== undefined,
-      isSketched: isSketched(open, answerersOf(open).length),
-    };
+    const mayBeClaimed = isSketched(open, answerersOf(open).length);
+    const kind = open.masked === undefined ? 'plain' : mayBeClaimed ? 'claimed' : 'masked';
     this.sum = new RunningSum(program.asked!, this.deps.bodies, kind, this.sum?.retire());
     this.deps.sums.set(open.hash, this.sum);
     return this.sum;

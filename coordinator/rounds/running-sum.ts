@@ -18,6 +18,9 @@ import { ifFitting, type RingWords } from '#shared/ring/encode.ts';
 /** Takes the words of a vector from `offset` on. */
 type Take = (words: RingWords, offset: number) => void;
 
+/** Unmasked vectors; masked ones; masked ones whose sum is claimed, so that carries are counted. */
+export type SumKind = 'plain' | 'masked' | 'claimed';
+
 interface SumMemory {
   readonly words: RingWords;
   readonly carries: Uint8Array | undefined;
@@ -26,39 +29,27 @@ interface SumMemory {
 export class RunningSum {
   /** In shared memory: threads read it, and take masks out of it. Anything before the first addition. */
   readonly words: RingWords;
+  /** Of a claimed sum, what is above each word: how often it ran over. */
+  readonly carries: Uint8Array | undefined;
   /** Roster indices of the updates in the sum. */
   readonly added = new Set<number>();
   private isOpened = false;
-  /** What is above each word of the sum, where that is wanted: how often it ran over. */
-  readonly carries: Uint8Array | undefined;
   private readonly asked: QuestionOutline;
   private readonly bodies: BodyStore;
   /** Additions run one after the other, so that they share the disk and never half-finish together. */
   private turn: Promise<void> = Promise.resolve();
   private underWay = 0;
   private isRetired = false;
-  /** Whether bodies are hardly read again: banks check the sum of masked ones by reading them, or by sketches. */
+  /** Whether bodies are hardly read again: banks check sums by reading the masked vectors, but for claimed ones. */
   private readonly once: boolean;
 
-  /**
-   * @param kind of round: whether its bodies are masked, and whether their sum is claimed (then carries are counted)
-   * @param reuse the memory of an earlier round, to be overwritten if it fits
-   */
-  constructor(
-    asked: QuestionOutline,
-    bodies: BodyStore,
-    kind: { readonly isMasked: boolean; readonly isSketched: boolean },
-    reuse?: SumMemory,
-  ) {
-    this.once = !kind.isMasked || kind.isSketched;
-    const { ring } = asked;
-    const { words, carries } = reuse ?? {};
-    this.carries = kind.isSketched
-      ? carries?.length === asked.length
-        ? carries
-        : new Uint8Array(asked.length)
-      : undefined;
-    this.words = ifFitting(words, ring, asked.length) ?? createSharedWords(ring, asked.length);
+  /** @param reuse the memory of an earlier round, to be overwritten if it fits */
+  constructor(asked: QuestionOutline, bodies: BodyStore, kind: SumKind, reuse?: SumMemory) {
+    this.once = kind !== 'masked';
+    const { ring, length } = asked;
+    this.words = ifFitting(reuse?.words, ring, length) ?? createSharedWords(ring, length);
+    if (kind === 'claimed')
+      this.carries = reuse?.carries?.length === length ? reuse.carries : new Uint8Array(length);
     this.asked = asked;
     this.bodies = bodies;
   }

@@ -5,21 +5,24 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 import { addCounting } from '#shared/ring/ring-sum.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
-import { VectorSketcher, type Sketch } from '#shared/secure-sum/vector-sketch.ts';
+import { isSameSketch, VectorSketcher } from '#shared/secure-sum/vector-sketch.ts';
 
 export interface ClaimedSum {
-  /** Adds a part of a vector. */
-  add(words: Uint32Array, offset: number): void;
-  /** The sketch that a bank signed with its certificate. */
-  signed(bank: number): Sketch | undefined;
-  /** For its vector, if it signed one. */
-  sketcherFor(bank: number): VectorSketcher | undefined;
-  /** All vectors are added, and no mask is taken out. @throws FederationError VECROOT */
+  /** To take in the vector of this bank. */
+  vectorOf(bank: number): ClaimedVector;
+  /** All vectors are in, and no mask is taken out. @throws FederationError VECROOT */
   assertRight(): void;
 }
 
+export interface ClaimedVector {
+  /** Takes its next words, and adds them to the sum from `offset` on. */
+  add(words: Uint32Array, offset: number): void;
+  /** Whether the bank signed no sketch with its certificate, or the one of this vector, which is whole. */
+  isAsSigned(): boolean;
+}
+
 /**
- * @param sum of the vectors, to be made by `add`
+ * @param sum of the vectors, to be made by them
  * @returns undefined where nothing was claimed
  */
 export function claimIn({ open }: PastRound, sum: RingWords): ClaimedSum | undefined {
@@ -29,10 +32,17 @@ export function claimIn({ open }: PastRound, sum: RingWords): ClaimedSum | undef
   const challenge = fromHex(fixed!.hash);
   const carries = new Uint8Array(sum.length);
   return {
-    add: (words, offset) => addCounting(sum, carries, words, offset),
-    signed: (bank) => certificates!.get(bank),
-    sketcherFor: (bank) =>
-      certificates!.get(bank) === undefined ? undefined : new VectorSketcher(challenge),
+    vectorOf(bank) {
+      const signed = certificates!.get(bank);
+      const sketcher = signed && new VectorSketcher(challenge);
+      return {
+        add(words, offset) {
+          addCounting(sum, carries, words, offset);
+          sketcher?.add(words);
+        },
+        isAsSigned: () => sketcher === undefined || isSameSketch(sketcher.sketch(), signed!),
+      };
+    },
     assertRight() {
       if (vectorRoot(sum) === maskedSum.words && vectorRoot(carries) === maskedSum.carries) return;
       throw new FederationError(

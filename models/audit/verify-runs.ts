@@ -2,6 +2,7 @@
  * The arithmetic an auditor repeats: each round's sum from the bodies the banks signed, each question and the
  * final model from the sums. Same code as the coordinator and the agents, so the same bits.
  */
+import { claimIn } from '#models/audit/claimed-sum.ts';
 import { RunMachine } from '#models/run-machine.ts';
 import { dataContract } from '#shared/contract/contract.ts';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
@@ -12,8 +13,6 @@ import { addInto, assertWithinLimits, createWords, wordsOf } from '#shared/ring/
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
 import { fixedSlot, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
-import { isSameSketch } from '#shared/secure-sum/vector-sketch.ts';
-import { claimIn } from '#models/audit/claimed-sum.ts';
 import { RootHasher } from '#shared/ring/vector-root.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 
@@ -156,16 +155,15 @@ async function recomputeSum(
   const sum = createWords(asked!.question.ring, asked!.length);
   const claim = claimIn(past, sum);
   for (const [index, { vectorRoot }] of past.open.inputs) {
-    const sketcher = claim?.sketcherFor(index);
+    const vector = claim?.vectorOf(index);
     let offset = 0;
     const root = await visit(vectorRoot, bodies, (bytes) => {
       const words = wordsOf(asked!.question.ring, bytes);
       if (offset + words.length > sum.length)
         throw new FederationError('SHAPE', `round ${round}: a body is longer than its question`);
       if (past.open.masked === undefined) assertWithinLimits(words, offset, asked!.question.fields);
-      if (claim === undefined) addInto(sum, words, offset);
-      else claim.add(words as Uint32Array, offset);
-      sketcher?.add(words as Uint32Array);
+      if (vector === undefined) addInto(sum, words, offset);
+      else vector.add(words as Uint32Array, offset);
       offset += words.length;
     });
     if (root !== vectorRoot)
@@ -175,7 +173,7 @@ async function recomputeSum(
         'SHAPE',
         `round ${round}: the body ${vectorRoot} has ${offset} words, not ${sum.length}`,
       );
-    if (sketcher !== undefined && !isSameSketch(sketcher.sketch(), claim!.signed(index)!)) {
+    if (vector?.isAsSigned() === false) {
       const reason = `round ${round}: "${past.open.roster[index]}" signed a sketch that is not its vector's`;
       findings.push(asFinding(new FederationError('SKETCH', reason)));
     }

@@ -1,7 +1,7 @@
 /**
  * Is the announced sum of a masked round the sum of the vectors this bank has certified? By their sketches where the
- * coordinator has claimed their masked sum (shared/secure-sum/sum-check.ts says what that proves), else by reading all
- * of them.
+ * coordinator has claimed their masked sum (shared/secure-sum/vector-sketch.ts says what that proves), else by reading
+ * all of them.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
@@ -12,9 +12,10 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 import { ifFitting, type RingWords } from '#shared/ring/encode.ts';
 import { createWords, wordsOf } from '#shared/ring/ring-sum.ts';
 import { StreamedSum } from '#shared/ring/streamed-sum.ts';
-import { bytesOf, RootHasher, vectorRoot } from '#shared/ring/vector-root.ts';
+import { bytesOf, RootHasher } from '#shared/ring/vector-root.ts';
 import { applyMasks, oppositeOf } from '#shared/secure-sum/apply-masks.ts';
 import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/masked-round.ts';
+import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
 import {
   isSameSketch,
@@ -60,13 +61,11 @@ export async function compareSum(
     );
   }
   const sum = await readVectors(open, context, memory);
-  const masks = masksOfSum(fixedSlot(open), revealedShares(open));
-  const step = sliceWords(masks.length);
-  for (let from = 0; from < sum.length; from += step) {
-    applyMasks(sum.subarray(from, from + step), masks, from);
-    await breathe();
-  }
-  const root = vectorRoot(sum);
+  const hasher = new RootHasher();
+  await applyInSlices(sum, masksOfSum(fixedSlot(open), revealedShares(open)), (slice) =>
+    hasher.update(bytesOf(slice)),
+  );
+  const root = hasher.root();
   if (root === announced.root) return;
   throw new FederationError(
     'VECROOT',
@@ -85,20 +84,15 @@ async function fitsSketches(
   context: AgentContext,
   memory: CheckMemory,
 ): Promise<boolean> {
-  const { bodies, signal } = context;
   const challenge = fromHex(maskedOf(open).fixed!.hash);
-  const words = wordsOf('u32', announced) as Uint32Array;
+  const words = wordsOf('u32', announced);
   const masks = oppositeOf(masksOfSum(fixedSlot(open), revealedShares(open)));
   const hasher = new RootHasher();
   const sketcher = new VectorSketcher(challenge);
-  const step = sliceWords(masks.length);
-  for (let from = 0; from < words.length; from += step) {
-    const slice = words.subarray(from, from + step);
-    applyMasks(slice, masks, from);
-    hasher.update(bytesOf(slice)); // while it is in the processor's cache
-    sketcher.add(slice);
-    await breathe();
-  }
+  await applyInSlices(words, masks, (slice) => {
+    hasher.update(bytesOf(slice));
+    sketcher.add(slice as Uint32Array);
+  });
   const found = hasher.root();
   if (found !== maskedSum.words) {
     const { round } = open.payload;
@@ -109,11 +103,8 @@ async function fitsSketches(
   }
   const carries = await carriesOf(maskedSum, context, memory);
   if (carries?.length !== words.length) return false;
-  const claimed = sketchOfWide(sketcher.sketch(), await sketchBytes(carries, challenge));
-  return isSameSketch(
-    claimed,
-    sumOfSketches(await sketchesOfVectors(open, challenge, bodies, signal, memory)),
-  );
+  const claimed = sketchOfWide(sketcher.sketch(), await sketchVector(carries, challenge));
+  return isSameSketch(claimed, sumOfSketches(await sketchesOfVectors(open, challenge, context, memory)));
 }
 
 /** Undefined when the coordinator has lost them: the vectors say the same. */
@@ -131,74 +122,63 @@ async function carriesOf(
   }
 }
 
-/** So many words that their masks take a few ms; key streams start at multiples of 16 bytes. */
-function sliceWords(masks: number): number {
-  const words = Math.floor((8 * SLICE_WORDS) / Math.max(masks, 8));
-  return Math.max(SLICE_WORDS_MIN, words - (words % 4));
+/**
+ * Applies the masks in place, so many words at once that it takes a few ms; then other work has its turn.
+ * @param visit takes what is done, while it is in the processor's cache
+ */
+async function applyInSlices(
+  words: RingWords,
+  masks: readonly Mask[],
+  visit: (slice: RingWords) => void,
+): Promise<void> {
+  const wanted = Math.floor((8 * SLICE_WORDS) / Math.max(masks.length, 8));
+  const step = Math.max(SLICE_WORDS_MIN, wanted - (wanted % 4)); // key streams start at multiples of 16 bytes
+  for (let from = 0; from < words.length; from += step) {
+    const slice = words.subarray(from, from + step);
+    applyMasks(slice, masks, from);
+    visit(slice);
+    await breathe();
+  }
 }
 
 /** Of each survivor the sketch it signed; of one whose certificate came without, or too late, from its vector. */
 async function sketchesOfVectors(
   open: OpenRound,
   challenge: Uint8Array,
-  bodies: AgentContext['bodies'],
-  signal: AbortSignal,
+  context: AgentContext,
   memory: CheckMemory,
 ): Promise<Sketch[]> {
   const { fixed, certificates } = maskedOf(open);
   const sketches: Sketch[] = [];
   for (const index of fixed!.survivors) {
     const signed = certificates.get(index);
-    if (signed !== undefined) {
-      sketches.push(signed);
-      continue;
-    }
-    const { length } = open.payload.question;
-    const words = (memory.words = ifFitting(memory.words, 'u32', length) ?? createWords('u32', length));
-    const roots = [open.inputs.get(index)!.vectorRoot];
-    await readInto(words, roots, (begin) => bodies.downloadVectors(open.hash, signal, begin, index));
-    sketches.push(await sketchVector(words as Uint32Array, challenge));
+    sketches.push(
+      signed ??
+        (await sketchVector((await readVectors(open, context, memory, index)) as Uint32Array, challenge)),
+    );
   }
   return sketches;
 }
 
-/** The sketch of bytes, each taken as a word. */
-async function sketchBytes(bytes: Uint8Array, challenge: Uint8Array): Promise<Sketch> {
-  const sketcher = new VectorSketcher(challenge);
-  const widened = new Uint32Array(Math.min(bytes.length, SLICE_WORDS));
-  for (let from = 0; from < bytes.length; from += SLICE_WORDS) {
-    const slice = bytes.subarray(from, from + SLICE_WORDS);
-    widened.set(slice);
-    sketcher.add(widened.subarray(0, slice.length));
-    await breathe();
-  }
-  return sketcher.sketch();
-}
-
-/** The sum of all vectors, with masks. */
+/**
+ * The sum of the survivors' vectors, with masks.
+ * @param of one survivor: its vector alone
+ */
 async function readVectors(
   open: OpenRound,
   { bodies, signal }: AgentContext,
   memory: CheckMemory,
+  of?: number,
 ): Promise<RingWords> {
   const { ring, length } = open.payload.question;
-  const roots = maskedOf(open).fixed!.survivors.map((index) => open.inputs.get(index)!.vectorRoot);
+  const wanted = of === undefined ? maskedOf(open).fixed!.survivors : [of];
+  const roots = wanted.map((index) => open.inputs.get(index)!.vectorRoot);
   const words = (memory.words = ifFitting(memory.words, ring, length) ?? createWords(ring, length));
-  await readInto(words, roots, (begin) => bodies.downloadVectors(open.hash, signal, begin));
-  return words;
-}
-
-/** @param download calls what it is given at every attempt: each starts from nothing */
-async function readInto(
-  words: RingWords,
-  roots: readonly string[],
-  download: (begin: () => (piece: Uint8Array) => void) => Promise<void>,
-): Promise<void> {
-  const ring = words instanceof Uint32Array ? 'u32' : 'u64';
   let streamed = new StreamedSum(ring, roots, words);
-  await download(() => {
-    streamed = new StreamedSum(ring, roots, words);
+  const begin = (): ((piece: Uint8Array) => void) => {
+    streamed = new StreamedSum(ring, roots, words); // every attempt starts from nothing
     return (piece) => streamed.take(piece);
-  });
-  streamed.whole();
+  };
+  await bodies.downloadVectors(open.hash, signal, begin, of);
+  return streamed.whole();
 }

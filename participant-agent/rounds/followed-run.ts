@@ -199,7 +199,7 @@ export class FollowedRun {
 
   private async endRound(past: PastRound): Promise<void> {
     if (this.position === undefined) return;
-    await this.checking; // in the bytes of the last sum, which this one's are written over
+    await this.checking; // it works in the bytes of the last sum, over which this one's are written
     this.position = (await takeSum(past, this.computer!, this.context)) ?? this.position;
     const { masked } = this;
     if (masked === undefined || !past.open.roster.includes(this.context.config.participant)) return;
@@ -208,8 +208,8 @@ export class FollowedRun {
       return masked.forget(past.open); // nothing of this slot will be revealed any more
     }
     if (!masked.hasBuiltUpon(past)) {
-      const sum = this.computer!.spare!; // it was taken just now, and not awaited since
-      this.checking = checkSum(this.run, past, this.context, sum, this.checkMemory, (ms) =>
+      const taken = this.computer!.spare!;
+      this.checking = checkSum(this.run, past, this.context, taken, this.checkMemory, (ms) =>
         this.untilChanged(ms),
       );
       this.checking.catch(() => {}); // it is awaited before anything is signed

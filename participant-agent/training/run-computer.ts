@@ -51,13 +51,11 @@ export interface RunComputer {
   dispose(): Promise<void>;
 }
 
-type ReadTable = (dataFile: string, contract: DataContract) => ReturnType<typeof loadTable>;
-
 export class LocalComputer implements RunComputer {
   spare: Uint8Array<ArrayBuffer> | undefined;
   private readonly dataFile: string;
   private readonly answererFor: (program: string) => CreateAnswerer;
-  private readonly read: ReadTable;
+  private readonly read: typeof loadTable;
   private contract: DataContract | undefined;
   private table: Table | undefined;
   private machine: RunMachine | undefined;
@@ -74,7 +72,7 @@ export class LocalComputer implements RunComputer {
   constructor(
     dataFile: string,
     answererFor: (program: string) => CreateAnswerer = answererNamed,
-    read: ReadTable = loadTable,
+    read = loadTable,
   ) {
     this.dataFile = dataFile;
     this.answererFor = answererFor;

@@ -121,6 +121,16 @@ export class Consortium extends BanksWithKeys {
     return open;
   }
 
+  /** … and the agent has certified that all are in the sum. @returns the history before that */
+  async askAndCertify(): Promise<History> {
+    await this.askAndCollect();
+    const before = this.history.fork();
+    const { mark } = this;
+    this.fix();
+    await this.relay(mark, 'consistency-check');
+    return before;
+  }
+
   /** The agent's own message of this type for the open round, if it has sent one. */
   own(type: BankMessage['type']): Message | undefined {
     const { hash } = this.history.open;

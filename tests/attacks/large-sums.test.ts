@@ -129,12 +129,7 @@ const pieces = (body: Uint8Array | undefined): AsyncGenerator<Uint8Array> | unde
 
 test('a bank that is started again certifies no other claim of the same vectors', async () => {
   const consortium = await Consortium.large();
-  await consortium.askAndCollect();
-  const before = consortium.history.fork();
-  const { mark } = consortium;
-  consortium.fix();
-  await consortium.relay(mark, 'consistency-check');
-  await consortium.restart(before);
+  await consortium.restart(await consortium.askAndCertify());
   const { mark: after } = consortium;
   consortium.fix(claimedMore(1n));
   expect(await consortium.agent.leftRun()).toBe('EQUIVOCATION');

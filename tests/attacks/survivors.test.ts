@@ -7,12 +7,7 @@ import type { History } from './history.ts';
 /** All four have sent their vectors, and the agent has certified that all four are in the sum. */
 async function certified(): Promise<{ consortium: Consortium; before: History }> {
   const consortium = await Consortium.dealt();
-  await consortium.askAndCollect();
-  const before = consortium.history.fork();
-  const { mark } = consortium;
-  consortium.fix();
-  await consortium.relay(mark, 'consistency-check');
-  return { consortium, before };
+  return { consortium, before: await consortium.askAndCertify() };
 }
 
 /** The same round, with the vectors of these banks only: others are said to have dropped out. */

@@ -1,10 +1,13 @@
 /** What a start does not fold again, and what it makes anew from the entries alone. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { deserialize, serialize } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import { reindexLedger } from '#coordinator/journal/reindex.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
+import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
+import { signBytes } from '#shared/crypto/signatures.ts';
 import { temporaryFolder } from '../support/opened.ts';
 import { LocalFederation } from '../support/local-federation.ts';
 import { DATABASES, TestCoordinator } from '../support/test-coordinator.ts';
@@ -49,6 +52,20 @@ describe('a snapshot', () => {
     expect(next.journal.checkpoint()).toBe(journal.checkpoint());
     await next.journal.record('incident', { charter, reason: 'and on' });
     expect((await open()).journal.tree.inclusionProof(3)).toEqual(next.journal.tree.inclusionProof(3));
+  }, 120_000);
+
+  test('of another form is not used, though the version is the same and the signature right', async () => {
+    const { path, open, federation } = await longLedger();
+    const content = deserialize((await readFile(path)).subarray(64)) as { form?: number };
+    const rowsWith = async (form: number | undefined): Promise<number> => {
+      const bytes = serialize({ ...content, form });
+      const text = utf8(`tallystick/v1 snapshot\n${toHex(sha256(bytes))}`);
+      await writeFile(path, Buffer.concat([signBytes(federation.keys.logSeed, text), bytes]));
+      return (await open()).rows;
+    };
+    expect(await rowsWith(content.form)).toBeLessThan(10);
+    expect(await rowsWith(content.form! - 1)).toBeGreaterThan(MANY);
+    expect(await rowsWith(undefined)).toBeGreaterThan(MANY);
   }, 120_000);
 
   test('that is damaged, of another ledger or beyond what is stored is not used', async () => {

@@ -3,7 +3,7 @@
  * TALLYSTICK_SOAK_KILLS.
  */
 import { expect, test } from 'vitest';
-import { KilledConsortium, undisturbedAs } from '../recovery/killed-consortium.ts';
+import { KilledConsortium, undisturbedAs } from './killed-consortium.ts';
 
 const SEED = process.env['TALLYSTICK_SOAK_SEED'] ?? 'soak';
 const KILLS = Number(process.env['TALLYSTICK_SOAK_KILLS'] ?? 200);

@@ -56,6 +56,7 @@ const keys: JournalKeys = {
 export class LocalFederation {
   readonly db: Database;
   readonly clock = new MovableClock();
+  readonly keys = keys;
   private readonly seeds = new Map<string, Uint8Array>();
 
   private constructor(db: Database) {

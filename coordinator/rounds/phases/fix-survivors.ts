@@ -3,6 +3,7 @@
  * what their sum is claimed to be.
  */
 import type { Journal } from '#coordinator/journal/journal.ts';
+import { isRefused } from '#coordinator/rounds/append-claimed.ts';
 import { claimSum } from '#coordinator/rounds/claimed-sum.ts';
 import type { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
@@ -31,9 +32,8 @@ export async function fixSurvivors(
       ...(maskedSum && { maskedSum }),
     });
   } catch (error) {
-    // of a sum that went on growing while it was written: no entry names it
-    if (maskedSum !== undefined && error instanceof FederationError && error.code === 'STATE')
-      await bodies.remove(maskedSum.carries);
+    // no entry names them, and the sum may have gone on growing while they were written
+    if (maskedSum !== undefined && isRefused(error)) await bodies.remove(maskedSum.carries);
     throw error;
   }
 }

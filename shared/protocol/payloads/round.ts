@@ -11,17 +11,12 @@ import {
   sentence,
   share33,
   signedHead,
+  sketch,
   slotNumber,
   words,
 } from '#shared/protocol/payloads/fields.ts';
 import { SESSION_BANKS_MAX } from '#shared/secure-sum/thresholds.ts';
 import { ring } from '#shared/ring/field.ts';
-import { SKETCH_PRIMES } from '#shared/secure-sum/vector-sketch.ts';
-
-const sketch = z
-  .array(z.int().min(0))
-  .length(SKETCH_PRIMES.length)
-  .refine((values) => values.every((value, k) => value < SKETCH_PRIMES[k]!), 'a number below each prime');
 
 export const roundPayloads = {
   'open-round': z.strictObject({

@@ -113,12 +113,14 @@ export class RunningSum {
   }
 
   /**
-   * The first is written over what is there: to clear ten million words that are fresh from the system takes long
-   * enough for every bank to notice.
+   * The first is written over what is there, slice by slice: to clear ten million words that are fresh from the system
+   * takes long enough for every bank to notice.
    */
   private begin(): Take {
-    this.carries?.fill(0);
-    return (words, offset) => writeInto(this.words, words, offset);
+    return (words, offset) => {
+      writeInto(this.words, words, offset);
+      this.carries?.fill(0, offset, offset + words.length);
+    };
   }
 
   private adding(): Take {

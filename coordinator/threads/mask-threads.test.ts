@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { MaskThreads } from '#coordinator/threads/mask-threads.ts';
 import { sha256, utf8 } from '#shared/crypto/hash.ts';
@@ -25,6 +26,19 @@ describe('masks applied by several threads', () => {
     applyMasks(expected, masks);
     await threads.apply(words, masks);
     expect(Buffer.compare(bytesOf(words), bytesOf(expected))).toBe(0);
+  });
+
+  test.runIf(process.platform === 'linux')('leave the processor to the event loop first', async () => {
+    await threads.apply(createSharedWords('u32', 600_003), masks);
+    const niceness = await Promise.all(
+      (await readdir('/proc/self/task')).map(async (thread) => {
+        const stat = await readFile(`/proc/self/task/${thread}/stat`, 'utf8');
+        const nice = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+        return { isEventLoop: Number(thread) === process.pid, nice };
+      }),
+    );
+    const own = niceness.find((thread) => thread.isEventLoop)!.nice;
+    expect(niceness.filter(({ nice }) => nice > own).length).toBeGreaterThan(0);
   });
 
   test('are not lost on words that threads cannot see', async () => {

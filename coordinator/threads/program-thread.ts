@@ -1,9 +1,11 @@
 /** The thread's side of `ThreadedProgram`: one request after the other. */
 import { parentPort } from 'node:worker_threads';
 import { InlineProgram } from '#coordinator/rounds/run-program.ts';
+import { giveWay } from '#coordinator/threads/give-way.ts';
 import type { ProgramReply, ProgramRequest } from '#coordinator/threads/threaded-program.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
+giveWay();
 const port = parentPort!;
 let program: InlineProgram | undefined;
 

@@ -1,4 +1,5 @@
 /** The thread's side of `ThreadComputer`: one request after the other, in order. */
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadTensorFlow } from '#models/fedavg/tensorflow-engine.ts';
 import { LocalComputer } from '#participant-agent/training/run-computer.ts';
@@ -8,6 +9,8 @@ import { describeError, FederationError } from '#shared/protocol/error-codes.ts'
 import type { Plan } from '#shared/protocol/plan.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 
+// where processors are few, the agent's messages go first; only on Linux is priority a thread's, not the process's
+if (process.platform === 'linux') setPriority(5);
 const port = parentPort!;
 const { dataFile } = workerData as { dataFile: string };
 const computer = new LocalComputer(dataFile);

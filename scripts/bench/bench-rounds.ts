@@ -1,7 +1,7 @@
 /** Whole rounds over loopback: wall time between rounds, CPU of both sides, memory of the coordinator. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,7 +27,10 @@ export interface RoundCost {
   /** Resident memory of the coordinator with all banks connected, before the run. */
   readonly idleBytes: number;
   readonly peakBytes: number;
-  /** Longest time for which the coordinator's event loop was blocked during the run, its model's writing included. */
+  /**
+   * Longest time for which the coordinator's event loop was blocked during the run, its model's writing included; read
+   * too long by up to 5 ms.
+   */
   readonly worstLoopSeconds: number;
   /** What one bank sends in a round, by its own list. */
   readonly sentBytes: number;
@@ -42,6 +45,7 @@ const contract: DataContract = {
 
 /** The agents share this many processes, so that both cores can work for them. */
 const AGENT_PROCESSES = 2;
+const AGENT_NICE = 10;
 
 /** Hidden layers that make a network of about so many weights over one input. */
 function hiddenFor(weights: number): number[] {
@@ -142,9 +146,10 @@ class BenchAgents {
 
   static async start(input: BenchAgentsInput): Promise<BenchAgents> {
     const program = fileURLToPath(new URL('./bench-agents.js', import.meta.url));
-    const agents = new BenchAgents(
-      spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] }),
-    );
+    const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
+    // banks have machines of their own: what the coordinator's event loop waits for shall not be their processes
+    setPriority(child.pid!, AGENT_NICE);
+    const agents = new BenchAgents(child);
     await agents.ask(JSON.stringify(input));
     return agents;
   }

@@ -101,8 +101,11 @@ export function createHttpApp(deps: HttpDependencies): Express {
     ...upkeepRoutes(deps),
     ...tokenRoutes(deps),
   ];
-  const document = openApiDocument(routes, deps.version);
-  app.get('/v1/openapi.json', (_request, response) => void response.json(document));
+  let document: object | undefined; // a tenth of a second to make, and most coordinators are never asked for it
+  app.get('/v1/openapi.json', (_request, response) => {
+    document ??= openApiDocument(routes, deps.version);
+    response.json(document);
+  });
   for (const { method, path, handler } of routes) app[method](`/v1${path}`, handler({ access, stored }));
 
   app.use(notFound);

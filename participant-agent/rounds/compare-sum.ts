@@ -9,6 +9,7 @@ import { SLICE_WORDS, sketchVector } from '#participant-agent/rounds/sketch-vect
 import { fromHex } from '#shared/crypto/hash.ts';
 import type { MaskedSum, OpenRound } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
 import { ifFitting, type RingWords } from '#shared/ring/encode.ts';
 import { createWords, wordsOf } from '#shared/ring/ring-sum.ts';
 import { StreamedSum } from '#shared/ring/streamed-sum.ts';
@@ -28,10 +29,13 @@ import {
 /** To begin a key stream costs as much as to go on for a kilobyte or two. */
 const SLICE_WORDS_MIN = 8192;
 
-/** What each check of a run's sums writes over: memory that is fresh from the system costs as much as a sum. */
+/** What the checks of one run's sums leave to the next. */
 export interface CheckMemory {
+  /** Written over: memory that is fresh from the system costs as much as a sum. */
   words?: RingWords;
   carries?: Uint8Array<ArrayBuffer>;
+  /** Banks that have signed a sketch which is not their vector's. */
+  readonly mistrusted: Set<ParticipantId>;
 }
 
 /** A sum as it was announced. */
@@ -54,11 +58,7 @@ export async function compareSum(
   const { maskedSum } = maskedOf(open).fixed!;
   if (maskedSum !== undefined) {
     if (await fitsSketches(open, maskedSum, announced.bytes, context, memory)) return;
-    const { round } = open.payload;
-    context.log.warn(
-      { round },
-      'the sketches of the vectors do not give the claimed sum: reading the vectors',
-    );
+    context.log.warn({ round: open.payload.round }, 'the claimed sum is no help: adding the vectors up');
   }
   const sum = await readVectors(open, context, memory);
   const hasher = new RootHasher();
@@ -104,7 +104,13 @@ async function fitsSketches(
   const carries = await carriesOf(maskedSum, context, memory);
   if (carries?.length !== words.length) return false;
   const claimed = sketchOfWide(sketcher.sketch(), await sketchVector(carries, challenge));
-  return isSameSketch(claimed, sumOfSketches(await sketchesOfVectors(open, challenge, context, memory)));
+  const sketches = await sketchesOfVectors(open, challenge, context, memory);
+  const fit = (): boolean => isSameSketch(claimed, sumOfSketches([...sketches.values()]));
+  if (fit()) return true;
+  const { round } = open.payload;
+  context.log.warn({ round }, 'the sketches of the vectors do not give the claimed sum: reading the vectors');
+  await replaceWrongSketches(sketches, open, challenge, context, memory);
+  return fit();
 }
 
 /** Undefined when the coordinator has lost them: the vectors say the same. */
@@ -117,7 +123,7 @@ async function carriesOf(
     return (memory.carries = await bodies.download(maskedSum.carries, signal, memory.carries));
   } catch (error) {
     if (signal.aborted || !(error instanceof FederationError)) throw error;
-    log.warn({ err: error }, 'what is above the words of the claimed sum cannot be had');
+    log.warn({ err: error }, 'what is above the words of the claimed sum cannot be had: reading the vectors');
     return undefined;
   }
 }
@@ -141,23 +147,56 @@ async function applyInSlices(
   }
 }
 
-/** Of each survivor the sketch it signed; of one whose certificate came without, or too late, from its vector. */
+/**
+ * By roster index: of each survivor the sketch it signed; of one whose certificate came without, or too late, or who is
+ * mistrusted, its vector's.
+ */
 async function sketchesOfVectors(
   open: OpenRound,
   challenge: Uint8Array,
   context: AgentContext,
   memory: CheckMemory,
-): Promise<Sketch[]> {
+): Promise<Map<number, Sketch>> {
   const { fixed, certificates } = maskedOf(open);
-  const sketches: Sketch[] = [];
+  const sketches = new Map<number, Sketch>();
   for (const index of fixed!.survivors) {
-    const signed = certificates.get(index);
-    sketches.push(
-      signed ??
-        (await sketchVector((await readVectors(open, context, memory, index)) as Uint32Array, challenge)),
-    );
+    const signed = memory.mistrusted.has(open.roster[index]!) ? undefined : certificates.get(index);
+    sketches.set(index, signed ?? (await sketchOfVector(open, index, challenge, context, memory)));
   }
   return sketches;
+}
+
+/** Holds what was signed against the vectors, and mistrusts whoever signed something else. */
+async function replaceWrongSketches(
+  sketches: Map<number, Sketch>,
+  open: OpenRound,
+  challenge: Uint8Array,
+  context: AgentContext,
+  memory: CheckMemory,
+): Promise<void> {
+  const { certificates } = maskedOf(open);
+  for (const [index, sketch] of sketches) {
+    if (sketch !== certificates.get(index)) continue;
+    const right = await sketchOfVector(open, index, challenge, context, memory);
+    if (isSameSketch(sketch, right)) continue;
+    const bank = open.roster[index]!;
+    sketches.set(index, right);
+    memory.mistrusted.add(bank);
+    context.log.warn(
+      { round: open.payload.round, bank },
+      'this bank signed a sketch that is not the one of its vector: its vectors are read from now on',
+    );
+  }
+}
+
+async function sketchOfVector(
+  open: OpenRound,
+  index: number,
+  challenge: Uint8Array,
+  context: AgentContext,
+  memory: CheckMemory,
+): Promise<Sketch> {
+  return sketchVector((await readVectors(open, context, memory, index)) as Uint32Array, challenge);
 }
 
 /**

@@ -53,7 +53,7 @@ export class FollowedRun {
   private turn: Promise<void> = Promise.resolve();
   /** The check of the last sum, which runs beside the next computation. */
   private checking: Promise<void> = Promise.resolve();
-  private checkMemory: CheckMemory = {};
+  private checkMemory: CheckMemory = { mistrusted: new Set() };
   private waitingForChange: (() => void)[] = [];
   /** Why this agent has left the run. */
   private left: ErrorCode | undefined;
@@ -239,7 +239,7 @@ export class FollowedRun {
     this.computer = undefined;
     this.position = undefined;
     this.masked = undefined;
-    this.checkMemory = {};
+    this.checkMemory = { mistrusted: new Set() };
     this.takesPart = false;
   }
 }

@@ -15,6 +15,7 @@ import { stubComputer } from '../support/stub-computer.ts';
 import { tinyApplicants, writeApplicants } from '../support/tiny-bank-data.ts';
 
 interface LogRecord {
+  readonly bank?: string;
   readonly level: number;
   readonly msg: string;
   readonly code?: string;

@@ -54,10 +54,10 @@ export class Consortium extends BanksWithKeys {
   }
 
   /** … of a model with over 16 MiB of vectors a round, about to be trained; the agent checks every sum. */
-  static async large(): Promise<Consortium> {
+  static async large(rounds = 1): Promise<Consortium> {
     const consortium = await Consortium.gather({ verify: 'full' });
-    await consortium.startRun({ hidden: [1030, 1030] });
-    await consortium.dealKeys();
+    await consortium.startRun({ hidden: [1030, 1030], rounds });
+    await consortium.dealKeys(rounds + 3);
     await consortium.round();
     await consortium.round();
     return consortium;

@@ -79,6 +79,30 @@ test('a bank reads the vectors where what is above the words of a claim is lost'
   expect(await goesOn(consortium)).toBe('after reading the vectors');
 });
 
+test('a bank that signs nonsense is found out by its vector, and not believed again', async () => {
+  const consortium = await Consortium.large(2);
+  const { agent, history } = consortium;
+  const openUp = async (): Promise<void> => {
+    const { mark } = consortium;
+    consortium.fix();
+    await consortium.certify('a', 'c');
+    history.tell(await consortium.bank('d').certify(history.open, [1, 2, 3, 4, 5]));
+    await consortium.relay(mark, 'consistency-check');
+    await consortium.relay(mark, 'unmask');
+    await consortium.unmask('a', 'c', 'd');
+    consortium.close();
+  };
+  const warnings = (): unknown[] =>
+    agent.log.all.filter(({ msg }) => msg.includes('sketch')).map(({ bank }) => bank);
+  await consortium.askAndCollect();
+  await openUp();
+  await consortium.askAndCollect();
+  expect(warnings()).toEqual([undefined, 'd']);
+  await openUp();
+  await goesOn(consortium);
+  expect(warnings()).toHaveLength(2); // its vector alone was read
+});
+
 describe('a bank that signs a sketch to suit a wrong claim', () => {
   /** The coordinator claims 1 more in the last word, and "d" signs as if that were its own. */
   async function colluding(): Promise<Consortium> {

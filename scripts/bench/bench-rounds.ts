@@ -45,7 +45,12 @@ const contract: DataContract = {
 
 /** The agents share this many processes, so that both cores can work for them. */
 const AGENT_PROCESSES = 2;
+/**
+ * Banks have machines of their own: where they compute for long, the coordinator's event loop shall not wait for their
+ * processes here. Small messages are dearer that way: they are taken one by one.
+ */
 const AGENT_NICE = 10;
+const LONG_FROM_WEIGHTS = 1e6;
 
 /** Hidden layers that make a network of about so many weights over one input. */
 function hiddenFor(weights: number): number[] {
@@ -75,7 +80,8 @@ export async function benchRounds(one: {
     const { coordinatorFolder } = consortium;
     for (let share = 0; share < AGENT_PROCESSES; share++) {
       const part = banks.filter((_bank, i) => i % AGENT_PROCESSES === share);
-      agents.push(await BenchAgents.start({ folder, coordinatorFolder, dataFile, banks: part }));
+      const input = { folder, coordinatorFolder, dataFile, banks: part };
+      agents.push(await BenchAgents.start(input, one.weights < LONG_FROM_WEIGHTS ? 0 : AGENT_NICE));
     }
     const coordinator = consortium.pid('coordinator')!;
     await sleep(1000);
@@ -144,11 +150,10 @@ class BenchAgents {
     createInterface({ input: child.stdout! }).on('line', (line) => this.next(line));
   }
 
-  static async start(input: BenchAgentsInput): Promise<BenchAgents> {
+  static async start(input: BenchAgentsInput, nice: number): Promise<BenchAgents> {
     const program = fileURLToPath(new URL('./bench-agents.js', import.meta.url));
     const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
-    // banks have machines of their own: what the coordinator's event loop waits for shall not be their processes
-    setPriority(child.pid!, AGENT_NICE);
+    setPriority(child.pid!, nice);
     const agents = new BenchAgents(child);
     await agents.ask(JSON.stringify(input));
     return agents;

@@ -1,7 +1,7 @@
 /** The thread's side of `ThreadComputer`: one request after the other, in order. */
-import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadTensorFlow } from '#models/fedavg/tensorflow-engine.ts';
+import { giveWay } from '#participant-agent/training/give-way.ts';
 import { LocalComputer } from '#participant-agent/training/run-computer.ts';
 import type { ThreadReply, ThreadRequest } from '#participant-agent/training/thread-computer.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
@@ -9,8 +9,7 @@ import { describeError, FederationError } from '#shared/protocol/error-codes.ts'
 import type { Plan } from '#shared/protocol/plan.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 
-// where processors are few, the agent's messages go first; only on Linux is priority a thread's, not the process's
-if (process.platform === 'linux') setPriority(5);
+giveWay();
 const port = parentPort!;
 const { dataFile } = workerData as { dataFile: string };
 const computer = new LocalComputer(dataFile);

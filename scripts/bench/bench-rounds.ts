@@ -1,7 +1,7 @@
 /** Whole rounds over loopback: wall time between rounds, CPU of both sides, memory of the coordinator. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { setPriority, tmpdir } from 'node:os';
+import { constants, getPriority, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -153,7 +153,7 @@ class BenchAgents {
   static async start(input: BenchAgentsInput, nice: number): Promise<BenchAgents> {
     const program = fileURLToPath(new URL('./bench-agents.js', import.meta.url));
     const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
-    setPriority(child.pid!, nice);
+    if (nice > 0) setPriority(child.pid!, Math.min(getPriority() + nice, constants.priority.PRIORITY_LOW));
     const agents = new BenchAgents(child);
     await agents.ask(JSON.stringify(input));
     return agents;

@@ -74,7 +74,8 @@ export async function compareSum(
 }
 
 /**
- * Whether the sketches say that the claimed sum is the sum of the vectors.
+ * Whether the sketches say that the claimed sum is the sum of the vectors. If those that were signed do not, their own
+ * do, unless the claim is wrong: then nothing is known yet of the announced sum, which may be right modulo 2^32.
  * @throws FederationError VECROOT when the announced sum with its masks put back is not the claimed one
  */
 async function fitsSketches(

@@ -16,7 +16,6 @@ import { createMetrics } from '#coordinator/metrics.ts';
 import { Access } from '#coordinator/participants/access.ts';
 import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
 import { Presence } from '#coordinator/participants/presence.ts';
-import { MaskThreads } from '#coordinator/threads/mask-threads.ts';
 import { finishExpiring } from '#coordinator/retention.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { RunDrivers } from '#coordinator/rounds/run-drivers.ts';
@@ -97,7 +96,6 @@ async function assemble(
     const events = new CoordinatorEvents(log, metrics);
     const presence = new Presence(journal.clock);
     const access = new Access(tokens, new FailedAttempts(clock));
-    const maskThreads = new MaskThreads();
     const rounds: RunDependencies = {
       journal,
       bodies,
@@ -107,7 +105,6 @@ async function assemble(
       accepting: new Map(),
       awaySince: presence.awaySince,
       shareTables: new ShareTables(bodies),
-      maskThreads,
       random: (length) => new Uint8Array(randomBytes(length)),
     };
     journal.onRecorded((recorded) => events.recorded(recorded, journal.state));
@@ -191,7 +188,6 @@ async function assemble(
         const cutOff = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
         await io.close();
         clearTimeout(cutOff);
-        await maskThreads.close();
         await journal.idle();
         await journal.saveSnapshot();
         await db.destroy();

@@ -63,11 +63,6 @@ export interface Program<State = unknown> {
    * @throws FederationError PLAN
    */
   maximumRounds(settings: Json): number;
-  /**
-   * Words of the largest answer, about: how long a step may take. Programs without it have none worth mentioning.
-   * @throws FederationError PLAN
-   */
-  wordsMax?(setup: ProgramSetup): number;
   /** @throws FederationError PLAN when the settings are not valid for this contract */
   begin(setup: ProgramSetup): Step<State>;
   /** Consumes `state`: arrays in it may be reused by the state returned. */

@@ -22,12 +22,6 @@ export interface AskedQuestion {
   readonly length: number;
 }
 
-/** A question without what is large in it: all that a coordinator needs to ask it. */
-export interface QuestionOutline extends Pick<Question, 'kind' | 'ring' | 'fields'> {
-  readonly hash: string;
-  readonly length: number;
-}
-
 export interface FinishedModel {
   readonly artefact: Uint8Array;
   /** Root of the artefact's bytes. */
@@ -60,14 +54,6 @@ export class RunMachine {
     );
   }
 
-  /** Of the question to ask. */
-  outline(): QuestionOutline | undefined {
-    if (this.asked === undefined) return undefined;
-    const { question, hash, length } = this.asked;
-    const { kind, ring, fields } = question;
-    return { kind, ring, fields, hash, length };
-  }
-
   /**
    * Takes the sum of the present question and moves on.
    * @param banks how many banks it must contain
@@ -78,7 +64,7 @@ export class RunMachine {
     this.advance(this.read(words, banks), sumRoot);
   }
 
-  /** The first half of `next`: whether this can be the sum. With ten million weights each half takes a while. */
+  /** The first half of `next`: whether this can be the sum. */
   read(words: RingWords, banks: number): RingSum {
     if (this.asked === undefined)
       throw new FederationError('STATE', 'the program is done; there is no question open');
@@ -104,48 +90,19 @@ export class RunMachine {
     const { question } = step;
     assertNoOverflow(question.fields, question.ring, this.participants);
     this.state = step.state;
-    const { lineage } = this;
-    let hash: string | undefined;
     this.asked = {
       question,
-      get hash() {
-        return (hash ??= questionHash(question, lineage)); // when it is first needed: it reads all tensors
-      },
+      hash: questionHash(question, this.lineage),
       length: vectorLength(question.fields),
     };
   }
 }
 
 /**
- * messageHash("question", …). The lineage binds it to the plan and the sums, which determine the tensors; a
- * checksum of each tensor shows a machine that computed something else. Hashing a million weights in every
- * round at every bank would double the cost of a round and bind nothing more.
+ * messageHash("question", …). The lineage binds it to the plan and the sums, which determine the tensors: to hash a
+ * hundred thousand weights in every round at every bank would bind nothing more.
  */
 function questionHash({ kind, ring, fields, settings, tensors }: Question, lineage: string): string {
-  const sums = Object.fromEntries(
-    Object.entries(tensors).map(([name, values]) => [
-      name,
-      {
-        type: values instanceof Float32Array ? 'f32' : 'f64',
-        length: values.length,
-        checksum: checksum(values),
-      },
-    ]),
-  );
-  return messageHash('question', { kind, ring, fields, settings, lineage, tensors: sums });
-}
-
-/** Four interleaved FNV-1a lanes over 32-bit words; finds accidents, resists nobody. */
-function checksum(values: Float32Array | Float64Array): number[] {
-  const words = new Int32Array(values.buffer, values.byteOffset, values.byteLength / 4);
-  let [a, b, c, d] = [0x811c9dc5, 0x811c9dc6, 0x811c9dc7, 0x811c9dc8];
-  const whole = words.length - (words.length % 4);
-  for (let i = 0; i < whole; i += 4) {
-    a = Math.imul(a ^ words[i]!, 0x01000193);
-    b = Math.imul(b ^ words[i + 1]!, 0x01000193);
-    c = Math.imul(c ^ words[i + 2]!, 0x01000193);
-    d = Math.imul(d ^ words[i + 3]!, 0x01000193);
-  }
-  for (let i = whole; i < words.length; i++) a = Math.imul(a ^ words[i]!, 0x01000193);
-  return [a >>> 0, b >>> 0, c >>> 0, d >>> 0];
+  const shapes = Object.fromEntries(Object.entries(tensors).map(([name, values]) => [name, values.length]));
+  return messageHash('question', { kind, ring, fields, settings, lineage, tensors: shapes });
 }

@@ -13,25 +13,12 @@ const { dependencies, optionalDependencies } = JSON.parse(readFileSync('package.
 const external = Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) =>
   /^(@tensorflow\/|@duckdb\/|@electric-sql\/|esbuild$)/.test(name),
 );
-/** zod speaks fifty languages, half of its text, which every command would read at its start. We write our own messages. */
-const englishOnly = {
-  name: 'english-only',
-  setup({ onLoad }) {
-    onLoad({ filter: /node_modules[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
-      contents: "export { default as en } from './en.js';",
-    }));
-  },
-};
 await build({
-  plugins: [englishOnly],
   entryPoints: {
     tallystick: 'scripts/tallystick.ts',
     'compute-thread': 'participant-agent/training/compute-thread.ts',
-    'mask-thread': 'coordinator/threads/mask-thread.ts',
-    'program-thread': 'coordinator/threads/program-thread.ts',
     bench: 'scripts/bench/bench.ts',
     'bench-agents': 'scripts/bench/bench-agents.ts',
-    'bare-transport': 'scripts/bench/bare-transport.ts',
     results: 'scripts/results/results.ts',
   },
   outdir: 'dist',

@@ -10,7 +10,6 @@
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import type { AwaySince } from '#coordinator/rounds/absence.ts';
-import { restoreClaim } from '#coordinator/rounds/claimed-sum.ts';
 import { decide } from '#coordinator/rounds/decide.ts';
 import { closeRound } from '#coordinator/rounds/phases/close-round.ts';
 import {
@@ -27,22 +26,19 @@ import { startRun } from '#coordinator/rounds/phases/run-started.ts';
 import { voidRound } from '#coordinator/rounds/phases/void-round.ts';
 import type { Accepting } from '#coordinator/rounds/one-at-a-time.ts';
 import type { ShareTables } from '#coordinator/rounds/share-tables.ts';
-import { startProgram, type RunProgram } from '#coordinator/rounds/run-program.ts';
 import { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
-import type { MaskThreads } from '#coordinator/threads/mask-threads.ts';
 import type { Wakeup } from '#coordinator/rounds/wakeup.ts';
 import { programNamed } from '#models/catalogue.ts';
+import { RunMachine } from '#models/run-machine.ts';
 import { dataContract, type DataContract } from '#shared/contract/contract.ts';
 import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
-import { answerersOf } from '#shared/ledger/rounds.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import { wordsOf } from '#shared/ring/ring-sum.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
-import { isSketched } from '#shared/secure-sum/sum-check.ts';
 
 export interface RunDependencies {
   readonly journal: Journal;
@@ -56,7 +52,6 @@ export interface RunDependencies {
   /** Updates that are being accepted at this moment. */
   readonly accepting: Map<string, Accepting>;
   readonly shareTables: ShareTables;
-  readonly maskThreads: MaskThreads;
   readonly random: RandomBytes;
 }
 
@@ -67,7 +62,7 @@ export class RunDriver {
   readonly run: Run;
   private readonly deps: RunDependencies;
   private readonly wakeup: Wakeup;
-  private program: RunProgram | undefined;
+  private machine: RunMachine | undefined;
   private sum: RunningSum | undefined;
   /** What recovery could not bring back. */
   private lost: { code: ErrorCode; reason: string } | undefined;
@@ -82,9 +77,9 @@ export class RunDriver {
   async recover(): Promise<void> {
     const { run, deps } = this;
     if (run.phase.name === 'proposed' || run.phase.name === 'finished') return;
-    let program: RunProgram;
+    let machine: RunMachine;
     try {
-      program = await this.startProgram();
+      machine = await this.startMachine();
     } catch (error) {
       this.lost = { code: 'STORAGE', reason: `the run cannot be taken up again: ${describeError(error)}` };
       return;
@@ -101,8 +96,7 @@ export class RunDriver {
         return;
       }
       try {
-        await program.read(wordsOf(program.asked!.ring, sum), survivors.length);
-        await program.advance();
+        machine.next(wordsOf(machine.asked!.question.ring, sum), survivors.length, sumRoot);
       } catch (error) {
         // as it was about to fail when the process ended
         const code = error instanceof FederationError ? error.code : 'INTERNAL';
@@ -112,28 +106,23 @@ export class RunDriver {
     }
     if (run.phase.name !== 'collecting') return;
     const { open } = run.phase;
-    const running = this.startSum(open, program);
+    const running = this.startSum(open, machine);
     for (const [index, { vectorRoot: root }] of open.inputs) {
       if (await running.isIntact(root)) await running.add(index, root);
       else this.lost = { code: 'STORAGE', reason: `the update of "${open.roster[index]}" was lost on disk` };
     }
-    if (this.lost === undefined) await restoreClaim(open, running, deps.bodies);
   }
 
   /** Runs until the run is finished or `wakeup` is closed. */
   async drive(): Promise<void> {
-    try {
-      await this.decideAndAct();
-      if (isFinished(this.run)) this.release();
-    } finally {
-      await this.program?.close();
-    }
+    await this.decideAndAct();
+    if (isFinished(this.run)) this.release();
   }
 
   private async decideAndAct(): Promise<void> {
     const { run, deps, wakeup } = this;
     while (!wakeup.closed) {
-      const isDone = this.program?.finished !== undefined; // then only the run is to be finished
+      const isDone = this.machine?.finished !== undefined; // then only the run is to be finished
       const decision = this.afterLoss() ?? decide(run, deps.journal.now(), deps.awaySince, isDone);
       if (decision.kind === 'over') break;
       if (decision.kind === 'wait') {
@@ -191,20 +180,20 @@ export class RunDriver {
       case 'void-session':
         return voidSession(run.session!, decision.code, decision.reason, journal);
       case 'fix':
-        return fixSurvivors(open!, this.sum!, bodies, journal);
+        return fixSurvivors(open!, journal);
       case 'ask': {
-        const program = (this.program ??= await this.startProgram());
-        if (program.finished !== undefined) return undefined; // a program without questions: now it is done
-        await openRound(run, program, journal);
-        if (run.phase.name === 'collecting') this.startSum(run.phase.open, program);
+        const machine = (this.machine ??= await this.startMachine());
+        if (machine.finished !== undefined) return undefined; // a program without questions: now it is done
+        await openRound(run, machine, journal);
+        if (run.phase.name === 'collecting') this.startSum(run.phase.open, machine);
         return undefined;
       }
       case 'offer':
         return offerCheckpoint(run, journal);
       case 'complete':
-        return completeRun(run, this.program!.finished!, this.program!.metrics, bodies, journal);
+        return completeRun(run, this.machine!.finished!, this.machine!.metrics, bodies, journal);
       case 'close':
-        await closeRound(run, open!, this.sum!, this.program!, bodies, deps.maskThreads, journal);
+        await closeRound(run, open!, this.sum!, this.machine!, bodies, journal);
         deps.sums.delete(open!.hash);
         return undefined;
       case 'void':
@@ -223,16 +212,15 @@ export class RunDriver {
     return programNamed(name).maximumRounds(settings) - (phase.name === 'ready' ? phase.round : 0);
   }
 
-  private async startProgram(): Promise<RunProgram> {
-    const contract = await readContract(this.deps.bodies, this.run.plan.contract);
-    this.program = await startProgram(this.run.plan, contract, this.run.roster.length);
-    return this.program;
+  /** @throws FederationError PLAN | OVERFLOW */
+  private async startMachine(): Promise<RunMachine> {
+    const { plan, roster } = this.run;
+    const contract = await readContract(this.deps.bodies, plan.contract);
+    return (this.machine = new RunMachine(plan, contract, roster.length));
   }
 
-  private startSum(open: OpenRound, program: RunProgram): RunningSum {
-    const mayBeClaimed = isSketched(open, answerersOf(open).length);
-    const kind = open.masked === undefined ? 'plain' : mayBeClaimed ? 'claimed' : 'masked';
-    this.sum = new RunningSum(program.asked!, this.deps.bodies, kind, this.sum?.retire());
+  private startSum(open: OpenRound, machine: RunMachine): RunningSum {
+    this.sum = new RunningSum(machine.asked!, this.deps.bodies);
     this.deps.sums.set(open.hash, this.sum);
     return this.sum;
   }

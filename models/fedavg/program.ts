@@ -100,8 +100,6 @@ export const fedavg: Program<FedavgState> = {
 
   maximumRounds: (settings) => 2 + parseSettings(fedavgSettings, settings).stop.rounds + 1,
 
-  wordsMax: (setup) => parameterCount(shapeFor(setup, parseSettings(fedavgSettings, setup.settings))),
-
   begin(setup) {
     const settings = parseSettings(fedavgSettings, setup.settings);
     const shape = shapeFor(setup, settings);

@@ -114,8 +114,6 @@ export const gbdt: Program<GbdtState> = {
 
   maximumRounds: (settings) => roundsOf(parseSettings(gbdtSettings, settings)),
 
-  wordsMax: ({ contract, settings }) => levelWordsMax(contract, parseSettings(gbdtSettings, settings)),
-
   begin(setup) {
     const settings = parseSettings(gbdtSettings, setup.settings);
     assertQuestionFits(setup.contract, settings);

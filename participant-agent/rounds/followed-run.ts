@@ -11,7 +11,6 @@
  */
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { MaskedPart } from '#participant-agent/rounds/masked-part.ts';
-import type { CheckMemory } from '#participant-agent/rounds/compare-sum.ts';
 import { checkSum } from '#participant-agent/rounds/phases/check-sum.ts';
 import { assertOwnRun } from '#participant-agent/rounds/peers.ts';
 import { cosignCheckpoint } from '#participant-agent/rounds/phases/checkpoint.ts';
@@ -53,7 +52,6 @@ export class FollowedRun {
   private turn: Promise<void> = Promise.resolve();
   /** The check of the last sum, which runs beside the next computation. */
   private checking: Promise<void> = Promise.resolve();
-  private checkMemory: CheckMemory = { mistrusted: new Set() };
   private waitingForChange: (() => void)[] = [];
   /** Why this agent has left the run. */
   private left: ErrorCode | undefined;
@@ -192,14 +190,13 @@ export class FollowedRun {
           await this.checking;
           return masked.signInput(open, root);
         },
-        keepVector: (open, bytes) => masked.keepVector(open, bytes),
       }
     );
   }
 
   private async endRound(past: PastRound): Promise<void> {
     if (this.position === undefined) return;
-    await this.checking; // it works in the bytes of the last sum, over which this one's are written
+    await this.checking;
     this.position = (await takeSum(past, this.computer!, this.context)) ?? this.position;
     const { masked } = this;
     if (masked === undefined || !past.open.roster.includes(this.context.config.participant)) return;
@@ -208,10 +205,7 @@ export class FollowedRun {
       return masked.forget(past.open); // nothing of this slot will be revealed any more
     }
     if (!masked.hasBuiltUpon(past)) {
-      const taken = this.computer!.spare!;
-      this.checking = checkSum(this.run, past, this.context, taken, this.checkMemory, (ms) =>
-        this.untilChanged(ms),
-      );
+      this.checking = checkSum(this.run, past, this.context, (ms) => this.untilChanged(ms));
       this.checking.catch(() => {}); // it is awaited before anything is signed
     }
     await masked.forget(past.open);
@@ -239,7 +233,6 @@ export class FollowedRun {
     this.computer = undefined;
     this.position = undefined;
     this.masked = undefined;
-    this.checkMemory = { mistrusted: new Set() };
     this.takesPart = false;
   }
 }

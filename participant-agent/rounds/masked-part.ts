@@ -11,9 +11,7 @@
 import { join } from 'node:path';
 import { submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { sendWithBody } from '#participant-agent/rounds/send-with-body.ts';
-import { sketchVector } from '#participant-agent/rounds/sketch-vector.ts';
 import { PromiseFile } from '#participant-agent/state/promise-file.ts';
-import { fromHex } from '#shared/crypto/hash.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import {
   isOpen,
@@ -26,7 +24,6 @@ import {
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
 import type { SubmitReply } from '#shared/protocol/socket-events.ts';
-import { wordsOf } from '#shared/ring/ring-sum.ts';
 import {
   abortVote,
   assertMayAnswer,
@@ -47,7 +44,6 @@ import {
 import { drawSecrets, seededBytes } from '#shared/secure-sum/deal-secrets.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 import { promise, purposes } from '#shared/secure-sum/promises.ts';
-import type { Sketch } from '#shared/secure-sum/vector-sketch.ts';
 
 export class MaskedPart {
   private readonly run: Run;
@@ -55,8 +51,6 @@ export class MaskedPart {
   private readonly promises: PromiseFile;
   /** Keys of the newest sealed session. */
   private held: { session: string; keys: HeldKeys } | undefined;
-  /** The vector that was sent last, until its round's survivors are fixed. */
-  private vector: { readonly ctx: string; readonly bytes: Uint8Array } | undefined;
   /** All sessions of this run so far. */
   private readonly sessions = new Set<string>();
 
@@ -166,29 +160,13 @@ export class MaskedPart {
     return maskedInput(open, this.signerIn(maskedOf(open).session), vectorRoot, this.promises);
   }
 
-  /** For its sketch, when its round's sum is claimed. */
-  keepVector(open: OpenRound, bytes: Uint8Array): void {
-    this.vector = { ctx: open.hash, bytes };
-  }
-
   /** fix-survivors: certified by every dealer, also by one whose vector is not in the sum. */
   async certify(open: OpenRound): Promise<void> {
     const masked = maskedOf(open);
     const bank = this.dealerIn(masked.session);
     if (bank === undefined || !isOpen(this.run, open) || masked.certificates.has(bank)) return;
-    const sketch = await this.sketchFor(open, bank);
-    const message = await certificate(open, this.signerIn(masked.session), this.promises, sketch);
+    const message = await certificate(open, this.signerIn(masked.session), this.promises);
     await this.submit(message, `${masked.fixed!.survivors.length} banks in the sum`, open);
-  }
-
-  /** None where no sum is claimed, and after a restart if the vector was not kept: then it is read by who checks. */
-  private async sketchFor(open: OpenRound, bank: number): Promise<Sketch | undefined> {
-    const { fixed } = maskedOf(open);
-    const { vector } = this;
-    this.vector = undefined;
-    if (fixed?.maskedSum === undefined || vector?.ctx !== open.hash || !open.inputs.has(bank))
-      return undefined;
-    return sketchVector(wordsOf('u32', vector.bytes) as Uint32Array, fromHex(fixed.hash));
   }
 
   /** As soon as a quorum has certified: one share for each dealer. */

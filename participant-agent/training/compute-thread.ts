@@ -1,7 +1,6 @@
 /** The thread's side of `ThreadComputer`: one request after the other, in order. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadTensorFlow } from '#models/fedavg/tensorflow-engine.ts';
-import { giveWay } from '#participant-agent/training/give-way.ts';
 import { LocalComputer } from '#participant-agent/training/run-computer.ts';
 import type { ThreadReply, ThreadRequest } from '#participant-agent/training/thread-computer.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
@@ -9,7 +8,6 @@ import { describeError, FederationError } from '#shared/protocol/error-codes.ts'
 import type { Plan } from '#shared/protocol/plan.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 
-giveWay();
 const port = parentPort!;
 const { dataFile } = workerData as { dataFile: string };
 const computer = new LocalComputer(dataFile);
@@ -31,8 +29,7 @@ async function serve({ id, method, args }: ThreadRequest): Promise<void> {
         return reply({ id, result: await computer.begin(args[0] as Plan, args[1] as number) });
       case 'next': {
         const sum = args[0] as Uint8Array<ArrayBuffer>;
-        const position = await computer.next(sum, args[1] as number, args[2] as string);
-        return reply({ id, result: { position, spare: sum } }, [sum.buffer]);
+        return reply({ id, result: await computer.next(sum, args[1] as number, args[2] as string) });
       }
       case 'answer': {
         let reported = -1;

@@ -29,13 +29,11 @@ export interface Position {
 }
 
 export interface RunComputer {
-  /** The last sum as it was given to `next`, which has no more use for it. */
-  readonly spare: Uint8Array<ArrayBuffer> | undefined;
   /** Reads and checks the bank's rows. @throws FederationError DATA_SOURCE | CONTRACT */
   load(contract: DataContract): Promise<DataReport>;
   /** @param participants size of the roster */
   begin(plan: Plan, participants: number): Promise<Position>;
-  /** Goes on with a sum of `banks` updates; its bytes may not be touched until they are `spare`. */
+  /** Goes on with a sum of `banks` updates; its bytes are then the computer's. */
   next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<Position>;
   /**
    * Answers the present question.
@@ -52,7 +50,6 @@ export interface RunComputer {
 }
 
 export class LocalComputer implements RunComputer {
-  spare: Uint8Array<ArrayBuffer> | undefined;
   private readonly dataFile: string;
   private readonly answererFor: (program: string) => CreateAnswerer;
   private readonly read: typeof loadTable;
@@ -96,7 +93,6 @@ export class LocalComputer implements RunComputer {
   async next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<Position> {
     const machine = this.begun();
     machine.next(wordsOf(machine.asked!.question.ring, sum), banks, sumRoot);
-    this.spare = sum;
     return this.position();
   }
 

@@ -39,7 +39,6 @@ function startThread(dataFile: string): Worker {
 }
 
 export class ThreadComputer implements RunComputer {
-  spare: Uint8Array<ArrayBuffer> | undefined;
   private readonly worker: Worker;
   private readonly waiting = new Map<number, Waiting>();
   private lastId = 0;
@@ -60,11 +59,8 @@ export class ThreadComputer implements RunComputer {
     return this.call('begin', [plan, participants]) as Promise<Position>;
   }
 
-  async next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<Position> {
-    const answer = await this.call('next', [sum, banks, sumRoot], [sum.buffer]);
-    const { position, spare } = answer as { position: Position; spare: Uint8Array<ArrayBuffer> };
-    this.spare = spare;
-    return position;
+  next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<Position> {
+    return this.call('next', [sum, banks, sumRoot], [sum.buffer]) as Promise<Position>;
   }
 
   answer(

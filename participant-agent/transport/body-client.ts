@@ -79,16 +79,8 @@ export class BodyClient {
     if (this.announced.size > ANNOUNCED_MAX) this.announced.delete(this.announced.keys().next().value!);
   }
 
-  /**
-   * @param reuse a buffer to be written over if the body is as long: memory that is fresh from the system costs a page
-   *   fault for each 4 kB
-   * @throws FederationError NOT_FOUND, VECROOT, or when the coordinator refuses it for good
-   */
-  async download(
-    root: string,
-    signal: AbortSignal,
-    reuse?: Uint8Array<ArrayBuffer>,
-  ): Promise<Uint8Array<ArrayBuffer>> {
+  /** @throws FederationError NOT_FOUND, VECROOT, or when the coordinator refuses it for good */
+  async download(root: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     const announced = this.announced.get(root);
     this.announced.delete(root);
     if (announced !== undefined) {
@@ -101,7 +93,6 @@ export class BodyClient {
         const hasher = new RootHasher();
         const { status, text, bytes } = await this.send('GET', root, {}, undefined, signal, {
           hasher,
-          ...(reuse === undefined ? {} : { reuse }),
         });
         if (status !== 200) throw problemOf(status, text);
         const found = hasher.root();
@@ -137,19 +128,17 @@ export class BodyClient {
   /**
    * The masked vectors of a closed round, in the order of the survivors.
    * @param begin called at each attempt; gives what takes the bytes as they come
-   * @param of the index of one survivor: only its vector
    * @throws FederationError when the coordinator refuses it for good
    */
   async downloadVectors(
     ctx: string,
     signal: AbortSignal,
     begin: () => (piece: Uint8Array) => void,
-    of?: number,
   ): Promise<void> {
     let wrong = 0;
     for await (const _attempt of backOff(signal)) {
       try {
-        const path = `../rounds/${ctx}/vectors${of === undefined ? '' : `?of=${of}`}`;
+        const path = `../rounds/${ctx}/vectors`;
         const { status, text } = await this.send('GET', path, {}, undefined, signal, { take: begin() });
         if (status !== 200) throw problemOf(status, text);
         return;

@@ -1,11 +1,8 @@
 /**
  * `npm run bench`: what things cost on this machine. `--json` for machines, `--only PART` for one part:
  *
- *   sum                 the streaming sum of vectors, and their sketches, against a plain copy of the same bytes
- *   transport           what 8 banks' rounds of a million weights cannot take less than: their bytes over bare HTTP
  *   BANKSxWEIGHTS[-masked]   whole rounds without training, of real processes: a coordinator on its embedded
  *                       database, and agents that share two other processes (Linux only: reads /proc)
- *   masks               the arithmetic of masks and of dealing keys, on one thread
  *   trees, skew         boosted trees against XGBoost, networks over unequal banks (data sets in TALLYSTICK_DATA)
  *   score               one applicant, and a file of 100,000, through each kind of model
  *   ledger              appending, folding, verifying (PostgreSQL too: TALLYSTICK_BENCH_DATABASE_URL, an empty database)
@@ -14,12 +11,9 @@ import { cpus, platform } from 'node:os';
 import { parseArgs } from 'node:util';
 import { print, printJson, reportError, say, table } from '#scripts/commands/output.ts';
 import { benchLedger } from '#scripts/bench/bench-ledger.ts';
-import { benchMasks, benchSession } from '#scripts/bench/bench-masks.ts';
 import { benchRounds, type RoundCost } from '#scripts/bench/bench-rounds.ts';
 import { benchScore } from '#scripts/bench/bench-score.ts';
 import { benchSkew } from '#scripts/bench/bench-skew.ts';
-import { benchSum } from '#scripts/bench/bench-sum.ts';
-import { benchTransport } from '#scripts/bench/bench-transport.ts';
 import { benchTrees } from '#scripts/bench/bench-trees.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -29,30 +23,19 @@ interface Case {
   readonly rounds: number;
   readonly masked?: boolean;
 }
+/** The product's own sizes, and one beyond them. */
 const CASES: readonly Case[] = [
-  { banks: 8, weights: 100, rounds: 60 },
-  { banks: 64, weights: 100, rounds: 40 },
   { banks: 8, weights: 1e4, rounds: 40 },
   { banks: 8, weights: 1e4, rounds: 40, masked: true },
-  { banks: 8, weights: 1e6, rounds: 20 },
-  { banks: 8, weights: 1e6, rounds: 20, masked: true },
-  { banks: 16, weights: 1e6, rounds: 12, masked: true },
-  { banks: 100, weights: 1e6, rounds: 3, masked: true },
-  { banks: 8, weights: 1e7, rounds: 5 },
-  { banks: 8, weights: 1e7, rounds: 5, masked: true },
-  { banks: 16, weights: 1e7, rounds: 4 },
+  { banks: 8, weights: 1e5, rounds: 30, masked: true },
+  { banks: 8, weights: 1e6, rounds: 12, masked: true },
   { banks: 100, weights: 1e3, rounds: 25 },
   { banks: 500, weights: 1e3, rounds: 12 },
-];
-/** Banks and dropouts of the arithmetic alone, at a million weights. */
-const MASKS: readonly (readonly [number, number])[] = [
-  ...[8, 16, 32, 64, 100].flatMap((banks) => [[banks, 0] as const, [banks, Math.round(banks / 10)] as const]),
-  [33, 8],
 ];
 
 const nameOf = ({ banks, weights, masked }: Case): string =>
   `${banks}x${weights}${masked === true ? '-masked' : ''}`;
-const PARTS = ['sum', 'transport', ...CASES.map(nameOf), 'masks', 'score', 'trees', 'ledger', 'skew'];
+const PARTS = [...CASES.map(nameOf), 'score', 'trees', 'ledger', 'skew'];
 
 /** @throws FederationError USAGE naming the parts */
 function readArguments(): { json: boolean; only: string | undefined } {
@@ -74,21 +57,6 @@ try {
 }
 
 async function bench({ json, only }: { json: boolean; only: string | undefined }): Promise<void> {
-  const sum = only === undefined || only === 'sum' ? benchSum() : undefined;
-  if (sum !== undefined && !json) {
-    print(
-      `Streaming sum against a plain copy of the same bytes (${sum.megabytes} MB): ${sum.ratio.toFixed(2)}x the time; with carries ${sum.countingRatio.toFixed(2)}x; a sketch ${sum.sketchRatio.toFixed(2)}x`,
-    );
-  }
-
-  const transport = only === undefined || only === 'transport' ? await benchTransport(8, 4 * 1e6) : undefined;
-  if (transport !== undefined && !json) {
-    const { banks, bytes, medianSeconds, cpuSeconds } = transport;
-    print(
-      `${banks} banks send ${bytes / 1e6} MB and get ${bytes / 1e6} MB each over bare HTTP, hashed at both ends: ${medianSeconds.toFixed(3)} s, ${cpuSeconds.toFixed(3)} CPU-s`,
-    );
-  }
-
   const rounds: RoundCost[] = [];
   const wantedCases = CASES.filter((one) => only === undefined || only === nameOf(one));
   const isLinux = platform() === 'linux';
@@ -99,38 +67,6 @@ async function bench({ json, only }: { json: boolean; only: string | undefined }
       `${one.banks} banks x ${one.weights} weights, ${one.masked === true ? 'masked' : 'plain'}, ${one.rounds} rounds …`,
     );
     rounds.push(await benchRounds(one));
-  }
-
-  const wanted = only === undefined || only === 'masks';
-  const masks = wanted ? MASKS.map(([banks, dropouts]) => benchMasks(banks, dropouts, 1e6)) : [];
-  const sessions = wanted ? [8, 32, 100].map((banks) => benchSession(banks, 32)) : [];
-  if (!json && masks.length > 0) {
-    print('\nMasks of a million weights, one thread, no transport\n');
-    print(
-      table(
-        ['banks', 'dropouts', 'one bank, CPU-s', 'opening the sum, CPU-s'],
-        masks.map((m) => [
-          String(m.banks),
-          String(m.dropouts),
-          m.agentSeconds.toFixed(3),
-          m.openSeconds.toFixed(3),
-        ]),
-        [0, 1, 2, 3],
-      ),
-    );
-    print('\nDealing keys for 32 rounds, all banks on one core\n');
-    print(
-      table(
-        ['banks', 'one bank, CPU-s', 'sessions/s', 'kB sent by a bank'],
-        sessions.map((s) => [
-          String(s.banks),
-          s.bankSeconds.toFixed(4),
-          s.sessionsPerSecond.toFixed(2),
-          (s.bytesSent / 1000).toFixed(0),
-        ]),
-        [0, 1, 2, 3],
-      ),
-    );
   }
 
   const scores = only === undefined || only === 'score' ? await benchScore() : [];
@@ -225,10 +161,6 @@ async function bench({ json, only }: { json: boolean; only: string | undefined }
     printJson({
       node: process.version,
       cores: cpus().length,
-      sum,
-      transport,
-      masks,
-      sessions,
       rounds,
       scores,
       trees,

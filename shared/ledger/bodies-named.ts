@@ -4,19 +4,18 @@ import type { Message, MessageType } from '#shared/protocol/messages.ts';
 export interface NamedBody {
   readonly root: string;
   /**
-   * Contracts and models are kept for good; the vectors of banks, what is kept of their sums and the tables of encrypted shares
+   * Contracts and models are kept for good; the vectors of banks, their sums and the tables of encrypted shares
    * only as long as the retention policy says.
    */
-  readonly kind: 'contract' | 'vector' | 'shares' | 'carries' | 'sum' | 'model';
+  readonly kind: 'contract' | 'vector' | 'shares' | 'sum' | 'model';
 }
 
-/** Types of messages that name a body; of `run-finished` those that end with a model, of `fix-survivors` large ones. */
+/** Types of messages that name a body; of `run-finished` those that end with a model. */
 export const NAME_BODIES = [
   'run-proposed',
   'plain-input',
   'masked-input',
   'share-keys',
-  'fix-survivors',
   'close-round',
   'run-finished',
 ] as const satisfies readonly MessageType[];
@@ -30,10 +29,6 @@ export function bodyNamedBy(message: Message): NamedBody | undefined {
       return { root: message.payload.vectorRoot, kind: 'vector' };
     case 'share-keys':
       return { root: message.payload.table, kind: 'shares' };
-    case 'fix-survivors': {
-      const { maskedSum } = message.payload;
-      return maskedSum && { root: maskedSum.carries, kind: 'carries' };
-    }
     case 'close-round':
       return { root: message.payload.sumRoot, kind: 'sum' };
     case 'run-finished':

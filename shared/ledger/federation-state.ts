@@ -8,7 +8,6 @@ import type { MessageType, Payload } from '#shared/protocol/messages.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
 import type { LogKey } from '#shared/ledger/checkpoint.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
-import type { Sketch } from '#shared/secure-sum/vector-sketch.ts';
 
 export interface Participant {
   readonly id: ParticipantId;
@@ -58,11 +57,7 @@ export interface FixedSurvivors {
   readonly survivors: readonly number[];
   readonly hash: string;
   readonly at: number;
-  readonly maskedSum: MaskedSum | undefined;
 }
-
-/** Roots of a sum of masked vectors as integers: the low words, and a byte for each of what is above. */
-export type MaskedSum = NonNullable<Payload<'fix-survivors'>['maskedSum']>;
 
 /** What a masked round has besides its inputs. */
 export interface MaskedRound {
@@ -70,8 +65,8 @@ export interface MaskedRound {
   readonly slot: number;
   /** Who is in the sum. From then on late vectors stay out. */
   fixed: FixedSurvivors | undefined;
-  /** Banks that certified the survivors, with the sketches they signed; an unmask counts as a certificate. */
-  readonly certificates: Map<number, Sketch | undefined>;
+  /** Banks that certified the survivors; an unmask counts as a certificate. */
+  readonly certificates: Set<number>;
   readonly unmasks: Map<number, Payload<'unmask'>>;
   /** Banks that voted to ask again; they never unmask. */
   readonly aborts: Set<number>;

@@ -6,7 +6,6 @@ import { runOf, type MaskedRound, type OpenRound, type Rules } from '#shared/led
 import { assertNewInput, assertSurvivors, takeInput } from '#shared/ledger/round-rules.ts';
 import { answererIndex, openRoundOf, rosterIndex, roundOf } from '#shared/ledger/rounds.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { isSketched } from '#shared/secure-sum/sum-check.ts';
 
 type MaskedMessage =
   'masked-input' | 'fix-survivors' | 'consistency-check' | 'unmask' | 'abort-round' | 'confirm-sum';
@@ -36,8 +35,6 @@ export const maskedRules: Rules<MaskedMessage> = {
         );
       }
       assertSurvivors(run, open, payload);
-      if (payload.maskedSum !== undefined && !isSketched(open))
-        throw new FederationError('STATE', 'the sum of these vectors is not checked by sketches');
     },
     apply(state, payload, { entry }) {
       const { open } = openRoundOf(state, payload.ctx);
@@ -45,7 +42,6 @@ export const maskedRules: Rules<MaskedMessage> = {
         survivors: payload.survivors,
         hash: payload.survivorsHash,
         at: entry.time,
-        maskedSum: payload.maskedSum,
       };
     },
   },
@@ -58,16 +54,10 @@ export const maskedRules: Rules<MaskedMessage> = {
       assertFixed(masked, payload.survivors);
       if (masked.certificates.has(index))
         throw new FederationError('REPLAY', `"${payload.from}" has already certified`);
-      const mayBeSketched = masked.fixed?.maskedSum !== undefined && open.inputs.has(index);
-      if (payload.sketch !== undefined && !mayBeSketched)
-        throw new FederationError(
-          'STATE',
-          'expected no sketch: there is no vector, or no claim of their sum',
-        );
     },
     apply(state, payload) {
       const { open } = openRoundOf(state, payload.ctx);
-      open.masked!.certificates.set(rosterIndex(open, payload.from), payload.sketch);
+      open.masked!.certificates.add(rosterIndex(open, payload.from));
     },
   },
 
@@ -87,8 +77,7 @@ export const maskedRules: Rules<MaskedMessage> = {
     apply(state, payload) {
       const { open } = openRoundOf(state, payload.ctx);
       const index = rosterIndex(open, payload.from);
-      const { certificates } = open.masked!;
-      if (!certificates.has(index)) certificates.set(index, undefined);
+      open.masked!.certificates.add(index);
       open.masked!.unmasks.set(index, payload);
     },
   },

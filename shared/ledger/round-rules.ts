@@ -10,7 +10,6 @@ import {
 import {
   runOf,
   type MaskedRound,
-  type MaskedSum,
   type OpenRound,
   type PastRound,
   type Rules,
@@ -152,7 +151,7 @@ function useSlot(run: Run): MaskedRound {
     session,
     slot,
     fixed: undefined,
-    certificates: new Map(),
+    certificates: new Set(),
     unmasks: new Map(),
     aborts: new Set(),
     confirmations: new Set(),
@@ -200,11 +199,7 @@ export function takeInput(
 export function assertSurvivors(
   run: Run,
   open: OpenRound,
-  said: {
-    readonly survivors: readonly number[];
-    readonly survivorsHash: string;
-    readonly maskedSum?: MaskedSum | undefined;
-  },
+  said: { readonly survivors: readonly number[]; readonly survivorsHash: string },
 ): void {
   const indices = survivorsOf(open);
   if (indices.length !== said.survivors.length || indices.some((index, i) => index !== said.survivors[i])) {
@@ -213,7 +208,7 @@ export function assertSurvivors(
       'expected the survivors to be exactly the banks whose updates were accepted',
     );
   }
-  if (said.survivorsHash !== survivorsHash(open, said.maskedSum)) {
+  if (said.survivorsHash !== survivorsHash(open)) {
     throw new FederationError('STATE', 'the survivors hash does not match the accepted updates');
   }
   if (indices.length < fewestInputs(run, open)) throw tooFew(run, indices.length, 'answered');

@@ -64,13 +64,10 @@ export function survivorsOf(open: OpenRound): number[] {
   return [...open.inputs.keys()].sort((a, b) => a - b);
 }
 
-/**
- * Commits to who is in the sum and with which vector, and to what is claimed to be the vectors' sum.
- * @param maskedSum where it is not fixed yet
- */
-export function survivorsHash(open: OpenRound, maskedSum = open.masked?.fixed?.maskedSum): string {
+/** Commits to who is in the sum and with which vector. */
+export function survivorsHash(open: OpenRound): string {
   const vectors = survivorsOf(open).map((index) => [index, open.inputs.get(index)!.vectorRoot]);
-  return messageHash('survivors', { ctx: open.hash, vectors, ...(maskedSum && { maskedSum }) });
+  return messageHash('survivors', { ctx: open.hash, vectors });
 }
 
 /** Fewest vectors a round's sum may have. */

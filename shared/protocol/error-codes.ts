@@ -44,7 +44,6 @@ export const ERROR_CODES = {
   SHARE_BAD: { status: 422, retryable: false, title: 'revealed share does not fit its commitment' },
   DEALER_MASK: { status: 422, retryable: false, title: 'shares do not give the mask seed of the public key' },
   DEALER_SELF: { status: 422, retryable: false, title: 'shares do not give the committed self seed' },
-  SKETCH: { status: 422, retryable: false, title: 'sketch is not the one of the signed vector' },
   EQUIVOCATION: { status: 409, retryable: false, title: 'two different things were said about one slot' },
   CERTIFICATE: { status: 409, retryable: false, title: 'not certified by enough banks' },
   VOTES: { status: 409, retryable: false, title: 'too few votes to ask the question again' },

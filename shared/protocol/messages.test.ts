@@ -96,9 +96,8 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
     slot: 0,
     survivors: [0, 2],
     survivorsHash: HASH,
-    maskedSum: { words: HASH, carries: HASH },
   },
-  'consistency-check': { ctx: HASH, slot: 0, from: 'alder', survivors: HASH, sketch: [0, 1, 2, 3, 4] },
+  'consistency-check': { ctx: HASH, slot: 0, from: 'alder', survivors: HASH },
   unmask: { ctx: HASH, slot: 0, from: 'alder', survivors: HASH, shares: ['s'.repeat(44)] },
   'abort-round': { ctx: HASH, slot: 0, from: 'alder', query: HASH },
   'confirm-sum': { ctx: HASH, from: 'alder', sumRoot: HASH },
@@ -128,8 +127,6 @@ const OPTIONAL = new Set([
   'run-finished.checkpoint',
   'run-started.identityKeys',
   'open-round.keys',
-  'fix-survivors.maskedSum',
-  'consistency-check.sketch',
 ]);
 /** Records that take any key. */
 const OPEN = new Set(['metrics', 'evidence']);

@@ -7,12 +7,6 @@ export function createWords(ringName: Ring, length: number): RingWords {
   return ringName === 'u32' ? new Uint32Array(length) : new BigUint64Array(length);
 }
 
-/** Words that several threads see. */
-export function createSharedWords(ringName: Ring, length: number): RingWords {
-  const buffer = new SharedArrayBuffer(length * wordBytes(ringName));
-  return ringName === 'u32' ? new Uint32Array(buffer) : new BigUint64Array(buffer);
-}
-
 /** Views bytes as ring words without a copy when they are aligned, with one otherwise. */
 export function wordsOf(ringName: Ring, bytes: Uint8Array): RingWords {
   const size = wordBytes(ringName);
@@ -42,34 +36,6 @@ export function addInto(sum: RingWords, part: RingWords, offset = 0): void {
   else if (into instanceof BigInt64Array && from instanceof BigInt64Array)
     add64(into.subarray(offset, end), from);
   else throw differentRings();
-}
-
-/**
- * `sum[offset + i] += part[i]` modulo 2^32, and `carries[offset + i] += 1` where that runs over: together they are the
- * sum of integers, for up to 255 parts.
- */
-export function addCounting(sum: Uint32Array, carries: Uint8Array, part: Uint32Array, offset = 0): void {
-  const into = new Int32Array(sum.buffer, sum.byteOffset + offset * 4, part.length);
-  const from = new Int32Array(part.buffer, part.byteOffset, part.length);
-  const over = carries.subarray(offset, offset + part.length);
-  const whole = from.length - (from.length % 4);
-  let i = 0;
-  for (; i < whole; i += 4) {
-    addWord(into, over, from, i);
-    addWord(into, over, from, i + 1);
-    addWord(into, over, from, i + 2);
-    addWord(into, over, from, i + 3);
-  }
-  for (; i < from.length; i++) addWord(into, over, from, i);
-}
-
-function addWord(into: Int32Array, over: Uint8Array, from: Int32Array, i: number): void {
-  const a = into[i]!;
-  const b = from[i]!;
-  const word = (a + b) | 0;
-  into[i] = word;
-  // the carry out of an adder's highest bit, without a branch
-  over[i] = over[i]! + (((a & b) | ((a | b) & ~word)) >>> 31);
 }
 
 function differentRings(): FederationError {

@@ -7,7 +7,7 @@ import type { RingWords } from '#shared/ring/encode.ts';
 import type { Ring } from '#shared/ring/field.ts';
 import { addInto, createWords } from '#shared/ring/ring-sum.ts';
 import { bytesOf } from '#shared/ring/vector-root.ts';
-import { applyMasks, oppositeOf } from '#shared/secure-sum/apply-masks.ts';
+import { applyMasks, applyMasksInSlices } from '#shared/secure-sum/apply-masks.ts';
 import { seededBytes } from '#shared/secure-sum/deal-secrets.ts';
 import { inputMasks, selfMaskKey, type Mask } from '#shared/secure-sum/mask-keys.ts';
 
@@ -91,11 +91,15 @@ describe.each(RINGS)('masks on a vector of %s', (ring) => {
     const words = randomWords(ring, 50_001, 'restored');
     const vector = masked(words, MASKS);
     expect(Buffer.compare(bytesOf(vector), bytesOf(words))).not.toBe(0);
-    applyMasks(vector, oppositeOf(MASKS.toReversed()));
+    const opposite = { add: 'subtract', subtract: 'add' } as const;
+    applyMasks(
+      vector,
+      MASKS.toReversed().map(({ key, sign }) => ({ key, sign: opposite[sign] })),
+    );
     expect(Buffer.compare(bytesOf(vector), bytesOf(words))).toBe(0);
   });
 
-  test('are the same when ranges of words are given to different threads', () => {
+  test('are the same when ranges of words are done one by one', () => {
     const step = 16 / WORD_BYTES[ring];
     const words = randomWords(ring, 60_003, 'ranges');
     const whole = masked(words, MASKS);
@@ -109,6 +113,15 @@ describe.each(RINGS)('masks on a vector of %s', (ring) => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  test('are the same when they are applied slice by slice', () => {
+    const words = randomWords(ring, 300_001, 'slices');
+    const sliced = words.slice();
+    const many = Array.from({ length: 120 }, (_, i) => MASKS[i % 3]!);
+    const lengths = [...applyMasksInSlices(sliced, many)].map(({ length }) => length);
+    expect(lengths.length).toBeGreaterThan(3);
+    expect(Buffer.compare(bytesOf(sliced), bytesOf(masked(words, many)))).toBe(0);
   });
 
   test('far out in a vector are those of the counter at that place', () => {

@@ -10,11 +10,15 @@ import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 
 /** 64 KiB: fits the first-level cache's neighbour, and the size at which OpenSSL's key stream is fastest. */
 const PIECE_BYTES = 65_536;
+/** Of key stream in a slice. */
+const SLICE_BYTES = 8_388_608;
+/** To begin a key stream costs as much as to go on for a kilobyte or two. */
+const SLICE_WORDS_MIN = 8192;
 
 /**
  * Applies the masks to `words` in place.
  * @param fromWord position of the first word in the whole vector, a multiple of 16 bytes: key streams are
- *   seekable, so that word ranges can be given to different threads
+ * seekable
  */
 export function applyMasks(words: RingWords, masks: readonly Mask[], fromWord = 0): void {
   const streams = masks.map(({ key, sign }) => ({
@@ -44,9 +48,19 @@ export function applyMasks(words: RingWords, masks: readonly Mask[], fromWord = 
   }
 }
 
-/** The masks that take out what `masks` put in. */
-export function oppositeOf(masks: readonly Mask[]): Mask[] {
-  return masks.map(({ key, sign }) => ({ key, sign: sign === 'add' ? 'subtract' : 'add' }));
+/**
+ * Applies the masks to `words` in place, so many words at once that it takes a few ms: the caller lets other work have
+ * its turn in between.
+ * @returns each part that is done, in order
+ */
+export function* applyMasksInSlices(words: RingWords, masks: readonly Mask[]): Generator<RingWords> {
+  const wanted = Math.floor(SLICE_BYTES / words.BYTES_PER_ELEMENT / Math.max(masks.length, 1));
+  const step = Math.max(SLICE_WORDS_MIN, wanted - (wanted % 4)); // key streams start at multiples of 16 bytes
+  for (let from = 0; from < words.length; from += step) {
+    const slice = words.subarray(from, from + step);
+    applyMasks(slice, masks, from);
+    yield slice;
+  }
 }
 
 // a key stream may come at any offset of a shared buffer

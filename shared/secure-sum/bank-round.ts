@@ -17,7 +17,6 @@ import { inputMasks, type Mask } from '#shared/secure-sum/mask-keys.ts';
 import { openedSeed } from '#shared/secure-sum/open-sum.ts';
 import { promise, purposes, type Promises } from '#shared/secure-sum/promises.ts';
 import { shareIn } from '#shared/secure-sum/share-table-layout.ts';
-import type { Sketch } from '#shared/secure-sum/vector-sketch.ts';
 
 /** Who signs: index in the session, and the identity key. */
 export interface Signer {
@@ -84,15 +83,12 @@ export function maskedInput(
 /**
  * Certifies the survivors that the ledger shows: enough of them, this bank's own vector among them as it was
  * sent or not at all, and nothing else certified for this slot before.
- * @param sketch of this bank's vector under the hash of the survivors, where a sum is claimed; without it, whoever
- *   checks the sum reads the vector
  * @throws FederationError COHORT | EQUIVOCATION
  */
 export function certificate(
   open: OpenRound,
   signer: Signer,
   promises: Promises,
-  sketch?: Sketch,
 ): Promise<Message<'consistency-check'>> {
   const { session, slot } = maskedOf(open);
   assertNotOpened(open, promises);
@@ -105,12 +101,7 @@ export function certificate(
   return promise(
     promises,
     purposes.certificate(session.hash, slot),
-    () =>
-      signMessage(
-        'consistency-check',
-        { ctx: open.hash, slot, from, survivors, ...(sketch && { sketch: [...sketch] }) },
-        signer.seed,
-      ),
+    () => signMessage('consistency-check', { ctx: open.hash, slot, from, survivors }, signer.seed),
     (earlier): earlier is Message<'consistency-check'> =>
       earlier.type === 'consistency-check' &&
       earlier.payload.ctx === open.hash &&

@@ -2,15 +2,10 @@
  * How a bank knows that the announced sum is the sum: it checks it against the masked vectors of the survivors, which
  * it has certified, and the masks that the revealed shares give.
  *
- * How: by reading the vectors and adding them up. Or, for large vectors, by their sketches (vector-sketch.ts): the
- * coordinator claims their sum before any mask can be taken out, each survivor signs a sketch of its vector with its
- * certificate, and whoever checks reads a byte a word and no vector.
- *
- * Who, by each bank's policy and the size of the round:
+ * It reads the vectors and adds them up. Who does, by each bank's policy and the size of the round:
  *
  *   full       every bank in every round
- *   delegate   some of the survivors, who sign the result; the others wait for all of them. For large vectors, whose
- *              masks are work for everybody who checks.
+ *   delegate   some of the survivors, who sign the result; the others wait for all of them. For large vectors.
  *
  * The delegates are drawn by the self seeds that the round has opened. Those of honest banks are secret until
  * the survivors are certified, so nobody can choose a vector that makes colluders the delegates. One more than
@@ -29,17 +24,9 @@ import { openSeeds } from '#shared/secure-sum/open-sum.ts';
 const FULL_BYTES_MAX = 16 * 1_048_576;
 const DELEGATES_MAX = 8;
 
-export function checkedByAll(open: OpenRound, vectors = open.inputs.size): boolean {
-  const { ring, length } = open.payload.question;
-  return vectors * length * wordBytes(ring) <= FULL_BYTES_MAX;
-}
-
-/**
- * Whether the coordinator may claim the sum of the masked vectors, for banks to check by sketches.
- * @param vectors how many are in the sum
- */
-export function isSketched(open: OpenRound, vectors = open.inputs.size): boolean {
-  return open.masked !== undefined && open.payload.question.ring === 'u32' && !checkedByAll(open, vectors);
+export function checkedByAll({ inputs, payload }: OpenRound): boolean {
+  const { ring, length } = payload.question;
+  return inputs.size * length * wordBytes(ring) <= FULL_BYTES_MAX;
 }
 
 /** Indices of the survivors whose turn it is, as everybody computes them. @throws as `openSeeds` */

@@ -1,28 +1,19 @@
 /** The consortium of `banks-with-keys.ts` and its rounds. An attack replaces one of the honest steps. */
 import { RunMachine } from '#models/run-machine.ts';
 import { contractBytes, contractHash } from '#shared/contract/contract.ts';
-import { fromHex } from '#shared/crypto/hash.ts';
-import type { MaskedSum, OpenRound } from '#shared/ledger/federation-state.ts';
+import type { OpenRound } from '#shared/ledger/federation-state.ts';
 import { survivorsHash, survivorsOf } from '#shared/ledger/rounds.ts';
 import type { BankMessage, Message, Payload } from '#shared/protocol/messages.ts';
-import { addCounting, addInto, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
+import { addInto, createWords, wordsOf } from '#shared/ring/ring-sum.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
 import { fixedSlot, maskedOf, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
-import { isSketched } from '#shared/secure-sum/sum-check.ts';
-import { VectorSketcher, type Sketch } from '#shared/secure-sum/vector-sketch.ts';
 import { MaliciousCoordinator } from '../support/malicious-coordinator.ts';
 import { bodyOf } from '../support/stub-answers.ts';
 import { tinyContract } from '../support/tiny-bank-data.ts';
 import { AgentUnderAttack, type AgentOptions } from './agent-under-attack.ts';
 import { BanksWithKeys, LONG, VICTIM } from './banks-with-keys.ts';
 import { History } from './history.ts';
-
-/** A sum of integers: the low words, and a byte above each. */
-export interface WideSum {
-  readonly words: Uint32Array;
-  readonly carries: Uint8Array;
-}
 
 export class Consortium extends BanksWithKeys {
   /** The program where a history stood last: with a large model it takes long to get there. */
@@ -50,16 +41,6 @@ export class Consortium extends BanksWithKeys {
   static async dealt(slots = 4): Promise<Consortium> {
     const consortium = await Consortium.running();
     await consortium.dealKeys(slots);
-    return consortium;
-  }
-
-  /** … of a model with over 16 MiB of vectors a round, about to be trained; the agent checks every sum. */
-  static async large(rounds = 1): Promise<Consortium> {
-    const consortium = await Consortium.gather({ verify: 'full' });
-    await consortium.startRun({ hidden: [1030, 1030], rounds });
-    await consortium.dealKeys(rounds + 3);
-    await consortium.round();
-    await consortium.round();
     return consortium;
   }
 
@@ -150,50 +131,18 @@ export class Consortium extends BanksWithKeys {
     await Promise.race([sent, this.agent.gone()]);
   }
 
-  /** With the claim of their sum where one may be made: right, unless it is changed. */
-  survivors(history = this.history, change: (claimed: WideSum) => void = () => {}): Payload<'fix-survivors'> {
+  survivors(history = this.history): Payload<'fix-survivors'> {
     const { open } = history;
     const { slot } = maskedOf(open);
-    const maskedSum = isSketched(open) ? this.claim(open, change) : undefined;
-    return {
-      ...{ ctx: open.hash, slot, survivors: survivorsOf(open) },
-      survivorsHash: survivorsHash(open, maskedSum),
-      ...(maskedSum && { maskedSum }),
-    };
+    return { ctx: open.hash, slot, survivors: survivorsOf(open), survivorsHash: survivorsHash(open) };
   }
 
-  private claim(open: OpenRound, change: (claimed: WideSum) => void): MaskedSum {
-    const { length } = open.payload.question;
-    const claimed = { words: new Uint32Array(length), carries: new Uint8Array(length) };
-    for (const { vectorRoot } of open.inputs.values()) {
-      const words = wordsOf('u32', this.coordinator.bodies.get(vectorRoot)!.slice()) as Uint32Array;
-      addCounting(claimed.words, claimed.carries, words);
-    }
-    change(claimed);
-    const carries = bodyOf(claimed.carries);
-    this.coordinator.bodies.set(carries.root, carries.bytes);
-    return { words: bodyOf(claimed.words).root, carries: carries.root };
-  }
-
-  fix(change?: (claimed: WideSum) => void): void {
-    this.history.say('fix-survivors', this.survivors(this.history, change));
+  fix(): void {
+    this.history.say('fix-survivors', this.survivors());
   }
 
   async certify(...names: string[]): Promise<void> {
-    for (const name of names)
-      this.history.tell(await this.bank(name).certify(this.history.open, this.sketchOf(name)));
-  }
-
-  /** Of a played bank's vector, where a sum is claimed. */
-  sketchOf(name: string): Sketch | undefined {
-    const { open } = this.history;
-    const { fixed } = maskedOf(open);
-    const input = open.inputs.get(open.roster.indexOf(this.bank(name).id));
-    if (fixed?.maskedSum === undefined || input === undefined) return undefined;
-    const words = wordsOf('u32', this.coordinator.bodies.get(input.vectorRoot)!.slice()) as Uint32Array;
-    const sketcher = new VectorSketcher(fromHex(fixed.hash));
-    sketcher.add(words);
-    return sketcher.sketch();
+    for (const name of names) this.history.tell(await this.bank(name).certify(this.history.open));
   }
 
   async unmask(...names: string[]): Promise<void> {
@@ -224,10 +173,10 @@ export class Consortium extends BanksWithKeys {
     });
   }
 
-  /** Certificates and shares of all. @param change of the claim, where one is made */
-  async openUp(change?: (claimed: WideSum) => void): Promise<void> {
+  /** Certificates and shares of all. */
+  async openUp(): Promise<void> {
     const { mark } = this;
-    this.fix(change);
+    this.fix();
     await this.certify('a', 'c', 'd');
     await this.relay(mark, 'consistency-check');
     await this.relay(mark, 'unmask');

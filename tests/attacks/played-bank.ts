@@ -19,7 +19,6 @@ import { drawSecrets, seededBytes } from '#shared/secure-sum/deal-secrets.ts';
 import type { Promises } from '#shared/secure-sum/promises.ts';
 import type { SeedKind } from '#shared/secure-sum/session-context.ts';
 import { packageFor } from '#shared/secure-sum/share-table.ts';
-import type { Sketch } from '#shared/secure-sum/vector-sketch.ts';
 import { shareIn } from '#shared/secure-sum/share-table-layout.ts';
 import { bodyOf, stubAnswer, type StubBody } from '../support/stub-answers.ts';
 
@@ -79,8 +78,8 @@ export class PlayedBank {
     return { ...body, message: this.sign('masked-input', payload) };
   }
 
-  certify(open: OpenRound, sketch?: Sketch): Promise<Message<'consistency-check'>> {
-    return certificate(open, this.signer(open), this.inputOnly(open), sketch);
+  certify(open: OpenRound): Promise<Message<'consistency-check'>> {
+    return certificate(open, this.signer(open), this.inputOnly(open));
   }
 
   unmask(open: OpenRound, bodies: Bodies): Promise<Message<'unmask'>> {

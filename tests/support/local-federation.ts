@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto';
 import { Journal, type JournalKeys } from '#coordinator/journal/journal.ts';
 import { createLogger } from '#coordinator/logger.ts';
-import { MaskThreads } from '#coordinator/threads/mask-threads.ts';
 import { ShareTables } from '#coordinator/rounds/share-tables.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
@@ -147,7 +146,6 @@ export class LocalFederation {
       log: createLogger('silent'),
       awaySince: () => undefined,
       shareTables: new ShareTables(bodies),
-      maskThreads: new MaskThreads(),
       random: (length) => new Uint8Array(randomBytes(length)),
     };
   }

@@ -135,7 +135,7 @@ function isForBanks(state: FederationState, root: string): boolean {
     for (let i = run.past.length - 1; i >= 0; i--) {
       const { end, open } = run.past[i]!;
       if (end.outcome !== 'closed') continue;
-      if (end.payload.sumRoot === root || open.masked?.fixed?.maskedSum?.carries === root) return true;
+      if (end.payload.sumRoot === root) return true;
     }
   }
   return false;

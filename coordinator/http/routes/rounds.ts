@@ -2,10 +2,9 @@
  * The masked vectors in a closed sum, one after the other in the order of the survivors, for banks that check
  * it. Masked vectors of a closed round say no more than the sum does.
  *
- *   GET /v1/rounds/:ctx/vectors        of all
- *   GET /v1/rounds/:ctx/vectors?of=3   of the survivor with this index
+ *   GET /v1/rounds/:ctx/vectors
  */
-import { Router, type Request } from 'express';
+import { Router } from 'express';
 import { authorised, hashInPath } from '#coordinator/http/route.ts';
 import { countSent, sendBytes, sendFile } from '#coordinator/http/send-body.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
@@ -33,8 +32,7 @@ export function roundRouter({ access, metrics, journal, bodies }: RoundRouteDepe
       throw new FederationError('NOT_FOUND', `${ctx} is not a closed masked round`);
     rosterIndex(open, caller.participant);
     const { survivors } = past.end.payload;
-    const wanted = wantedOf(request, survivors);
-    const roots = wanted.map((index) => open.inputs.get(index)!.vectorRoot);
+    const roots = survivors.map((index) => open.inputs.get(index)!.vectorRoot);
     const sizes = await Promise.all(roots.map((root) => bodies.size(root)));
     if (sizes.includes(undefined)) throw new FederationError('NOT_FOUND', 'a vector of this round is gone');
     await journal.stored(); // the state is ahead of the disk
@@ -51,14 +49,4 @@ export function roundRouter({ access, metrics, journal, bodies }: RoundRouteDepe
     response.end();
   });
   return router;
-}
-
-/** @throws FederationError SCHEMA | NOT_FOUND */
-function wantedOf({ query: { of } }: Request, survivors: readonly number[]): readonly number[] {
-  if (of === undefined) return survivors;
-  if (typeof of !== 'string' || !/^\d{1,3}$/.test(of))
-    throw new FederationError('SCHEMA', 'expected of= with the index of one survivor');
-  if (!survivors.includes(Number(of)))
-    throw new FederationError('NOT_FOUND', `no vector of bank ${of} is in the sum`);
-  return [Number(of)];
 }

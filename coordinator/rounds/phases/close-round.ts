@@ -1,13 +1,13 @@
 /** collecting → ready: the sum is stored, recorded, and the program moves on. */
 import type { Journal } from '#coordinator/journal/journal.ts';
-import type { RunProgram } from '#coordinator/rounds/run-program.ts';
 import type { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
-import type { MaskThreads } from '#coordinator/threads/mask-threads.ts';
+import type { RunMachine } from '#models/run-machine.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
 import { survivorsHash, survivorsOf } from '#shared/ledger/rounds.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { bytesOf } from '#shared/ring/vector-root.ts';
+import type { RingSum } from '#shared/ring/ring-sum.ts';
+import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
 import { fixedSlot, revealedShares } from '#shared/secure-sum/masked-round.ts';
 import { BankFault, masksOfSum } from '#shared/secure-sum/open-sum.ts';
 
@@ -16,25 +16,23 @@ export async function closeRound(
   run: Run,
   open: OpenRound,
   sum: RunningSum,
-  program: RunProgram,
+  machine: RunMachine,
   bodies: BodyStore,
-  threads: MaskThreads,
   journal: Journal,
 ): Promise<void> {
   // an update accepted a moment ago may still be on its way into the sum; `add` is idempotent
   const survivors = survivorsOf(open);
   for (const index of survivors) await sum.add(index, open.inputs.get(index)!.vectorRoot);
   const revealed = open.masked === undefined ? new Map<number, Uint8Array[]>() : revealedShares(open);
-  let sumRoot: string;
+  let read: RingSum;
   try {
-    if (open.masked !== undefined) {
-      await sum.open(() => threads.apply(sum.words, masksOfSum(fixedSlot(open), revealed)));
-    }
-    sumRoot = await program.read(sum.words, survivors.length);
+    if (open.masked !== undefined) await sum.open(masksOfSum(fixedSlot(open), revealed));
+    read = machine.read(sum.words, survivors.length);
   } catch (error) {
     if (open.masked === undefined || !(error instanceof FederationError)) throw error;
     return giveUp(run, open, error, [...revealed.keys()], journal);
   }
+  const sumRoot = vectorRoot(sum.words);
   await bodies.put(sumRoot, bytesOf(sum.words));
   // A crash before this line: the round is still open, the sum is computed again. After it: the sum is read
   // from its body.
@@ -44,7 +42,7 @@ export async function closeRound(
     survivorsHash: survivorsHash(open),
     sumRoot,
   });
-  await program.advance();
+  machine.advance(read, sumRoot);
 }
 
 /** The sum is lost for good: its shares are out, so the question is not asked again. */

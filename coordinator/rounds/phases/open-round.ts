@@ -1,13 +1,13 @@
 /** ready → collecting: the program's question goes to every bank on the roster. */
 import type { Journal } from '#coordinator/journal/journal.ts';
-import type { RunProgram } from '#coordinator/rounds/run-program.ts';
+import type { RunMachine } from '#models/run-machine.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import { usableSession } from '#shared/ledger/session-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
-export async function openRound(run: Run, program: RunProgram, journal: Journal): Promise<void> {
+export async function openRound(run: Run, machine: RunMachine, journal: Journal): Promise<void> {
   const { phase } = run;
-  const { asked } = program;
+  const { asked } = machine;
   if (phase.name !== 'ready' || asked === undefined) {
     throw new FederationError('STATE', `run ${run.id} is ${phase.name}, not ready for a question`);
   }
@@ -17,12 +17,12 @@ export async function openRound(run: Run, program: RunProgram, journal: Journal)
     round: phase.round,
     attempt: phase.attempt,
     question: {
-      kind: asked.kind,
+      kind: asked.question.kind,
       hash: asked.hash,
-      ring: asked.ring,
+      ring: asked.question.ring,
       length: asked.length,
     },
-    metrics: program.metrics,
+    metrics: machine.metrics,
     deadlineAt: journal.now() + run.plan.deadlines.roundMs,
     head: journal.head(),
     ...(run.plan.aggregation === 'masked' ? { keys: nextKeys(run) } : {}),

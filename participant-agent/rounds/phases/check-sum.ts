@@ -3,14 +3,13 @@
  * next computation and must be done before the next answer is signed.
  */
 import { submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
-import { compareSum, type CheckMemory } from '#participant-agent/rounds/compare-sum.ts';
+import { compareSum } from '#participant-agent/rounds/compare-sum.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { PastRound, Run } from '#shared/ledger/federation-state.ts';
 import { maskedOf } from '#shared/secure-sum/masked-round.ts';
 import { checkedByAll, delegatesOf } from '#shared/secure-sum/sum-check.ts';
 
 /**
- * @param bytes of the announced sum; written over
  * @param untilChanged resolves when the ledger has grown, or after so many ms
  * @throws FederationError VECROOT when the announced sum is another
  */
@@ -18,8 +17,6 @@ export async function checkSum(
   run: Run,
   past: PastRound,
   context: AgentContext,
-  bytes: Uint8Array<ArrayBuffer>,
-  memory: CheckMemory,
   untilChanged: (ms: number) => Promise<void>,
 ): Promise<void> {
   if (past.end.outcome !== 'closed') return;
@@ -40,7 +37,7 @@ export async function checkSum(
     context.log.warn({ run: run.id }, 'the delegates are silent: this bank checks the sum itself');
   }
   const { sumRoot } = past.end.payload;
-  await compareSum(open, { root: sumRoot, bytes }, context, memory);
+  await compareSum(open, sumRoot, context);
   if (!isDelegate || masked.confirmations.has(bank)) return;
   const from = context.config.participant;
   const message = signMessage('confirm-sum', { ctx: open.hash, from, sumRoot }, context.seed);

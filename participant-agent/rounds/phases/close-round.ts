@@ -11,6 +11,6 @@ export async function takeSum(
   await context.state.forgetAnswer(past.open.hash);
   if (past.end.outcome === 'void') return undefined;
   const { sumRoot, survivors } = past.end.payload;
-  const sum = await context.bodies.download(sumRoot, context.signal, computer.spare);
+  const sum = await context.bodies.download(sumRoot, context.signal);
   return computer.next(sum, survivors.length, sumRoot);
 }

@@ -18,8 +18,6 @@ import type { Progress } from '#shared/protocol/socket-events.ts';
 export interface Masking {
   prepareAnswer(open: OpenRound): Promise<Mask[]>;
   signInput(open: OpenRound, vectorRoot: string): Promise<BankMessage>;
-  /** The vector as it leaves, valid until the next answer. */
-  keepVector(open: OpenRound, bytes: Uint8Array): void;
 }
 
 /** An answer that took less time than this is made again after a crash: the same rows and seeds give the same bytes. */
@@ -53,7 +51,6 @@ export async function answerRound(
     detail: message.type === 'refuse-round' ? message.payload.reason : `answer to ${question.kind}`,
   };
   if (body !== undefined && 'vectorRoot' in message.payload) {
-    masking?.keepVector(open, body);
     report('uploading', 0);
     const root = message.payload.vectorRoot;
     const detail = `${question.kind} answer, ${run.plan.aggregation}, root ${root.slice(0, 16)}…`;

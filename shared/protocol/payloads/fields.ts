@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { hash, signature64 } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { SESSION_BANKS_MAX } from '#shared/secure-sum/thresholds.ts';
-import { SKETCH_PRIMES } from '#shared/secure-sum/vector-sketch.ts';
 
 /** A signed head of the ledger: with the charter's origin it is a C2SP checkpoint (ledger/checkpoint.ts). */
 export const signedHead = z.strictObject({
@@ -33,11 +32,6 @@ export const bankIndex = z
 export const bankCount = z.int().min(1).max(SESSION_BANKS_MAX);
 /** A secret share: 32 bytes and its coordinate. */
 export const share33 = z.string().regex(/^[A-Za-z0-9_-]{44}$/, '33 bytes in base64url');
-/** See secure-sum/vector-sketch.ts. */
-export const sketch = z
-  .array(z.int().min(0))
-  .length(SKETCH_PRIMES.length)
-  .refine((values) => values.every((value, k) => value < SKETCH_PRIMES[k]!), 'a number below each prime');
 export const errorCode = z.string().regex(/^[A-Z_]{2,40}$/);
 
 /** Figures after the last sum, by name. */

@@ -11,7 +11,6 @@ import {
   sentence,
   share33,
   signedHead,
-  sketch,
   slotNumber,
   words,
 } from '#shared/protocol/payloads/fields.ts';
@@ -64,11 +63,6 @@ export const roundPayloads = {
     slot: slotNumber,
     survivors: z.array(bankIndex).min(1).max(SESSION_BANKS_MAX),
     survivorsHash: hash,
-    /**
-     * Large vectors of u32 words: roots of what is claimed to be their sum as integers, before any mask can be taken
-     * out: the low 32 bits of each word, and one byte a word above them.
-     */
-    maskedSum: z.strictObject({ words: hash, carries: hash }).optional(),
   }),
 
   /** "I have seen these survivors, and certify no others for this slot." */
@@ -77,8 +71,6 @@ export const roundPayloads = {
     slot: slotNumber,
     from: participantId,
     survivors: hash,
-    /** A survivor's: of its masked vector, where a sum is claimed. */
-    sketch: sketch.optional(),
   }),
 
   unmask: z.strictObject({
@@ -94,7 +86,7 @@ export const roundPayloads = {
     ctx: hash,
     /** Roster indices whose vectors are in the sum, ascending. */
     survivors: z.array(rosterIndex).min(1).max(LIMITS.participantsMax),
-    /** messageHash("survivors", {ctx, vectors: [[index, vectorRoot], …]}), with maskedSum if one was claimed */
+    /** messageHash("survivors", {ctx, vectors: [[index, vectorRoot], …]}) */
     survivorsHash: hash,
     sumRoot: hash,
   }),

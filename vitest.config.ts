@@ -45,7 +45,7 @@ export default defineConfig({
             'tests/masked/active-coordinator.test.ts',
             'tests/fuzz/fuzz.test.ts',
           ],
-          env: { TALLYSTICK_SCHEDULES: '300', TALLYSTICK_FUZZ: '4' },
+          env: { TALLYSTICK_SCHEDULES: '2500', TALLYSTICK_FUZZ: '4' },
           globalSetup: ['tests/support/global-setup.ts'],
           testTimeout: 3_600_000,
           hookTimeout: 60_000,

@@ -61,7 +61,7 @@ export class RunningSum {
       await this.eachSlice(root, undefined, (words, offset) => addInto(this.words, words, offset));
       this.added.add(index);
     } catch (error) {
-      this.words.fill(0 as never);
+      new Uint8Array(this.words.buffer).fill(0);
       this.added.clear();
       throw error;
     } finally {

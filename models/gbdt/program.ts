@@ -27,13 +27,7 @@ import { binnedFeatures, type BinnedFeature } from '#models/gbdt/binned-feature.
 import { encodeEdges, type GrowQuestion } from '#models/gbdt/grow-question.ts';
 import { grow, nodesAsked, startTree, treeOf, type Growth } from '#models/gbdt/grow-tree.ts';
 import { histogramFields, layoutOf } from '#models/gbdt/histogram.ts';
-import {
-  assertQuestionFits,
-  gbdtSettings,
-  levelWordsMax,
-  roundsOf,
-  type GbdtSettings,
-} from '#models/gbdt/settings.ts';
+import { assertQuestionFits, gbdtSettings, roundsOf, type GbdtSettings } from '#models/gbdt/settings.ts';
 import {
   assertEnough,
   readRowCounts,

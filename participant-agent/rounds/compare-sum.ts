@@ -16,8 +16,13 @@ import { masksOfSum } from '#shared/secure-sum/open-sum.ts';
  * @param announced root of the sum
  * @throws FederationError VECROOT when the vectors give another sum
  */
-export async function compareSum(open: OpenRound, announced: string, context: AgentContext): Promise<void> {
-  const sum = await readVectors(open, context);
+export async function compareSum(
+  open: OpenRound,
+  announced: string,
+  context: AgentContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const sum = await readVectors(open, context, signal);
   const hasher = new RootHasher();
   for (const slice of applyMasksInSlices(sum, masksOfSum(fixedSlot(open), revealedShares(open)))) {
     hasher.update(bytesOf(slice));
@@ -32,7 +37,11 @@ export async function compareSum(open: OpenRound, announced: string, context: Ag
 }
 
 /** The sum of the survivors' vectors, with masks. */
-async function readVectors(open: OpenRound, { bodies, signal }: AgentContext): Promise<RingWords> {
+async function readVectors(
+  open: OpenRound,
+  { bodies }: AgentContext,
+  signal: AbortSignal,
+): Promise<RingWords> {
   const { ring, length } = open.payload.question;
   const roots = maskedOf(open).fixed!.survivors.map((index) => open.inputs.get(index)!.vectorRoot);
   const words = createWords(ring, length);

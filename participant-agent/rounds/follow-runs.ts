@@ -13,7 +13,7 @@ import { apply } from '#shared/ledger/federation.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import type { RunId } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { parseMessage, type Message } from '#shared/protocol/messages.ts';
+import { parseMessage } from '#shared/protocol/messages.ts';
 import { signedHead, type SignedHead } from '#shared/protocol/payloads/fields.ts';
 import {
   announcedBody,
@@ -64,7 +64,7 @@ export class RunFollower {
     witness.grow(recorded.leaf);
     apply(federation, recorded);
     const run = federation.runs.get(runOfEntry(federation, recorded)!);
-    if (run !== undefined) this.step(run, message);
+    if (run !== undefined) this.step(run);
     this.onChange();
     this.checkAwaited();
   }
@@ -133,14 +133,14 @@ export class RunFollower {
     await Promise.all(this.followed.map((followed) => followed.close()));
   }
 
-  private step(run: Run, message: Message): void {
+  private step(run: Run): void {
     if (!run.plan.participants.includes(this.context.config.participant)) return;
     let followed = this.runs.get(run.id);
     if (followed === undefined) {
       followed = new FollowedRun(run, this.context, this.onChange);
       this.runs.set(run.id, followed);
     }
-    followed.take(message);
+    followed.wake();
   }
 }
 

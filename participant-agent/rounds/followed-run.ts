@@ -1,242 +1,351 @@
 /**
- * One run as this bank follows it, step by step with the ledger:
+ * One run at this bank: carries out what the bank's part in it (shared/participant/participant.ts) says, and tells it
+ * what became of that.
  *
- *   run-proposed → consider, consent
- *   run-started  → begin the program
- *   open-round   → answer            close-round → take the sum, go on
- *   checkpoint   → cosign            run-finished → keep the model
+ *   the ledger grows → step → effects, in their order: kept on disk, then sent; or computed beside
  *
- * and what masked runs have besides (masked-part.ts). After a restart the feed comes from the start and the
- * same steps run again, except that what was signed before is sent again instead of being made anew.
+ * After a restart the same part is made again from the ledger and from the promises on disk.
  */
-import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
-import { MaskedPart } from '#participant-agent/rounds/masked-part.ts';
-import { checkSum } from '#participant-agent/rounds/phases/check-sum.ts';
-import { assertOwnRun } from '#participant-agent/rounds/peers.ts';
-import { cosignCheckpoint } from '#participant-agent/rounds/phases/checkpoint.ts';
-import { takeSum } from '#participant-agent/rounds/phases/close-round.ts';
-import { answerRound, refuseRound, type Masking } from '#participant-agent/rounds/phases/open-round.ts';
-import { keepModel, lacksModel } from '#participant-agent/rounds/phases/run-finished.ts';
-import { considerRun } from '#participant-agent/rounds/phases/run-proposed.ts';
-import { CONSIDERING } from '#participant-agent/state/agent-state.ts';
-import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
-import { messageHash } from '#shared/crypto/signed-message.ts';
-import {
-  isOpen,
-  type OpenRound,
-  type PastRound,
-  type Run,
-  type Session,
-} from '#shared/ledger/federation-state.ts';
-import { answerersOf } from '#shared/ledger/rounds.ts';
+import { join } from 'node:path';
+import { ledgerOf, submitMessage, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { compareSum } from '#participant-agent/rounds/compare-sum.ts';
+import { decideRun } from '#participant-agent/rounds/decide-run.ts';
+import { keepModel, lacksModel } from '#participant-agent/rounds/keep-model.ts';
+import { loadRows } from '#participant-agent/rounds/load-rows.ts';
+import { guardOf } from '#participant-agent/rounds/run-guard.ts';
+import { sendWithBody } from '#participant-agent/rounds/send-with-body.ts';
+import { PromiseFile } from '#participant-agent/state/promise-file.ts';
+import type { FinishedPosition, RunComputer } from '#participant-agent/training/run-computer.ts';
+import { signMessage } from '#shared/crypto/signed-message.ts';
+import { isOpen, type OpenRound, type PastRound, type Run } from '#shared/ledger/federation-state.ts';
+import type { Effect, Event } from '#shared/participant/effects.ts';
+import { Participant } from '#shared/participant/participant.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
-import type { Message } from '#shared/protocol/messages.ts';
 
-/** The state an entry was folded into; the fold may be ahead when its task gets there. */
-interface Moment {
-  readonly open: OpenRound | undefined;
-  readonly past: PastRound | undefined;
-  readonly session: Session | undefined;
-}
+/** An answer that took less time than this is made again after a crash: the same rows and seeds give the same bytes. */
+const KEEP_ABOVE_MS = 500;
+type Of<Do extends Effect['do']> = Extract<Effect, { do: Do }>;
 
 export class FollowedRun {
   readonly run: Run;
-  /** What the bank does in it right now, for `agent status`. */
-  detail = 'proposed';
   private readonly context: AgentContext;
   private readonly onChange: () => void;
+  private part: Participant | undefined;
+  private promises: PromiseFile | undefined;
   private computer: RunComputer | undefined;
-  private position: Position | undefined;
-  private takesPart = false;
-  private masked: MaskedPart | undefined;
+  private position: FinishedPosition | undefined;
+  /** The vector of the newest answer, until it is sent. */
+  private vector: { readonly ctx: string; readonly bytes: Uint8Array } | undefined;
+  private isAwake = false;
+  /** Nothing is to be done in it any more. */
+  private isOver = false;
+  private alarm: NodeJS.Timeout | undefined;
+  /** What is done one after the other: what is kept, and what is sent. */
   private turn: Promise<void> = Promise.resolve();
-  /** The check of the last sum, which runs beside the next computation. */
-  private checking: Promise<void> = Promise.resolve();
-  private waitingForChange: (() => void)[] = [];
-  /** Why this agent has left the run. */
-  private left: ErrorCode | undefined;
+  /** What the computer is asked, one after the other. */
+  private computing: Promise<void> = Promise.resolve();
+  /** Whatever else is under way. */
+  private readonly underWay = new Set<Promise<unknown>>();
+  /** Aborts what is under way in this run. */
+  private readonly ending = new AbortController();
+  private readonly signal: AbortSignal;
 
   constructor(run: Run, context: AgentContext, onChange: () => void) {
     this.run = run;
     this.context = context;
     this.onChange = onChange;
+    this.signal = AbortSignal.any([context.signal, this.ending.signal]);
   }
 
-  take(message: Message): void {
-    const { phase, past, session } = this.run;
-    const moment = { open: phase.name === 'collecting' ? phase.open : undefined, past: past.at(-1), session };
-    for (const resume of this.waitingForChange.splice(0)) resume();
-    this.turn = this.turn.then(async () => {
-      if (this.context.signal.aborted) return;
-      try {
-        // what happened while the agent was away is history: it is seen whole before anything is done
-        await this.context.connection.untilReady(this.context.signal);
-        if (this.left === undefined) await this.step(message, moment);
-        else if (message.type === 'open-round') await this.refuse(moment.open!, this.left);
-      } catch (error) {
-        if (!this.context.signal.aborted) await this.leave(error);
-      }
-    });
-  }
-
-  /** Something this agent cannot mend: it says so in the open round and in every later one. */
-  private async leave(error: unknown): Promise<void> {
-    this.left = error instanceof FederationError ? error.code : 'INTERNAL';
-    this.say(`left the run: ${describeError(error)}`);
-    this.context.log.error({ run: this.run.id, err: error }, 'this agent leaves the run');
-    const takesPart = this.run.roster.includes(this.context.config.participant);
-    await this.release();
-    const { phase } = this.run;
-    if (!takesPart) this.left = undefined;
-    else if (phase.name === 'collecting') await this.refuse(phase.open, this.left).catch(() => {}); // it is stopping
-  }
-
-  private async refuse(open: OpenRound, code: ErrorCode): Promise<void> {
-    const index = open.roster.indexOf(this.context.config.participant);
-    if (!isOpen(this.run, open) || !answerersOf(open).includes(index)) return;
-    await refuseRound(this.run, open, code, this.context);
-  }
-
-  async close(): Promise<void> {
-    await this.computer?.dispose(); // what it is computing is broken off
-    for (const resume of this.waitingForChange.splice(0)) resume();
-    await this.turn;
-    await this.checking.catch(() => {});
-    await this.release(); // the last turn may have made a computer
-  }
-
-  private async step(message: Message, moment: Moment): Promise<void> {
-    const { run, context } = this;
-    switch (message.type) {
-      case 'run-proposed':
-        // a run that is over when the agent hears of it needs no rows, unless its model is still to be had
-        if (isFinished(run) && !(await lacksModel(run, context))) return;
-        this.say(CONSIDERING);
-        this.computer = context.createComputer(context.config.data.file);
-        this.takesPart = await considerRun(run, this.computer, context);
-        this.say(this.takesPart ? 'consented' : 'takes no part');
-        if (!this.takesPart) await this.release();
-        return;
-      case 'run-started':
-        if (!this.takesPart || !message.payload.roster.includes(context.config.participant))
-          return this.release();
-        assertOwnRun(run, message.payload.identityKeys, context);
-        // one course of the run for ever, whatever history is shown after a restart
-        await context.state.bindRun(run.id, messageHash('run-started', message.payload));
-        if (run.plan.aggregation === 'masked') this.masked = await MaskedPart.open(run, context);
-        this.position = await this.computer!.begin(run.plan, message.payload.roster.length);
-        return undefined;
-      case 'open-round':
-        return this.answer(moment.open!);
-      case 'close-round':
-      case 'void-round':
-        return this.endRound(moment.past!);
-      case 'checkpoint':
-        await this.checking; // a sum that is not right is not cosigned
-        if (this.position !== undefined) await cosignCheckpoint(run, context);
-        return undefined;
-      case 'run-finished':
-        await this.checking;
-        // the model comes last: while it is lacking, a restart goes through all of this again
-        await this.masked?.forgetAll();
-        if (this.position !== undefined) await keepModel(run, this.position, context);
-        this.say(message.payload.outcome);
-        return this.release();
-      default:
-        if (this.masked !== undefined) await this.maskedStep(this.masked, message, moment);
-        // it ended while this agent was away: no secret of it stays, whatever came of it
-        else if (message.type === 'open-session' && isFinished(run))
-          await context.vault.forget(messageHash('open-session', message.payload));
-    }
-  }
-
-  private async maskedStep(masked: MaskedPart, message: Message, { open, session }: Moment): Promise<void> {
-    switch (message.type) {
-      case 'open-session':
-        this.say('advertising keys');
-        return masked.advertise(session!);
-      case 'advertise-keys':
-        return masked.deal(session!);
-      case 'seal-session':
-        return masked.receive(session!);
-      case 'fix-survivors':
-        await masked.certify(open!);
-        return masked.reveal(open!);
-      case 'consistency-check':
-      case 'unmask':
-        return open === undefined ? undefined : masked.reveal(open);
-      default:
-        return undefined;
-    }
-  }
-
-  private async answer(open: OpenRound): Promise<void> {
-    if (this.position === undefined || !isOpen(this.run, open)) return;
-    const index = open.roster.indexOf(this.context.config.participant);
-    if (!answerersOf(open).includes(index)) return; // the keys were dealt without this bank
-    const { round, question } = open.payload;
-    this.say(`answering round ${round} (${question.kind})`);
-    await answerRound(this.run, open, this.position, this.computer!, this.context, this.masking());
-    this.say(`answered round ${round} (${question.kind})`);
-  }
-
-  /** A masked answer is signed only when the sum before it was found right. */
-  private masking(): Masking | undefined {
-    const { masked } = this;
+  /** What the bank does in the run right now, for `agent status`. */
+  get detail(): string {
     return (
-      masked && {
-        prepareAnswer: (open) => masked.prepareAnswer(open),
-        signInput: async (open, root) => {
-          await this.checking;
-          return masked.signInput(open, root);
-        },
-      }
+      this.part?.detail ?? (this.run.phase.name === 'finished' ? this.run.phase.result.outcome : 'proposed')
     );
   }
 
-  private async endRound(past: PastRound): Promise<void> {
-    if (this.position === undefined) return;
-    await this.checking;
-    this.position = (await takeSum(past, this.computer!, this.context)) ?? this.position;
-    const { masked } = this;
-    if (masked === undefined || !past.open.roster.includes(this.context.config.participant)) return;
-    if (past.end.outcome === 'void') {
-      await masked.vote(past.open);
-      return masked.forget(past.open); // nothing of this slot will be revealed any more
-    }
-    if (!masked.hasBuiltUpon(past)) {
-      this.checking = checkSum(this.run, past, this.context, (ms) => this.untilChanged(ms));
-      this.checking.catch(() => {}); // it is awaited before anything is signed
-    }
-    await masked.forget(past.open);
-    return undefined;
-  }
-
-  private untilChanged(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.waitingForChange.push(() => {
-        clearTimeout(timer);
-        resolve();
-      });
+  /** The ledger has grown. What happened while the agent was away is history: it is seen whole before anything is done. */
+  wake(): void {
+    if (this.isAwake || this.isOver || this.context.signal.aborted) return;
+    this.isAwake = true;
+    this.beside(async () => {
+      await this.context.connection.untilReady(this.context.signal);
+      this.isAwake = false;
+      if (this.part === undefined) await this.open();
+      this.tell({ kind: 'ledger' });
     });
   }
 
-  private say(detail: string): void {
-    this.detail = detail;
+  async close(): Promise<void> {
+    this.ending.abort();
+    clearTimeout(this.alarm);
+    await this.computer?.dispose(); // what it is computing is broken off
+    await this.turn;
+    await Promise.all(this.underWay);
+    await this.promises?.close();
+  }
+
+  private async open(): Promise<void> {
+    const { run, context } = this;
+    // a run that is over when the agent hears of it needs no rows, unless its model is still to be had
+    if (run.phase.name === 'finished' && !(await lacksModel(run, context))) {
+      await context.vault.forgetAll(this.sessions());
+      this.isOver = true;
+      return;
+    }
+    this.promises ??= await PromiseFile.open(join(context.state.folder, 'state/promises', `${run.id}.jsonl`));
+    this.part = new Participant({
+      run,
+      id: context.config.participant,
+      seed: context.seed,
+      promises: this.promises.all,
+      guard: guardOf(run, context),
+      checksAllSums: context.policy.verify === 'full',
+    });
+  }
+
+  private tell(event: Event): void {
+    if (this.part === undefined || this.context.signal.aborted) return;
+    for (const effect of this.part.step(event, this.context.clock.now())) this.carryOut(effect);
     this.onChange();
   }
 
-  private async release(): Promise<void> {
-    await this.computer?.dispose();
-    await this.masked?.close();
+  private carryOut(effect: Effect): void {
+    switch (effect.do) {
+      case 'decide':
+        return this.beside(async () => {
+          const decision = await decideRun(this.run, this.context, this.signal);
+          if (decision !== undefined) this.tell({ kind: 'decided', decision });
+        });
+      case 'load':
+        return this.compute((computer) => this.load(computer));
+      case 'begin':
+        return this.compute(async (computer) =>
+          this.stand(await computer.begin(this.run.plan, this.run.roster.length)),
+        );
+      case 'take-sum':
+        return this.compute((computer) => this.takeSum(computer, effect.past));
+      case 'answer':
+        return this.compute((computer) => this.answer(computer, effect));
+      case 'check-sum':
+        return this.beside(() => this.checkSum(effect.past));
+      case 'open-keys':
+        return this.inTurn(() => this.openKeys(effect));
+      case 'fetch-shares':
+        return this.beside(() => this.fetchShares(effect));
+      case 'wake':
+        clearTimeout(this.alarm);
+        this.alarm = setTimeout(() => this.tell({ kind: 'ledger' }), effect.at - this.context.clock.now());
+        return;
+      case 'report':
+        return this.context.log[effect.level]({ run: this.run.id, err: effect.error }, effect.text);
+      case 'end':
+        return this.end(effect);
+      case 'keep':
+        return this.inTurn(() => this.promises!.put(effect.purposes, effect.message));
+      case 'keep-keys':
+        return this.inTurn(() => this.context.vault.keep(effect.session, effect.held, effect.isNew));
+      case 'forget-keys':
+        return this.inTurn(() => this.context.vault.forget(effect.session));
+      case 'say':
+        return this.inTurn(() => this.say(effect));
+      case 'cosign':
+        return this.inTurn(() => this.cosign());
+    }
+  }
+
+  /** @throws nothing: what fails makes the bank leave the run, unless it is stopping */
+  private async guarded(act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      if (!this.signal.aborted) this.tell({ kind: 'failed', error });
+    }
+  }
+
+  private inTurn(act: () => Promise<void>): void {
+    this.turn = this.turn.then(() => (this.context.signal.aborted ? undefined : this.guarded(act)));
+  }
+
+  private beside(act: () => Promise<void>): void {
+    const done = this.guarded(act).finally(() => this.underWay.delete(done));
+    this.underWay.add(done);
+  }
+
+  private compute(act: (computer: RunComputer) => Promise<void>): void {
+    const computer = (this.computer ??= this.context.createComputer(this.context.config.data.file));
+    const before = this.computing;
+    this.beside(
+      () => (this.computing = before.then(() => (this.signal.aborted ? Promise.resolve() : act(computer)))),
+    );
+  }
+
+  private async load(computer: RunComputer): Promise<void> {
+    try {
+      await loadRows(this.run, computer, this.context, this.signal);
+    } catch (error) {
+      if (!(error instanceof FederationError) || error.code === 'STOPPED') throw error;
+      this.context.log.warn({ run: this.run.id, code: error.code }, error.message);
+      return this.tell({ kind: 'not-loaded', reason: error.message });
+    }
+    this.tell({ kind: 'loaded' });
+  }
+
+  private stand(position: FinishedPosition): void {
+    this.position = position;
+    this.tell({ kind: 'position', position });
+  }
+
+  private async takeSum(computer: RunComputer, { open, end }: PastRound): Promise<void> {
+    await this.context.state.forgetAnswer(open.hash);
+    if (end.outcome !== 'closed') return;
+    const { sumRoot, survivors } = end.payload;
+    const sum = await this.context.bodies.download(sumRoot, this.signal);
+    this.stand(await computer.next(sum, survivors.length, sumRoot));
+  }
+
+  /** A vector that took a while is kept before it is sent, so that a restart sends the same bytes again. */
+  private async answer(computer: RunComputer, { open, masks }: Of<'answer'>): Promise<void> {
+    const { context, run } = this;
+    const { round } = open.payload;
+    const started = context.clock.now();
+    try {
+      if (this.vector !== undefined) await context.state.forgetAnswer(this.vector.ctx); // of a round that was given up
+      let answer = await context.state.answerFor(open.hash);
+      if (answer === undefined) {
+        const report = (fraction: number): void =>
+          context.connection.progress({ run: run.id, round, stage: 'answering', fraction });
+        report(0);
+        // rounding is seeded by the plan, not by when: the same rows and seed give the same bits in every run
+        const roundingSeed = `${run.plan.seed}/${round}/${context.config.participant}`;
+        const made = await computer.answer(roundingSeed, masks, report);
+        answer = { root: made.root, bytes: made.body };
+        if (context.clock.now() - started > KEEP_ABOVE_MS)
+          await context.state.keepAnswer(open.hash, answer.root, answer.bytes);
+      }
+      this.vector = { ctx: open.hash, bytes: answer.bytes };
+      this.tell({ kind: 'answered', ctx: open.hash, vectorRoot: answer.root });
+    } catch (error) {
+      const code: ErrorCode = error instanceof FederationError ? error.code : 'INTERNAL';
+      if (code === 'STOPPED') throw error;
+      const reason = describeError(error);
+      context.log.error({ run: run.id, round, code }, `refusing the round: ${reason.slice(0, 500)}`);
+      this.tell({ kind: 'not-answered', ctx: open.hash, code, reason });
+    }
+  }
+
+  private async checkSum({ open, end }: PastRound): Promise<void> {
+    if (end.outcome === 'closed') await compareSum(open, end.payload.sumRoot, this.context, this.signal);
+    this.tell({ kind: 'checked', ctx: open.hash });
+  }
+
+  private async openKeys({ session, make }: Of<'open-keys'>): Promise<void> {
+    const { vault } = this.context;
+    const kept = make
+      ? { seed: await vault.makeSeed(session) }
+      : { seed: await vault.seedOf(session), held: await vault.heldOf(session) };
+    this.tell({ kind: 'keys', session, kept });
+  }
+
+  private async fetchShares({ session, dealers }: Of<'fetch-shares'>): Promise<void> {
+    let bytes: Uint8Array;
+    try {
+      bytes = await this.context.bodies.downloadShares(session, this.signal);
+    } catch (error) {
+      if (!isOver(error)) throw error;
+      return this.tell({ kind: 'shares', session, packages: undefined });
+    }
+    const length = bytes.length / dealers.length;
+    const packages = new Map(
+      dealers.map((dealer, i) => [dealer, bytes.subarray(i * length, (i + 1) * length)]),
+    );
+    this.tell({ kind: 'shares', session, packages });
+  }
+
+  /** Kept on disk before it leaves. */
+  private async say({ message, purposes, round, detail, body }: Of<'say'>): Promise<void> {
+    const { context, run } = this;
+    if (purposes.length > 0) await this.promises!.put(purposes, message);
+    const about = { run: run.id, ...(round === undefined ? {} : { round }), detail };
+    if (body === undefined) {
+      await submitMessage(context, message, about);
+    } else {
+      const { open, root } = body;
+      const bytes = body.bytes ?? this.vectorOf(open!);
+      if (bytes === undefined) return; // another round is open by now
+      if (open !== undefined)
+        context.connection.progress({
+          run: run.id,
+          round: open.payload.round,
+          stage: 'uploading',
+          fraction: 0,
+        });
+      const what =
+        open === undefined ? detail : `${detail}, ${run.plan.aggregation}, root ${root.slice(0, 16)}…`;
+      const isWanted = (): boolean =>
+        open === undefined ? run.session?.sealed === undefined : isOpen(run, open);
+      await sendWithBody(
+        context,
+        { root, bytes, about: { ...about, detail: what } },
+        message,
+        about,
+        isWanted,
+      );
+    }
+    if (message.type === 'consent') {
+      const { decision, reason } = message.payload;
+      context.log.info({ run: run.id, name: run.plan.name, decision, reason }, `consent ${decision}`);
+    }
+    if (round !== undefined) context.connection.endProgress(run.id);
+  }
+
+  private vectorOf(open: OpenRound): Uint8Array | undefined {
+    return this.vector?.ctx === open.hash ? this.vector.bytes : undefined;
+  }
+
+  /**
+   * The head was found right when the entry was taken; it is on disk before the cosignature leaves, so that this bank
+   * can never be made to cosign another history.
+   */
+  private async cosign(): Promise<void> {
+    const { run, context } = this;
+    const { config, witness, seed, clock } = context;
+    const { hash: checkpoint, payload } = run.checkpoint!;
+    const ledger = ledgerOf(context);
+    await witness.remember(payload.head, ledger, true);
+    const time = Math.floor(clock.now() / 1000);
+    const signature = witness.cosign(payload.head, ledger.origin, time);
+    const message = signMessage('cosign', { checkpoint, from: config.participant, time, signature }, seed);
+    const detail = `cosignature of the ledger's first ${payload.head.size} entries`;
+    await submitMessage(context, message, { run: run.id, detail });
+  }
+
+  private end({ keepModel: isKept }: Of<'end'>): void {
+    const { computer, context, run } = this;
+    this.ending.abort();
+    clearTimeout(this.alarm);
     this.computer = undefined;
-    this.position = undefined;
-    this.masked = undefined;
-    this.takesPart = false;
+    this.vector = undefined;
+    this.beside(async () => computer?.dispose());
+    this.inTurn(async () => {
+      // the model comes last: while it is lacking, a restart goes through all of this again
+      await context.vault.forgetAll(this.sessions());
+      for (const { open } of run.past) await context.state.forgetAnswer(open.hash);
+      if (isKept) await keepModel(run, this.position, context);
+      else if (run.phase.name === 'finished')
+        context.log.warn({ run: run.id }, `run ${run.phase.result.outcome}: ${run.phase.result.reason}`);
+      this.onChange();
+    });
+  }
+
+  /** Those of this run. */
+  private sessions(): string[] {
+    const { sessionRuns } = this.context.federation;
+    return [...sessionRuns].filter(([, run]) => run === this.run.id).map(([session]) => session);
   }
 }
 
-function isFinished(run: Run): boolean {
-  return run.phase.name === 'finished';
+/** The session is void, or another has taken its place, of which the coordinator knows before this bank does. */
+function isOver(error: unknown): boolean {
+  return error instanceof FederationError && (error.code === 'LATE' || error.code === 'STALE');
 }

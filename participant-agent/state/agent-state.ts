@@ -1,13 +1,11 @@
 /**
  * What the agent must remember, as files in its folder:
  *
- *   state/outbox/<ctx>.json     the answer it signed for a round, and state/bodies/<root> its vector: sent
- *                               again, byte for byte, if a reply was lost or the process died
- *   state/consents/<run>.json   the consent it signed; <run>.started: the run-started it follows
+ *   state/outbox/<ctx>          the root and the bytes of the vector for a round, if it took long to make
  *   state/decisions/<run>.json  what a person decided, for the agent to sign
  *   state/egress.jsonl          every message and body that left the bank: see egress-log.ts
  *   state/peers.json            the first identity key seen of each other bank
- *   state/promises, state/sessions   masked runs: see promise-file.ts and key-vault.ts
+ *   state/promises, state/sessions   what it has signed, and its secrets: see promise-file.ts and key-vault.ts
  *   state/witness.note          the newest head of the ledger this bank found right
  *   state/witness.flushed.note  the newest of them that was cosigned, or the first: it outlives a power loss
  *   state/status.json           what the agent is doing, for `agent status`
@@ -22,17 +20,17 @@ import { z } from 'zod';
 import { overwriteFile, removeFile, replaceFile } from '#participant-agent/state/durable-file.ts';
 import { EgressLog, type EgressRecord } from '#participant-agent/state/egress-log.ts';
 import type { WitnessStore } from '#participant-agent/witness/witness.ts';
+import { fromHex, toHex } from '#shared/crypto/hash.ts';
+import type { Decision } from '#shared/participant/effects.ts';
 import { key32 } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { BankMessage } from '#shared/protocol/messages.ts';
-import { parseMessage } from '#shared/protocol/messages.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 
 const WITNESSED = 'state/witness.note';
 const FLUSHED = 'state/witness.flushed.note';
 
 const decision = z.strictObject({ decision: z.enum(['granted', 'refused']), reason: z.string().max(500) });
-export type Decision = z.infer<typeof decision>;
+const ROOT_BYTES = 32;
 
 /** What a run's `detail` says from its proposal until this bank's consent. */
 export const CONSIDERING = 'considering';
@@ -48,25 +46,22 @@ export interface AgentStatus {
 
 export class AgentState implements WitnessStore {
   readonly folder: string;
-  /** Answers that are on disk, by their round. */
-  private readonly kept = new Map<string, BankMessage>();
-  /** Rounds whose answers an earlier process left on disk. */
-  private readonly left: Set<string>;
-
+  /** Rounds whose vectors are on disk. */
+  private readonly kept: Set<string>;
   private hasFlushedNote = false;
   private readonly egressLog: EgressLog;
   private readonly peers: Map<string, string>;
   private readonly changedPeers = new Map<string, string[]>();
 
-  private constructor(folder: string, peers: Map<string, string>, left: Set<string>) {
+  private constructor(folder: string, peers: Map<string, string>, kept: Set<string>) {
     this.folder = folder;
     this.egressLog = new EgressLog(folder);
     this.peers = peers;
-    this.left = left;
+    this.kept = kept;
   }
 
   static async open(folder: string): Promise<AgentState> {
-    for (const sub of ['state/outbox', 'state/consents', 'state/decisions', 'state/bodies', 'models']) {
+    for (const sub of ['state/outbox', 'state/decisions', 'models']) {
       await mkdir(join(folder, sub), { recursive: true });
     }
     const peers = await readIfThere(join(folder, 'state/peers.json'));
@@ -74,63 +69,36 @@ export class AgentState implements WitnessStore {
       peers === undefined
         ? {}
         : z.record(z.string(), key32).parse(parseJson(peers, join(folder, 'state/peers.json')));
-    const left = (await readdir(join(folder, 'state/outbox')))
-      .filter((name) => name.endsWith('.json'))
-      .map((name) => name.slice(0, -'.json'.length));
-    return new AgentState(folder, new Map(Object.entries(known)), new Set(left));
+    const kept = await readdir(join(folder, 'state/outbox'));
+    return new AgentState(folder, new Map(Object.entries(known)), new Set(kept));
   }
 
-  /** The signed answer for a round and its body, if there is one already. */
-  async answerFor(ctx: string): Promise<{ message: BankMessage; body: Uint8Array | undefined } | undefined> {
-    if (!this.kept.has(ctx) && !this.left.has(ctx)) return undefined;
+  /** The vector that was kept for a round. */
+  async answerFor(ctx: string): Promise<{ root: string; bytes: Uint8Array } | undefined> {
+    if (!this.kept.has(ctx)) return undefined;
     // what a power loss has cut short is made again; the same rows and seeds give the same bytes
-    const message = await this.readMessage(join('state/outbox', `${ctx}.json`)).catch(() => undefined);
-    if (message === undefined) return undefined;
-    this.kept.set(ctx, message);
-    if (!('vectorRoot' in message.payload)) return { message, body: undefined };
-    const root = message.payload.vectorRoot;
-    const body = await readIfThere(join(this.folder, 'state/bodies', root));
-    return body === undefined || vectorRoot(body) !== root ? undefined : { message, body };
+    const bytes = await readIfThere(this.answerPath(ctx));
+    const root = bytes?.subarray(0, ROOT_BYTES);
+    const body = bytes?.slice(ROOT_BYTES);
+    if (root === undefined || body === undefined || vectorRoot(body) !== toHex(root)) return undefined;
+    return { root: toHex(root), bytes: body };
   }
 
-  /** @param body none when the answer is a refusal */
-  async keepAnswer(ctx: string, message: BankMessage, body?: Uint8Array): Promise<void> {
-    this.kept.set(ctx, message);
-    if ('vectorRoot' in message.payload && body !== undefined) {
-      await this.write(join('state/bodies', message.payload.vectorRoot), body);
-    }
-    await this.write(join('state/outbox', `${ctx}.json`), JSON.stringify(message));
+  async keepAnswer(ctx: string, root: string, body: Uint8Array): Promise<void> {
+    this.kept.add(ctx);
+    await replaceFile(this.answerPath(ctx), Buffer.concat([fromHex(root), body]), {
+      flush: false,
+      now: false,
+    });
   }
 
   /** A closed round's answer is of no more use; its body stays with the coordinator and in the ledger. */
   async forgetAnswer(ctx: string): Promise<void> {
-    const path = join('state/outbox', `${ctx}.json`);
-    const message =
-      this.kept.get(ctx) ??
-      (this.left.has(ctx) ? await this.readMessage(path).catch(() => undefined) : undefined);
-    this.kept.delete(ctx);
-    if (message === undefined && !this.left.delete(ctx)) return;
-    if (message !== undefined && 'vectorRoot' in message.payload) {
-      removeFile(join(this.folder, 'state/bodies', message.payload.vectorRoot));
-    }
-    removeFile(join(this.folder, path)); // last: it names the body
+    if (this.kept.delete(ctx)) removeFile(this.answerPath(ctx));
   }
 
-  /**
-   * Remembers how a run started, before anything is signed in it.
-   * @throws FederationError EQUIVOCATION when it started otherwise in the history this bank saw before
-   */
-  async bindRun(run: string, started: string): Promise<void> {
-    const path = join('state/consents', `${run}.started`);
-    const bytes = await readIfThere(join(this.folder, path));
-    if (bytes === undefined) return this.write(path, started, true);
-    if (new TextDecoder().decode(bytes) !== started) {
-      throw new FederationError(
-        'EQUIVOCATION',
-        'the coordinator shows another start of this run than before: other banks, or other keys',
-      );
-    }
-    return undefined;
+  private answerPath(ctx: string): string {
+    return join(this.folder, 'state/outbox', ctx);
   }
 
   /** The key of another bank: the first that was seen, or the one it has since been changed to. */
@@ -160,14 +128,6 @@ export class AgentState implements WitnessStore {
     });
     renameSync(`${path}.new`, path);
     for (const [id, key] of fresh) this.peers.set(id, key);
-  }
-
-  async consentFor(run: string): Promise<BankMessage | undefined> {
-    return this.readMessage(join('state/consents', `${run}.json`));
-  }
-
-  async keepConsent(run: string, message: BankMessage): Promise<void> {
-    await this.write(join('state/consents', `${run}.json`), JSON.stringify(message), true);
   }
 
   /** What a person at the bank has decided about a run. */
@@ -229,13 +189,6 @@ export class AgentState implements WitnessStore {
     const path = join(this.folder, 'state/status.json');
     const bytes = await readIfThere(path);
     return bytes === undefined ? undefined : (parseJson(bytes, path) as AgentStatus);
-  }
-
-  private async readMessage(path: string): Promise<BankMessage | undefined> {
-    const bytes = await readIfThere(join(this.folder, path));
-    return bytes === undefined
-      ? undefined
-      : (parseMessage(JSON.parse(new TextDecoder().decode(bytes))) as BankMessage);
   }
 
   private async write(path: string, content: string | Uint8Array, flush = false): Promise<void> {

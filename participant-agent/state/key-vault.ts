@@ -6,7 +6,7 @@
  *
  * A slot that is over is taken out, so that later nobody can open it, whoever comes by the identity key.
  */
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, replaceFile } from '#participant-agent/state/durable-file.ts';
@@ -74,6 +74,14 @@ export class KeyVault {
       ),
       shares: new Map(kept.shares.map(([dealer, text]) => [dealer, fromBase64Url(text)])),
     };
+  }
+
+  /** Of these sessions, all that is kept. */
+  async forgetAll(sessions: readonly string[]): Promise<void> {
+    const present = new Set(await readdir(this.folder).catch(() => []));
+    for (const session of sessions)
+      if (present.has(`${session}.sealed`) || present.has(`${session}.sealed.new`))
+        await this.forget(session);
   }
 
   async forget(session: string): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * The promises of one run as a file of lines, each synced to disk before the message in it is sent:
+ * What this bank has promised in one run, as a file of lines, each synced to disk before the message in it is sent:
  *
  *   state/promises/<run>.jsonl    {"purposes": [...], "message": {...}}
  *
@@ -9,12 +9,11 @@ import { open, readFile, truncate, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder, syncFolder } from '#participant-agent/state/durable-file.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { parseMessage, type BankMessage } from '#shared/protocol/messages.ts';
-import type { Promises } from '#shared/secure-sum/promises.ts';
+import { parseMessage, type Message } from '#shared/protocol/messages.ts';
 
-export class PromiseFile implements Promises {
+export class PromiseFile {
   private readonly file: FileHandle;
-  private readonly kept = new Map<string, BankMessage>();
+  private readonly kept = new Map<string, Message>();
   /** Lines are written one after the other. */
   private turn: Promise<void> = Promise.resolve();
 
@@ -38,7 +37,7 @@ export class PromiseFile implements Promises {
       if (line === '') continue;
       try {
         const { purposes, message } = JSON.parse(line) as { purposes: string[]; message: unknown };
-        const parsed = parseMessage(message) as BankMessage;
+        const parsed = parseMessage(message);
         for (const purpose of purposes) promises.kept.set(purpose, parsed);
       } catch (cause) {
         await promises.close();
@@ -52,13 +51,13 @@ export class PromiseFile implements Promises {
     return promises;
   }
 
-  get(purpose: string): BankMessage | undefined {
-    return this.kept.get(purpose);
+  /** What was promised before this process, by purpose. */
+  get all(): ReadonlyMap<string, Message> {
+    return this.kept;
   }
 
-  put(purposes: readonly string[], message: BankMessage): Promise<void> {
-    // known at once, so that nothing else is signed for these purposes while the disk works
-    for (const purpose of purposes) this.kept.set(purpose, message);
+  /** On disk for all these purposes, or for none, when it resolves. */
+  put(purposes: readonly string[], message: Message): Promise<void> {
     const line = `${JSON.stringify({ purposes, message })}\n`;
     this.turn = this.turn.then(async () => {
       await this.file.appendFile(line);

@@ -6,9 +6,10 @@ import type { DataReport } from '#participant-agent/data/data-report.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import { answererNamed } from '#models/answerers.ts';
 import { RunMachine } from '#models/run-machine.ts';
-import type { Answerer, CreateAnswerer, Metrics } from '#models/program.ts';
+import type { Answerer, CreateAnswerer } from '#models/program.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 import type { Table } from '#shared/contract/table.ts';
+import type { Position } from '#shared/participant/effects.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
 import { encodeFields, type RingWords } from '#shared/ring/encode.ts';
@@ -17,14 +18,8 @@ import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
 
-/** Where the agent's own recomputation of a run stands. */
-export interface Position {
-  /** The question that must come next, or undefined when the program is done. */
-  readonly question:
-    | { readonly hash: string; readonly kind: string; readonly ring: 'u32' | 'u64'; readonly length: number }
-    | undefined;
-  readonly metrics: Metrics;
-  /** The finished model. */
+/** Where the agent's own recomputation of a run stands, with the model when it is finished. */
+export interface FinishedPosition extends Position {
   readonly model: { readonly root: string; readonly artefact: Uint8Array } | undefined;
 }
 
@@ -32,9 +27,9 @@ export interface RunComputer {
   /** Reads and checks the bank's rows. @throws FederationError DATA_SOURCE | CONTRACT */
   load(contract: DataContract): Promise<DataReport>;
   /** @param participants size of the roster */
-  begin(plan: Plan, participants: number): Promise<Position>;
+  begin(plan: Plan, participants: number): Promise<FinishedPosition>;
   /** Goes on with a sum of `banks` updates; its bytes are then the computer's. */
-  next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<Position>;
+  next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<FinishedPosition>;
   /**
    * Answers the present question.
    * @param roundingSeed the same seed gives the same bytes
@@ -83,14 +78,14 @@ export class LocalComputer implements RunComputer {
     return report;
   }
 
-  async begin(plan: Plan, participants: number): Promise<Position> {
+  async begin(plan: Plan, participants: number): Promise<FinishedPosition> {
     this.plan = plan;
     this.participants = participants;
     this.machine = new RunMachine(plan, this.loaded().contract, participants);
     return this.position();
   }
 
-  async next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<Position> {
+  async next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<FinishedPosition> {
     const machine = this.begun();
     machine.next(wordsOf(machine.asked!.question.ring, sum), banks, sumRoot);
     return this.position();
@@ -118,7 +113,7 @@ export class LocalComputer implements RunComputer {
     this.answerer = undefined;
   }
 
-  private position(): Position {
+  private position(): FinishedPosition {
     const { asked, metrics, finished } = this.begun();
     return {
       question: asked && {

@@ -1,7 +1,7 @@
 /** A `RunComputer` in a worker thread of its own: training never delays a heartbeat or a signature. */
 import { Worker } from 'node:worker_threads';
 import type { DataReport } from '#participant-agent/data/data-report.ts';
-import type { Position, RunComputer } from '#participant-agent/training/run-computer.ts';
+import type { FinishedPosition, RunComputer } from '#participant-agent/training/run-computer.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
@@ -55,12 +55,12 @@ export class ThreadComputer implements RunComputer {
     return this.call('load', [contract]) as Promise<DataReport>;
   }
 
-  begin(plan: Plan, participants: number): Promise<Position> {
-    return this.call('begin', [plan, participants]) as Promise<Position>;
+  begin(plan: Plan, participants: number): Promise<FinishedPosition> {
+    return this.call('begin', [plan, participants]) as Promise<FinishedPosition>;
   }
 
-  next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<Position> {
-    return this.call('next', [sum, banks, sumRoot], [sum.buffer]) as Promise<Position>;
+  next(sum: Uint8Array<ArrayBuffer>, banks: number, sumRoot: string): Promise<FinishedPosition> {
+    return this.call('next', [sum, banks, sumRoot], [sum.buffer]) as Promise<FinishedPosition>;
   }
 
   answer(

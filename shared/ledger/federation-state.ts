@@ -4,7 +4,7 @@
  */
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId, RunId } from '#shared/protocol/ids.ts';
-import type { MessageType, Payload } from '#shared/protocol/messages.ts';
+import type { Message, MessageType, Payload } from '#shared/protocol/messages.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
 import type { LogKey } from '#shared/ledger/checkpoint.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
@@ -131,6 +131,8 @@ export interface Run {
   readonly plan: Plan;
   readonly proposedAt: number;
   readonly consents: Map<ParticipantId, Consent>;
+  /** Once it has begun. */
+  started: Message<'run-started'> | undefined;
   roster: readonly ParticipantId[];
   /** In the order of the roster. */
   witnessKeys: readonly string[];

@@ -3,6 +3,7 @@ import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { runId, type ParticipantId } from '#shared/protocol/ids.ts';
+import type { Message } from '#shared/protocol/messages.ts';
 import {
   admittedParticipant,
   runOf,
@@ -33,6 +34,7 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
         plan: payload.plan,
         proposedAt: entry.time,
         consents: new Map(),
+        started: undefined,
         roster: [],
         witnessKeys: [],
         phase: { name: 'proposed' },
@@ -90,6 +92,7 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
     },
     apply(state, payload, { hash, entry }) {
       const run = runOf(state, payload.run);
+      run.started = entry.message as Message<'run-started'>;
       run.roster = payload.roster;
       run.witnessKeys = payload.witnessKeys;
       run.phase = { name: 'ready', parent: hash, round: 0, attempt: 0, since: entry.time, seq: entry.seq };

@@ -1,7 +1,7 @@
 /**
  * A bank's part in one masked round. What it signs follows from the ledger and from what it has signed
  * before, never from a list that the coordinator sends. Each function gives the message to be sent, once it
- * is promised (see promises.ts).
+ * is kept (see promises.ts).
  */
 import { maskedOf } from '#shared/secure-sum/masked-round.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
@@ -11,11 +11,11 @@ import type { OpenRound, Session } from '#shared/ledger/federation-state.ts';
 import { assertCertified } from '#shared/ledger/masked-rules.ts';
 import { survivorsHash } from '#shared/ledger/rounds.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { BankMessage, Message } from '#shared/protocol/messages.ts';
+import type { Message } from '#shared/protocol/messages.ts';
 import { slotKeysOf, type HeldKeys } from '#shared/secure-sum/bank-session.ts';
 import { inputMasks, type Mask } from '#shared/secure-sum/mask-keys.ts';
 import { openedSeed } from '#shared/secure-sum/open-sum.ts';
-import { promise, purposes, type Promises } from '#shared/secure-sum/promises.ts';
+import { promised, purposes, type Promised, type Promises } from '#shared/secure-sum/promises.ts';
 import { shareIn } from '#shared/secure-sum/share-table-layout.ts';
 
 /** Who signs: index in the session, and the identity key. */
@@ -64,11 +64,11 @@ export function maskedInput(
   signer: Signer,
   vectorRoot: string,
   promises: Promises,
-): Promise<Message<'masked-input'>> {
+): Promised<Message<'masked-input'>> {
   const { session, slot } = maskedOf(open);
   const from = session.payload.participants[signer.bank]!;
   const { ring, length } = open.payload.question;
-  return promise(
+  return promised(
     promises,
     purposes.input(session.hash, slot),
     () => signMessage('masked-input', { ctx: open.hash, from, slot, ring, length, vectorRoot }, signer.seed),
@@ -89,7 +89,7 @@ export function certificate(
   open: OpenRound,
   signer: Signer,
   promises: Promises,
-): Promise<Message<'consistency-check'>> {
+): Promised<Message<'consistency-check'>> {
   const { session, slot } = maskedOf(open);
   assertNotOpened(open, promises);
   const survivors = assertOwnSurvivors(open, signer, promises);
@@ -98,7 +98,7 @@ export function certificate(
     throw new FederationError('EQUIVOCATION', `slot ${slot} is over for this bank`);
   }
   const from = session.payload.participants[signer.bank]!;
-  return promise(
+  return promised(
     promises,
     purposes.certificate(session.hash, slot),
     () => signMessage('consistency-check', { ctx: open.hash, slot, from, survivors }, signer.seed),
@@ -120,7 +120,7 @@ export function unmask(
   signer: Signer,
   held: HeldKeys,
   promises: Promises,
-): Promise<Message<'unmask'>> {
+): Promised<Message<'unmask'>> {
   const masked = maskedOf(open);
   const { session, slot, fixed } = masked;
   assertNotOpened(open, promises);
@@ -132,7 +132,7 @@ export function unmask(
     throw new FederationError('EQUIVOCATION', 'this bank has certified other survivors for this slot');
   }
   const from = session.payload.participants[signer.bank]!;
-  return promise(
+  return promised(
     promises,
     purposes.verdict(session.hash, slot),
     () => {
@@ -154,11 +154,11 @@ export function abortVote(
   open: OpenRound,
   signer: Signer,
   promises: Promises,
-): Promise<Message<'abort-round'>> {
+): Promised<Message<'abort-round'>> {
   const { session, slot } = maskedOf(open);
   const from = session.payload.participants[signer.bank]!;
   const query = open.payload.question.hash;
-  return promise(
+  return promised(
     promises,
     purposes.verdict(session.hash, slot),
     () => signMessage('abort-round', { ctx: open.hash, slot, from, query }, signer.seed),
@@ -208,7 +208,7 @@ function assertNotOpened(open: OpenRound, promises: Promises): void {
   }
 }
 
-function ctxOf(message: BankMessage): string | undefined {
+function ctxOf(message: Message): string | undefined {
   return 'ctx' in message.payload ? message.payload.ctx : undefined;
 }
 
@@ -224,7 +224,7 @@ function assertOwnSurvivors(open: OpenRound, signer: Signer, promises: Promises)
     );
   }
   const hash = survivorsHash(open);
-  const own: BankMessage | undefined = promises.get(purposes.input(session.hash, slot));
+  const own: Message | undefined = promises.get(purposes.input(session.hash, slot));
   const shown = open.inputs.get(signer.bank);
   if (
     hash !== fixed.hash ||

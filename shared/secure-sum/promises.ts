@@ -5,15 +5,23 @@
  * purpose.
  */
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { BankMessage } from '#shared/protocol/messages.ts';
+import type { Message } from '#shared/protocol/messages.ts';
 
-export interface Promises {
-  get(purpose: string): BankMessage | undefined;
-  /** Durable for all these purposes, or for none, when it resolves. Never called for one that has a message. */
-  put(purposes: readonly string[], message: BankMessage): Promise<void>;
+/** By purpose. */
+export type Promises = Pick<ReadonlyMap<string, Message>, 'get'>;
+
+/** A message that a bank may send as soon as it is kept. */
+export interface Promised<M extends Message> {
+  readonly message: M;
+  /** What it is promised for: to be kept on disk before it is sent. Empty when it was kept before. */
+  readonly purposes: readonly string[];
 }
 
 export const purposes = {
+  consent: 'consent',
+  /** The one start of the run that this bank takes part in. */
+  start: 'start',
+  withdraw: 'withdraw',
   advertise: (session: string) => `${session}/advertise`,
   deal: (session: string) => `${session}/deal`,
   /** The one masked vector of a slot, and thereby the one round the slot is used for. */
@@ -28,28 +36,23 @@ export const purposes = {
 } as const;
 
 /**
- * The message promised for a purpose; made and kept if there is none yet.
+ * The message promised for a purpose; made if there is none yet.
  * @param fits whether an earlier message is one for the same thing
  * @param also further purposes that the same message settles
  * @throws FederationError EQUIVOCATION when something else was promised for this purpose
  */
-export async function promise<M extends BankMessage>(
+export function promised<M extends Message>(
   promises: Promises,
   purpose: string,
   make: () => M,
-  fits: (earlier: BankMessage) => earlier is M,
+  fits: (earlier: Message) => earlier is M,
   also: readonly string[] = [],
-): Promise<M> {
+): Promised<M> {
   const earlier = promises.get(purpose);
-  if (earlier !== undefined) {
-    if (fits(earlier)) return earlier;
-    throw new FederationError(
-      'EQUIVOCATION',
-      `this bank has already signed a "${earlier.type}" for ${purpose}, and signs nothing else for it`,
-    );
-  }
-  const message = make();
-  // A crash before the next line: nothing was signed away. After it: the same message is sent after a restart.
-  await promises.put([purpose, ...also], message);
-  return message;
+  if (earlier === undefined) return { message: make(), purposes: [purpose, ...also] };
+  if (fits(earlier)) return { message: earlier, purposes: [] };
+  throw new FederationError(
+    'EQUIVOCATION',
+    `this bank has already signed a "${earlier.type}" for ${purpose}, and signs nothing else for it`,
+  );
 }

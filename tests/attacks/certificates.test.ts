@@ -14,7 +14,7 @@ async function oneMissing(consortium: Consortium): Promise<Payload<'consistency-
   consortium.fix();
   await consortium.relay(mark, 'consistency-check');
   await consortium.certify('a');
-  return (await consortium.bank('c').certify(consortium.history.open)).payload;
+  return consortium.bank('c').certify(consortium.history.open).payload;
 }
 
 function certificatesOf(consortium: Consortium, name: string): Message<'consistency-check'>[] {
@@ -114,8 +114,8 @@ test('a bank breaks off when another reveals shares before a quorum has certifie
   consortium.fix();
   await consortium.relay(mark, 'consistency-check');
   certified.say('fix-survivors', consortium.survivors());
-  for (const name of ['a', 'c', 'd']) certified.tell(await consortium.bank(name).certify(certified.open));
-  history.forge(await consortium.bank('d').unmask(certified.open, consortium.coordinator.bodies));
+  for (const name of ['a', 'c', 'd']) certified.tell(consortium.bank(name).certify(certified.open));
+  history.forge(consortium.bank('d').unmask(certified.open, consortium.coordinator.bodies));
   await expectBrokenOff(consortium, 'CERTIFICATE');
 });
 

@@ -142,12 +142,12 @@ export class Consortium extends BanksWithKeys {
   }
 
   async certify(...names: string[]): Promise<void> {
-    for (const name of names) this.history.tell(await this.bank(name).certify(this.history.open));
+    for (const name of names) this.history.tell(this.bank(name).certify(this.history.open));
   }
 
   async unmask(...names: string[]): Promise<void> {
     for (const name of names) {
-      this.history.tell(await this.bank(name).unmask(this.history.open, this.coordinator.bodies));
+      this.history.tell(this.bank(name).unmask(this.history.open, this.coordinator.bodies));
     }
   }
 
@@ -201,7 +201,7 @@ export class Consortium extends BanksWithKeys {
     const { mark } = this;
     const { open } = this.history;
     this.giveUp();
-    for (const name of names) this.history.tell(await this.bank(name).vote(open));
+    for (const name of names) this.history.tell(this.bank(name).vote(open));
     return this.relay(mark, 'abort-round');
   }
 
@@ -212,7 +212,7 @@ export class Consortium extends BanksWithKeys {
   async askAnew(): Promise<OpenRound> {
     const { open } = this.history;
     this.giveUp();
-    for (const bank of this.played) this.history.tell(await bank.vote(open));
+    for (const bank of this.played) this.history.tell(bank.vote(open));
     return this.ask();
   }
 }

@@ -22,7 +22,7 @@ import { packageFor } from '#shared/secure-sum/share-table.ts';
 import { shareIn } from '#shared/secure-sum/share-table-layout.ts';
 import { bodyOf, stubAnswer, type StubBody } from '../support/stub-answers.ts';
 
-const forgetful: Promises = { get: () => undefined, put: () => Promise.resolve() };
+const forgetful: Promises = { get: () => undefined };
 
 export type Bodies = ReadonlyMap<string, Uint8Array>;
 
@@ -78,13 +78,13 @@ export class PlayedBank {
     return { ...body, message: this.sign('masked-input', payload) };
   }
 
-  certify(open: OpenRound): Promise<Message<'consistency-check'>> {
-    return certificate(open, this.signer(open), this.inputOnly(open));
+  certify(open: OpenRound): Message<'consistency-check'> {
+    return certificate(open, this.signer(open), this.inputOnly(open)).message;
   }
 
-  unmask(open: OpenRound, bodies: Bodies): Promise<Message<'unmask'>> {
+  unmask(open: OpenRound, bodies: Bodies): Message<'unmask'> {
     const held = this.heldOf(maskedOf(open).session, bodies);
-    return unmask(open, this.signer(open), held, this.inputOnly(open));
+    return unmask(open, this.signer(open), held, this.inputOnly(open)).message;
   }
 
   /** Its shares of this kind of each dealer's seeds, whatever it may reveal. */
@@ -94,8 +94,8 @@ export class PlayedBank {
     return [...shares.values()].map((text) => toBase64Url(shareIn(text, slot, kind)));
   }
 
-  vote(open: OpenRound): Promise<Message<'abort-round'>> {
-    return abortVote(open, this.signer(open), forgetful);
+  vote(open: OpenRound): Message<'abort-round'> {
+    return abortVote(open, this.signer(open), forgetful).message;
   }
 
   private signer(open: OpenRound): Signer {
@@ -113,7 +113,7 @@ export class PlayedBank {
         ...{ ctx: open.hash, from: this.id, slot, ring, length },
         vectorRoot: shown.vectorRoot,
       });
-    return { ...forgetful, get: (purpose) => (purpose.endsWith('/input') ? input : undefined) };
+    return { get: (purpose) => (purpose.endsWith('/input') ? input : undefined) };
   }
 
   private indexIn(session: Session): number {

@@ -9,12 +9,12 @@ test('a bank that certifies two sets of survivors would be found', async () => {
   const { history } = consortium;
   const more = history.fork();
   consortium.fix();
-  const first = await consortium.bank('c').certify(history.open);
+  const first = consortium.bank('c').certify(history.open);
   const { asked } = consortium.machine();
   const { bodies } = consortium.coordinator;
   more.tell(consortium.bank('d').input(history.open, asked!, bodies).message);
   more.say('fix-survivors', consortium.survivors(more));
-  const second = await consortium.bank('c').certify(more.open);
+  const second = consortium.bank('c').certify(more.open);
   expect(() => assertPromisesKept([first], [history, more], bodies)).not.toThrow();
   expect(() => assertPromisesKept([first, second], [history, more], bodies)).toThrow('two messages');
 });
@@ -26,7 +26,7 @@ test('a bank that reveals shares of both seeds of another would be found', async
   consortium.fix();
   await consortium.certify('a', 'c', 'd');
   const { bodies } = consortium.coordinator;
-  const { payload } = await consortium.bank('c').unmask(history.open, bodies);
+  const { payload } = consortium.bank('c').unmask(history.open, bodies);
   const others = consortium.bank('c').sharesOf(history.open, 'mask', bodies);
   const bank = consortium.bank('c');
   const first = bank.sign('unmask', payload);
@@ -42,7 +42,7 @@ test('a bank that reveals shares and votes to ask again would be found', async (
   consortium.fix();
   await consortium.certify('a', 'c', 'd');
   const { bodies } = consortium.coordinator;
-  const unmask = await consortium.bank('a').unmask(history.open, bodies);
-  const vote = await consortium.bank('a').vote(history.open);
+  const unmask = consortium.bank('a').unmask(history.open, bodies);
+  const vote = consortium.bank('a').vote(history.open);
   expect(() => assertPromisesKept([unmask, vote], [history], bodies)).toThrow('two messages');
 });

@@ -27,7 +27,7 @@ async function step(consortium: Consortium, chance: Chance): Promise<void> {
   const wait = chance.below(4) > 0;
   if (phase.name === 'ready') {
     const old = past.at(-1);
-    if (phase.attempt > 0) for (const bank of consortium.played) history.tell(await bank.vote(old!.open));
+    if (phase.attempt > 0) for (const bank of consortium.played) history.tell(bank.vote(old!.open));
     consortium.ask({ deadlineAt: 4_000_000_000_000 + chance.below(2) });
     if (wait) await consortium.reaction('masked-input', 'refuse-round');
     return;

@@ -129,7 +129,7 @@ async function givenUp(told: (consortium: Consortium, vote: Vote) => Promise<voi
   const { mark } = consortium;
   consortium.giveUp();
   await consortium.relay(mark, 'abort-round');
-  await told(consortium, async (name) => (await consortium.bank(name).vote(open)).payload);
+  await told(consortium, async (name) => consortium.bank(name).vote(open).payload);
   return consortium;
 }
 type Vote = (name: string) => Promise<Payload<'abort-round'>>;
@@ -142,7 +142,7 @@ test('a bank answers no question again without votes', async () => {
 
 test('a bank answers no question again with one vote less than a quorum', async () => {
   const consortium = await givenUp(async ({ history, played: [a] }) => {
-    history.tell(await a!.vote(history.run.past.at(-1)!.open));
+    history.tell(a!.vote(history.run.past.at(-1)!.open));
   });
   consortium.history.lie('open-round', consortium.openRound());
   await expectBrokenOff(consortium, 'VOTES', 1);
@@ -172,12 +172,12 @@ test('a bank counts no vote about another question', async () => {
 test('a bank counts no votes of an earlier round', async () => {
   const consortium = await Consortium.dealt();
   await consortium.askAndCollect();
-  const first = await consortium.bank('a').vote(consortium.history.open);
+  const first = consortium.bank('a').vote(consortium.history.open);
   const { mark } = consortium;
   const old = consortium.history.open;
   consortium.giveUp();
   await consortium.relay(mark, 'abort-round');
-  for (const name of ['c', 'd']) consortium.history.tell(await consortium.bank(name).vote(old));
+  for (const name of ['c', 'd']) consortium.history.tell(consortium.bank(name).vote(old));
   await consortium.askAndCollect();
   consortium.giveUp();
   consortium.history.forge(first);
@@ -190,14 +190,14 @@ test('a bank counts no vote of a bank that has revealed shares', async () => {
   await consortium.openUp();
   const { open } = consortium.history;
   consortium.giveUp();
-  consortium.history.forge(await consortium.bank('a').vote(open));
+  consortium.history.forge(consortium.bank('a').vote(open));
   await expectBrokenOff(consortium, 'EQUIVOCATION', 1);
 });
 
 test('a bank counts no vote before the round is given up', async () => {
   const consortium = await Consortium.dealt();
   await consortium.askAndCollect();
-  const { payload } = await consortium.bank('a').vote(consortium.history.open);
+  const { payload } = consortium.bank('a').vote(consortium.history.open);
   consortium.history.forge(signMessage('abort-round', payload, consortium.bank('a').seed) as Message);
   await expectBrokenOff(consortium, 'STATE', 1);
 });

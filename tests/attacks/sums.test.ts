@@ -145,7 +145,7 @@ test('a bank signs no further vector when another revealed shares that open noth
   await consortium.relay(mark, 'unmask');
   await consortium.unmask('c', 'd');
   const right = consortium.sum();
-  const revealed = await consortium.bank('a').unmask(history.open, consortium.coordinator.bodies);
+  const revealed = consortium.bank('a').unmask(history.open, consortium.coordinator.bodies);
   const shares = revealed.payload.shares.map((share, i, all) => all[(i + 1) % all.length] ?? share);
   history.tell(consortium.bank('a').sign('unmask', { ...revealed.payload, shares }));
   consortium.close(right);

@@ -13,8 +13,8 @@ import type { SimulatedBank } from '../support/simulated-bank.ts';
 import { ActiveCoordinator, type Habits, type KnownRound } from './active-coordinator.ts';
 import type { HonestBank } from './honest-bank.ts';
 
-/** For each number of banks; `npm run test:soak` plays more. */
-const SCHEDULES = Number(process.env['TALLYSTICK_SCHEDULES'] ?? 76);
+/** For each of four numbers of banks: a thousand in all; `npm run test:soak` plays ten thousand. */
+const SCHEDULES = Number(process.env['TALLYSTICK_SCHEDULES'] ?? 250);
 const STEPS = 180;
 
 /** Values by key. */
@@ -196,7 +196,7 @@ describe('a bank that would forget at a restart', () => {
   ])('%s is found out by this very test', async (_, forgotten, count, questions?: string[]) => {
     const habits: Habits = questions === undefined ? {} : { restarts: 0.05, questions };
     const scene = await sceneOf(count);
-    for (let seed = 1; seed < 100; seed++) {
+    for (let seed = 1; seed < 600; seed++) {
       const world = await play(scene, seed, habits, ({ honest }) => {
         for (const bank of honest) {
           const restart = bank.forgetHistory.bind(bank);

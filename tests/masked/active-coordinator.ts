@@ -152,7 +152,9 @@ export class ActiveCoordinator {
     bank.forgetHistory();
     const { onPut } = bank.promises;
     bank.promises.onPut = () => {}; // it would crash again, and be shown the same again
-    for (const message of shown.slice(from, this.chance(0.5) ? shown.length : upTo)) await bank.take(message);
+    for (const message of shown.slice(from, this.chance(0.5) ? shown.length : upTo))
+      await bank.take(message, this.chance(0.5)); // an agent that catches up sees more before it acts
+    await bank.act();
     bank.promises.onPut = onPut;
   }
 

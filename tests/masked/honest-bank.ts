@@ -1,12 +1,25 @@
-/** An honest bank in a simulation: what an agent does at each entry of the history it is shown. */
+/**
+ * An honest bank in a simulation: the part in a run that every agent plays (shared/participant), over a ledger and a disk
+ * in memory. What it is shown, and when it crashes, is up to the test.
+ */
 import { sha256, utf8 } from '#shared/crypto/hash.ts';
-import type { OpenRound } from '#shared/ledger/federation-state.ts';
+import { vectorRoot } from '#shared/ring/vector-root.ts';
+import type { OpenRound, Session } from '#shared/ledger/federation-state.ts';
+import type { Effect, Event } from '#shared/participant/effects.ts';
+import { Participant } from '#shared/participant/participant.ts';
+import type { ParticipantId } from '#shared/protocol/ids.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import { assertMayAnswer } from '#shared/secure-sum/bank-round.ts';
-import { withoutSlot, type HeldKeys } from '#shared/secure-sum/bank-session.ts';
-import type { SimulatedConsortium, SimulatedLedger } from '../support/secure-sum-simulation.ts';
-import { Crash, SimulatedBank } from '../support/simulated-bank.ts';
+import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
+import type { HeldKeys } from '#shared/secure-sum/bank-session.ts';
+import { purposes } from '#shared/secure-sum/promises.ts';
+import { packageFor } from '#shared/secure-sum/share-table.ts';
+import {
+  SIMULATED_TIME,
+  type SimulatedConsortium,
+  type SimulatedLedger,
+} from '../support/secure-sum-simulation.ts';
+import { sessionSeed, type MemoryPromises, type SimulatedBank } from '../support/simulated-bank.ts';
 
 /** Words of a vector. */
 export const WORDS = 4;
@@ -17,124 +30,160 @@ interface Listener {
   count(what: string): void;
 }
 
-/** An honest bank: it follows the history it is shown like an agent does, and never forgets a promise. */
-export class HonestBank extends SimulatedBank {
+/** It has no rules of its own. */
+const NO_GUARD = { assertMayTakePart() {}, assertMayAnswer() {}, assertMayCertify() {} };
+
+export class HonestBank {
+  readonly id: ParticipantId;
   ledger: SimulatedLedger;
+  /** Its disk. */
+  readonly promises: MemoryPromises;
+  readonly held: Map<string, HeldKeys>;
   /** Everything it ever received in a sealed session, though it forgets slots that are over. */
-  readonly received = new Map<string, HeldKeys>();
-  private left = false;
+  readonly received: Map<string, HeldKeys>;
+  private readonly seed: Uint8Array;
   private readonly consortium: SimulatedConsortium;
   private readonly world: Listener;
+  private part: Participant | undefined;
+  /** Whether its program has begun. It takes whatever is asked for what follows from the sums. */
+  private hasBegun = false;
 
   constructor(
     consortium: SimulatedConsortium,
-    like: SimulatedBank,
+    { id, seed, promises, held }: SimulatedBank,
     ledger: SimulatedLedger,
     world: Listener,
   ) {
-    super(like.id, consortium.tables);
+    this.id = id;
+    this.seed = seed;
     this.consortium = consortium;
     this.world = world;
-    this.promises = like.promises.copy();
-    for (const [session, keys] of like.held) {
-      this.held.set(session, keys);
-      this.received.set(session, keys);
-    }
+    this.promises = promises.copy();
+    this.held = new Map(held);
+    this.received = new Map(held);
     this.ledger = ledger.fork();
+    for (const { entry } of consortium.founded.entries) {
+      const { message } = entry;
+      if (message.type === 'consent' && message.payload.from === id)
+        this.promises.remember(purposes.consent, message);
+      if (message.type === 'run-started') this.promises.remember(purposes.start, message);
+    }
   }
 
-  /** The next entry of the history it is shown. @throws Crash */
-  async take(message: Message): Promise<void> {
+  /**
+   * The next entry of the history it is shown.
+   * @param acts whether it does at once what follows; an agent that catches up sees more of the history first
+   * @throws Crash
+   */
+  async take(message: Message, acts = true): Promise<void> {
     try {
       this.ledger.append(message);
     } catch (error) {
       if (error instanceof FederationError) return; // it does not believe it
       throw error;
     }
-    if (this.left) return;
-    try {
-      await this.step(message);
-    } catch (error) {
-      if (error instanceof Crash) throw error;
-      this.world.count(`refused ${error instanceof FederationError ? error.code : 'without a code'}`);
-      this.left = message.type !== 'open-round'; // a round may be refused, else it leaves the run
-    }
+    if (acts) await this.act();
+  }
+
+  /** Does what is to be done by now. @throws Crash */
+  async act(): Promise<void> {
+    const { run } = this.ledger;
+    this.part ??= new Participant({
+      ...{ run, id: this.id, seed: this.seed, promises: this.promises.all },
+      ...{ guard: NO_GUARD, checksAllSums: true },
+    });
+    const { phase } = run;
+    if (this.hasBegun && phase.name === 'collecting') await this.stand(phase.open);
+    await this.tell({ kind: 'ledger' });
   }
 
   /** A new process: nothing is left but what is on disk. */
   forgetHistory(): void {
     this.ledger = this.consortium.founded.fork();
-    this.left = false;
+    this.part = undefined;
+    this.hasBegun = false;
   }
 
-  private async step(message: Message): Promise<void> {
-    const { run } = this.ledger;
-    const session = run.session!;
-    const isDealing = (): boolean => session.sealed === undefined && !session.isVoid;
-    const mine = session === undefined ? -1 : this.indexIn(session);
-    if (mine < 0) return;
-    switch (message.type) {
-      case 'open-session':
-        if (!this.held.has(session.hash)) this.send(await this.advertise(session));
-        return;
-      case 'advertise-keys':
-        if (session.rosterHash === undefined || this.held.has(session.hash) || !isDealing()) return;
-        this.send(await this.deal(session));
-        return;
-      case 'seal-session':
-        if (this.held.has(session.hash) || !session.sealed!.dealers.includes(mine)) return;
-        for (const { against, code, reason } of this.receive(session)) {
-          this.send(this.sign('complain', { session: session.hash, from: this.id, against, code, reason }));
-        }
-        if (this.held.has(session.hash)) this.received.set(session.hash, this.held.get(session.hash)!);
-        return;
-      case 'void-round': {
-        const { open } = run.past.at(-1)!;
-        const verdict = this.promises.get(`${open.masked!.session.hash}/${open.masked!.slot}/verdict`);
-        if (this.isDealer(open) && verdict?.type !== 'unmask') this.send(await this.vote(open));
-        return;
-      }
-      case 'close-round': {
-        const { session: old, slot } = run.past.at(-1)!.open.masked!;
-        const keys = this.held.get(old.hash);
-        if (keys !== undefined) this.held.set(old.hash, withoutSlot(keys, slot));
-        return;
-      }
-      default:
-        if (run.phase.name === 'collecting' && this.isDealer(run.phase.open)) {
-          await this.roundStep(message, run.phase.open);
-        }
+  private async tell(event: Event): Promise<void> {
+    for (const effect of this.part!.step(event, SIMULATED_TIME)) {
+      const result = await this.carryOut(effect);
+      if (result !== undefined) await this.tell(result);
     }
   }
 
-  private async roundStep(message: Message, open: OpenRound): Promise<void> {
-    const { certificates, unmasks, fixed, session } = open.masked!;
-    const mine = this.indexIn(session);
-    if (message.type === 'open-round') {
-      const { hash } = open.payload.question;
-      const earlier = this.ledger.run.past.map((past) => past.open);
-      assertMayAnswer(
-        open,
-        earlier.filter(({ payload }) => payload.question.hash === hash),
-        this.promises,
-      );
-      if (!this.held.has(session.hash)) return;
-      // the same rows give the same answer to a question, in whatever round it is asked
-      const words = new Uint32Array(sha256(utf8(`${hash} ${this.id}`)).buffer).slice(0, WORDS);
-      this.send(await this.input(open, words));
-      return;
+  private stand({ payload }: Pick<OpenRound, 'payload'>): Promise<void> {
+    return this.tell({
+      kind: 'position',
+      position: { question: payload.question, metrics: payload.metrics },
+    });
+  }
+
+  private async carryOut(effect: Effect): Promise<Event | undefined> {
+    switch (effect.do) {
+      case 'load':
+        return { kind: 'loaded' };
+      case 'begin':
+      case 'take-sum': {
+        this.hasBegun = true;
+        const { phase } = this.ledger.run;
+        const question = phase.name === 'collecting' ? phase.open.payload.question : undefined;
+        return { kind: 'position', position: { question, metrics: {} } };
+      }
+      case 'check-sum':
+        return { kind: 'checked', ctx: effect.past.open.hash };
+      case 'keep':
+        await this.promises.put(effect.purposes, effect.message);
+        return undefined;
+      case 'say':
+        if (effect.purposes.length > 0) await this.promises.put(effect.purposes, effect.message);
+        if (effect.body?.bytes !== undefined) this.consortium.tables.set(effect.body.root, effect.body.bytes);
+        if (effect.message.type === 'refuse-round')
+          this.world.count(`refused ${effect.message.payload.code}`);
+        this.world.hear(this, effect.message);
+        return undefined;
+      case 'open-keys': {
+        const held = this.held.get(effect.session);
+        const seed = held === undefined ? sessionSeed(effect.session, this.id) : undefined;
+        return { kind: 'keys', session: effect.session, kept: { seed, held } };
+      }
+      case 'keep-keys':
+        this.held.set(effect.session, effect.held);
+        if (effect.isNew) this.received.set(effect.session, effect.held);
+        return undefined;
+      case 'forget-keys':
+        this.held.delete(effect.session);
+        return undefined;
+      case 'fetch-shares':
+        return { kind: 'shares', session: effect.session, packages: this.packages(this.ledger.session) };
+      case 'answer': {
+        // the same rows give the same answer to a question, in whatever round it is asked
+        const { hash, payload } = effect.open;
+        const words = new Uint32Array(sha256(utf8(`${payload.question.hash} ${this.id}`)).buffer).slice(
+          0,
+          WORDS,
+        );
+        applyMasks(words, effect.masks);
+        return { kind: 'answered', ctx: hash, vectorRoot: vectorRoot(words) };
+      }
+      case 'report':
+        if (effect.error instanceof FederationError) this.world.count(`refused ${effect.error.code}`);
+        return undefined;
+      case 'decide':
+      case 'wake':
+      case 'cosign':
+      case 'end':
+        return undefined;
     }
-    if (message.type === 'fix-survivors' && !certificates.has(mine)) this.send(await this.certify(open));
-    const mayReveal = certificates.size >= session.payload.thresholds.quorum && this.held.has(session.hash);
-    if (fixed !== undefined && mayReveal && !unmasks.has(mine)) this.send(await this.reveal(open));
   }
 
-  private isDealer(open: OpenRound): boolean {
-    const { session } = open.masked!;
-    return session.sealed!.dealers.includes(this.indexIn(session));
-  }
-
-  private send(message: BankMessage): void {
-    this.world.hear(this, message);
+  private packages(session: Session): Map<number, Uint8Array> {
+    const { participants, slots } = session.payload;
+    const bank = participants.indexOf(this.id);
+    return new Map(
+      session.sealed!.dealers.map((dealer) => {
+        const table = this.consortium.tables.get(session.dealt.get(dealer)!.table)!;
+        return [dealer, packageFor(table, { banks: participants.length, slots }, bank)];
+      }),
+    );
   }
 }

@@ -111,8 +111,6 @@ meet(EntryStore, 'append', (batch) => batch.map(({ recorded }) => `entry ${recor
 meet(Uploads, 'receive', () => 'body received');
 meet(BodyStore, 'claim', () => 'body claimed');
 meet(BodyStore, 'put', () => 'body written');
-meet(AgentState, 'keepConsent', () => 'consent');
-meet(AgentState, 'bindRun', () => 'start of the run');
 meet(AgentState, 'keepAnswer', () => 'answer in the outbox');
 meet(AgentState, 'forgetAnswer', () => 'answer forgotten');
 meet(AgentState, 'keepWitnessedNote', (_note, flush) => (flush ? 'witnessed head' : 'head in passing'));

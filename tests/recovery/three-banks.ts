@@ -322,7 +322,7 @@ async function cheatAmong(coordinator: TestCoordinator, id: string): Promise<Han
 
 /** Files that are of no use when a run is over, above all keys. */
 async function leftBehind({ folder }: TestAgent): Promise<string[]> {
-  const folders = ['outbox', 'bodies', 'sessions'].map((name) => join(folder, 'state', name));
+  const folders = ['outbox', 'sessions'].map((name) => join(folder, 'state', name));
   return (await Promise.all(folders.map((path) => readdir(path).catch(() => [])))).flat();
 }
 

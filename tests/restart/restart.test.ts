@@ -11,6 +11,7 @@ import { rotateAgentKeys } from '#participant-agent/rotate-key.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import type { Message } from '#shared/protocol/messages.ts';
+import { vectorRoot } from '#shared/ring/vector-root.ts';
 import { eventually } from '../support/eventually.ts';
 import { LoneCoordinator } from '../support/lone-coordinator.ts';
 import { closeLater } from '../support/opened.ts';
@@ -151,14 +152,14 @@ describe('an agent', () => {
     await coordinator.stop(); // what it computes now, it cannot send
     coordinator.clock.advance(1000); // it took long enough to be kept
     letIt();
-    const path = join(held.folder, 'state', 'outbox', `${ctx}.json`);
-    const signed = await eventually('the signed answer', () => readFile(path, 'utf8').catch(() => undefined));
+    const path = join(held.folder, 'state', 'outbox', ctx);
+    const kept = await eventually('the kept vector', () => readFile(path).catch(() => undefined));
     await held.stop();
     await coordinator.start();
     await run.watch();
     await held.start();
     const sent = await run.until('plain-input', ({ from }) => from === held.id);
-    expect(sent).toEqual(JSON.parse(signed));
+    expect(sent.payload.vectorRoot).toBe(vectorRoot(kept.subarray(32)));
     expect((await run.finished()).outcome).toBe('completed');
     expect(await readdir(join(held.folder, 'state', 'outbox'))).toEqual([]); // no longer needed
   });
@@ -170,8 +171,8 @@ describe('an agent', () => {
     await coordinator.stop();
     coordinator.clock.advance(60_000); // it took a minute
     letIt();
-    await eventually('the signed answer', () =>
-      readFile(join(held.folder, 'state', 'outbox', `${ctx}.json`)).catch(() => undefined),
+    await eventually('the kept vector', () =>
+      readFile(join(held.folder, 'state', 'outbox', ctx)).catch(() => undefined),
     );
     expect(computed()).toBe(1);
     await held.stop();

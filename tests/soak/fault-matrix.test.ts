@@ -56,8 +56,8 @@ const COORDINATOR: Record<Mode, readonly Row[]> = {
 };
 
 const EVERY_AGENT: readonly Row[] = [
-  ['consent', 1],
-  ['start of the run', 1],
+  ['promise consent', 1],
+  ['promise run-started', 1],
   ['answer in the outbox', 2],
   ['answer forgotten', 2],
   ['witnessed head', 1],

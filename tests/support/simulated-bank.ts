@@ -5,7 +5,7 @@ import { signMessage } from '#shared/crypto/signed-message.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import type { OpenRound, Session } from '#shared/ledger/federation-state.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
-import type { BankMessage, Message, MessageType, Payload } from '#shared/protocol/messages.ts';
+import type { Message, MessageType, Payload } from '#shared/protocol/messages.ts';
 import type { RingWords } from '#shared/ring/encode.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 import { applyMasks } from '#shared/secure-sum/apply-masks.ts';
@@ -18,7 +18,7 @@ import {
   type HeldKeys,
 } from '#shared/secure-sum/bank-session.ts';
 import { drawSecrets, seededBytes } from '#shared/secure-sum/deal-secrets.ts';
-import { promise, purposes, type Promises } from '#shared/secure-sum/promises.ts';
+import { promised, purposes, type Promised, type Promises } from '#shared/secure-sum/promises.ts';
 import { packageFor } from '#shared/secure-sum/share-table.ts';
 
 /** The process is gone: what it was about to do, it has not done. */
@@ -26,20 +26,20 @@ export class Crash extends Error {}
 
 /** Promises that survive a crash, which may come just before or just after one is kept. */
 export class MemoryPromises implements Promises {
-  private readonly kept: Map<string, BankMessage>;
+  private readonly kept: Map<string, Message>;
   private hasForgotten = false;
   /** Throws a `Crash` where one is wanted. */
-  onPut: (when: 'before' | 'after', message: BankMessage) => void = () => {};
+  onPut: (when: 'before' | 'after', message: Message) => void = () => {};
 
-  constructor(kept: ReadonlyMap<string, BankMessage> = new Map()) {
+  constructor(kept: ReadonlyMap<string, Message> = new Map()) {
     this.kept = new Map(kept);
   }
 
-  get(purpose: string): BankMessage | undefined {
+  get(purpose: string): Message | undefined {
     return this.kept.get(purpose);
   }
 
-  async put(all: readonly string[], message: BankMessage): Promise<void> {
+  async put(all: readonly string[], message: Message): Promise<void> {
     await Promise.resolve();
     for (const purpose of all) {
       if (this.kept.has(purpose) && !this.hasForgotten) throw new Error(`"${purpose}" was promised before`);
@@ -47,6 +47,16 @@ export class MemoryPromises implements Promises {
     this.onPut('before', message);
     for (const purpose of all) this.kept.set(purpose, message);
     this.onPut('after', message);
+  }
+
+  /** What was promised before the simulation. */
+  remember(purpose: string, message: Message): void {
+    this.kept.set(purpose, message);
+  }
+
+  /** By purpose. */
+  get all(): ReadonlyMap<string, Message> {
+    return this.kept;
   }
 
   copy(): MemoryPromises {
@@ -58,6 +68,11 @@ export class MemoryPromises implements Promises {
     this.hasForgotten = true;
     for (const kept of this.kept.keys()) if (purpose.test(kept)) this.kept.delete(kept);
   }
+}
+
+/** From which all secrets of a simulated bank in a session come. */
+export function sessionSeed(session: string, id: ParticipantId): Uint8Array {
+  return sha256(utf8(`${session} of ${id}`));
 }
 
 /** A bank's durable part: identity, promises and sealed keys. */
@@ -91,24 +106,26 @@ export class SimulatedBank {
 
   advertise(session: Session): Promise<Message<'advertise-keys'>> {
     const secrets = drawSecrets(session.payload.slots, this.randomOf(session.hash));
-    return promise(
+    const advertised = promised(
       this.promises,
       purposes.advertise(session.hash),
       () => this.sign('advertise-keys', advertisement(session, this.indexIn(session), secrets)),
       (earlier): earlier is Message<'advertise-keys'> => earlier.type === 'advertise-keys',
     );
+    return this.keep(advertised);
   }
 
   async deal(session: Session): Promise<Message<'share-keys'>> {
     const bank = this.indexIn(session);
     const { payload, table } = dealing(session, bank, () => this.randomOf(session.hash));
-    const message = await promise(
+    const dealt = promised(
       this.promises,
       purposes.deal(session.hash),
       () => this.sign('share-keys', payload),
       (earlier): earlier is Message<'share-keys'> =>
         earlier.type === 'share-keys' && earlier.payload.table === payload.table,
     );
+    const message = await this.keep(dealt);
     this.tables.set(payload.table, table);
     return message;
   }
@@ -137,31 +154,36 @@ export class SimulatedBank {
   async input(open: OpenRound, words: RingWords): Promise<Message<'masked-input'>> {
     const { session } = open.masked!;
     applyMasks(words, masksFor(open, this.indexIn(session), this.keysOf(session)));
-    return maskedInput(open, this.signerIn(session), vectorRoot(words), this.promises);
+    return this.keep(maskedInput(open, this.signerIn(session), vectorRoot(words), this.promises));
   }
 
   certify(open: OpenRound): Promise<Message<'consistency-check'>> {
-    return certificate(open, this.signerIn(open.masked!.session), this.promises);
+    return this.keep(certificate(open, this.signerIn(open.masked!.session), this.promises));
   }
 
   reveal(open: OpenRound): Promise<Message<'unmask'>> {
     const { session } = open.masked!;
-    return unmask(open, this.signerIn(session), this.keysOf(session), this.promises);
+    return this.keep(unmask(open, this.signerIn(session), this.keysOf(session), this.promises));
   }
 
   vote(open: OpenRound): Promise<Message<'abort-round'>> {
-    return abortVote(open, this.signerIn(open.masked!.session), this.promises);
+    return this.keep(abortVote(open, this.signerIn(open.masked!.session), this.promises));
   }
 
   /** The generator from which all secrets of a session come, always from its beginning. */
   randomOf(session: string) {
-    return seededBytes(sha256(utf8(`${session} of ${this.id}`)));
+    return seededBytes(sessionSeed(session, this.id));
   }
 
   keysOf(session: Session): HeldKeys {
     const keys = this.held.get(session.hash);
     if (keys === undefined) throw new Error(`${this.id} has no keys of this session`);
     return keys;
+  }
+
+  private async keep<M extends Message>({ message, purposes: all }: Promised<M>): Promise<M> {
+    if (all.length > 0) await this.promises.put(all, message);
+    return message;
   }
 
   private signerIn(session: Session) {

@@ -133,7 +133,7 @@ function isForBanks(state: FederationState, root: string): boolean {
     if (run.plan.contract === root) return true;
     if (run.phase.name === 'finished' && run.phase.result.artefact === root) return true;
     for (let i = run.past.length - 1; i >= 0; i--) {
-      const { end, open } = run.past[i]!;
+      const { end } = run.past[i]!;
       if (end.outcome !== 'closed') continue;
       if (end.payload.sumRoot === root) return true;
     }

@@ -1,6 +1,6 @@
 /** The end of a run: the model is kept only if this bank's own recomputation arrives at the same bytes. */
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
-import type { Position } from '#participant-agent/training/run-computer.ts';
+import type { FinishedPosition } from '#participant-agent/training/run-computer.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 
 /** Whether the run ended with a model that this bank has had a part in and has not kept. */
@@ -12,7 +12,7 @@ export async function lacksModel(run: Run, { config, state }: AgentContext): Pro
 
 export async function keepModel(
   run: Run,
-  position: Position | undefined,
+  position: FinishedPosition | undefined,
   context: AgentContext,
 ): Promise<void> {
   if (run.phase.name !== 'finished') return;

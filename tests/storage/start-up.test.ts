@@ -224,7 +224,7 @@ describe('a database', () => {
   });
   const deps = { clock: { now: Date.now }, log: createLogger('silent'), onBroken() {} };
 
-  test('that cannot be reached, or refuses us, is STORAGE, and its password is not told', async () => {
+  test('that cannot be reached, or refuses us, is DATABASE, and its password is not told', async () => {
     const good = await freshPostgres();
     const nobody = new URL(good);
     nobody.port = '1';
@@ -234,9 +234,11 @@ describe('a database', () => {
     noDatabase.pathname = '/no_such_database';
     for (const url of [nobody, wrongPassword, noDatabase]) {
       const failure = createCoordinator({ ...config, databaseUrl: url.href }, deps);
-      await expect(failure).rejects.toMatchObject({ code: 'STORAGE' });
+      await expect(failure).rejects.toMatchObject({ code: 'DATABASE' });
       const error = await failure.catch((reason: Error) => reason);
       expect(String(error)).not.toContain(url.password);
+      expect(String(error)).toMatch(/PostgreSQL \(DATABASE_URL\)/);
+      expect(String(error)).not.toMatch(/disk/i);
     }
   });
 
@@ -246,7 +248,7 @@ describe('a database', () => {
     await client.connect();
     await client.query('create table entries (something text)');
     await expect(createCoordinator({ ...config, databaseUrl }, deps)).rejects.toMatchObject({
-      code: 'STORAGE',
+      code: 'DATABASE',
     });
     const { rows } = await client.query<{ column_name: string }>(
       `select column_name from information_schema.columns where table_name = 'entries'`,

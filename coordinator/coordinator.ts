@@ -9,7 +9,7 @@ import { CoordinatorEvents } from '#coordinator/events.ts';
 import { createHttpApp } from '#coordinator/http/app.ts';
 import { createServer, listen } from '#coordinator/http/server.ts';
 import { Journal } from '#coordinator/journal/journal.ts';
-import { assertCharterIsOurs, settleLogKey } from '#coordinator/journal/ledger-identity.ts';
+import { assertLedgerIsOurs, foundLedger, settleLogKey } from '#coordinator/journal/ledger-identity.ts';
 import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordinator/keys.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
@@ -82,19 +82,25 @@ async function assemble(
   try {
     const entries = new EntryStore(db);
     const tokens = await TokenStore.open(db);
+    const metrics = createMetrics();
+    const events = new CoordinatorEvents(log, metrics);
     const journal = await Journal.open(
       entries,
       keys,
       clock,
-      deps.onBroken,
+      {
+        onBroken: deps.onBroken,
+        onFault: (error) => events.databaseFault(error),
+        patienceMs: config.databasePatienceMs,
+      },
       join(config.dataDir, 'ledger.snapshot'),
     );
-    await assertCharterIsOurs(journal, keys, config.consortium);
+    assertLedgerIsOurs(journal, keys); // before we lead: who has the wrong keys must not stop who has the right ones
+    await journal.lead();
+    await foundLedger(journal, keys, config.consortium);
     await journal.saveSnapshot();
     await settleLogKey(config.dataDir, keys, journal);
 
-    const metrics = createMetrics();
-    const events = new CoordinatorEvents(log, metrics);
     const presence = new Presence(journal.clock);
     const access = new Access(tokens, new FailedAttempts(clock));
     const maskThreads = new MaskThreads();
@@ -192,7 +198,7 @@ async function assemble(
         await io.close();
         clearTimeout(cutOff);
         await maskThreads.close();
-        await journal.idle();
+        await journal.close();
         await journal.saveSnapshot();
         await db.destroy();
         await unlock();

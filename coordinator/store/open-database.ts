@@ -9,13 +9,18 @@ import { PGliteDialect } from '#coordinator/store/pglite-dialect.ts';
 import { postgresPool } from '#coordinator/store/postgres-pool.ts';
 import * as m0001 from '#coordinator/store/migrations/0001-entries.ts';
 import * as m0002 from '#coordinator/store/migrations/0002-access-tokens.ts';
+import * as m0003 from '#coordinator/store/migrations/0003-ledger-writer.ts';
 import type { Database, Tables } from '#coordinator/store/schema.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
 /** PGlite fills them with zeros at its start; a file's pages are in the system's memory anyway. Its default is 128 MB. */
 const PGLITE_BUFFERS = '16MB';
 
-export const MIGRATIONS: Record<string, Migration> = { '0001-entries': m0001, '0002-access-tokens': m0002 };
+export const MIGRATIONS: Record<string, Migration> = {
+  '0001-entries': m0001,
+  '0002-access-tokens': m0002,
+  '0003-ledger-writer': m0003,
+};
 
 /**
  * @param databaseUrl a PostgreSQL connection string, or undefined for PGlite in `dataDir`

@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sql } from 'kysely';
 import { Server as SocketServer } from 'socket.io';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
 import { CoordinatorEvents } from '#coordinator/events.ts';
@@ -17,6 +16,7 @@ import { Access } from '#coordinator/participants/access.ts';
 import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
 import { Presence } from '#coordinator/participants/presence.ts';
 import { MaskThreads } from '#coordinator/threads/mask-threads.ts';
+import { readiness } from '#coordinator/readiness.ts';
 import { finishExpiring } from '#coordinator/retention.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { RunDrivers } from '#coordinator/rounds/run-drivers.ts';
@@ -146,10 +146,7 @@ async function assemble(
       requestsPerMinute: config.requestsPerMinute,
       trustProxy: config.trustProxy,
       version: VERSION,
-      async assertReady() {
-        await journal.stored();
-        await sql`select 1`.execute(db);
-      },
+      assertReady: readiness(journal, entries),
     });
     const server = await createServer(app, config.tls);
     const io = new SocketServer(server, {

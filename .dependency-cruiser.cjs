@@ -99,7 +99,7 @@ module.exports = {
       'socket\\.io-client',
       '^(participant-agent/transport/connection|scripts/operator/operator-client)\\.ts',
     ),
-    door('kysely', 'kysely', '^coordinator/(store/|coordinator\\.ts)'),
+    door('kysely', 'kysely', '^coordinator/store/'),
     door('pg', 'pg', '^coordinator/store/'),
     door('pglite', '@electric-sql/pglite', '^coordinator/store/'),
     door('duckdb', '@duckdb/node-api', '^participant-agent/data/'),

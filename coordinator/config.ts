@@ -16,6 +16,8 @@ export const coordinatorConfig = z.strictObject({
     .string()
     .regex(/^postgres(ql)?:\/\//)
     .optional(),
+  /** How long a database that goes away while we run is waited for, before the coordinator ends. */
+  databasePatienceMs: z.int().min(0).max(3_600_000).default(60_000),
   consortium: z.string().min(1).max(100).default('consortium'),
   /** Opens the sealed keys; without it a key file in the data folder does. */
   passphrase: z.string().min(1).optional(),

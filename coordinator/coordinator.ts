@@ -2,20 +2,20 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sql } from 'kysely';
 import { Server as SocketServer } from 'socket.io';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
 import { CoordinatorEvents } from '#coordinator/events.ts';
 import { createHttpApp } from '#coordinator/http/app.ts';
 import { createServer, listen } from '#coordinator/http/server.ts';
 import { Journal } from '#coordinator/journal/journal.ts';
-import { assertCharterIsOurs, settleLogKey } from '#coordinator/journal/ledger-identity.ts';
+import { assertLedgerIsOurs, foundLedger, settleLogKey } from '#coordinator/journal/ledger-identity.ts';
 import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordinator/keys.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
 import { Access } from '#coordinator/participants/access.ts';
 import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
 import { Presence } from '#coordinator/participants/presence.ts';
+import { readiness } from '#coordinator/readiness.ts';
 import { finishExpiring } from '#coordinator/retention.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { RunDrivers } from '#coordinator/rounds/run-drivers.ts';
@@ -81,19 +81,25 @@ async function assemble(
   try {
     const entries = new EntryStore(db);
     const tokens = await TokenStore.open(db);
+    const metrics = createMetrics();
+    const events = new CoordinatorEvents(log, metrics);
     const journal = await Journal.open(
       entries,
       keys,
       clock,
-      deps.onBroken,
+      {
+        onBroken: deps.onBroken,
+        onFault: (error) => events.databaseFault(error),
+        patienceMs: config.databasePatienceMs,
+      },
       join(config.dataDir, 'ledger.snapshot'),
     );
-    await assertCharterIsOurs(journal, keys, config.consortium);
+    assertLedgerIsOurs(journal, keys); // before we lead: who has the wrong keys must not stop who has the right ones
+    await journal.lead();
+    await foundLedger(journal, keys, config.consortium);
     await journal.saveSnapshot();
     await settleLogKey(config.dataDir, keys, journal);
 
-    const metrics = createMetrics();
-    const events = new CoordinatorEvents(log, metrics);
     const presence = new Presence(journal.clock);
     const access = new Access(tokens, new FailedAttempts(clock));
     const rounds: RunDependencies = {
@@ -137,10 +143,7 @@ async function assemble(
       requestsPerMinute: config.requestsPerMinute,
       trustProxy: config.trustProxy,
       version: VERSION,
-      async assertReady() {
-        await journal.stored();
-        await sql`select 1`.execute(db);
-      },
+      assertReady: readiness(journal, entries),
     });
     const server = await createServer(app, config.tls);
     const io = new SocketServer(server, {
@@ -188,7 +191,7 @@ async function assemble(
         const cutOff = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
         await io.close();
         clearTimeout(cutOff);
-        await journal.idle();
+        await journal.close();
         await journal.saveSnapshot();
         await db.destroy();
         await unlock();

@@ -3,6 +3,7 @@ import type { Logger } from '#coordinator/logger.ts';
 import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
+import type { FederationError } from '#shared/protocol/error-codes.ts';
 import { message as messageSchema } from '#shared/protocol/messages.ts';
 import type { Outcome } from '#shared/protocol/socket-events.ts';
 
@@ -82,6 +83,10 @@ export class CoordinatorEvents {
       default:
         this.log.debug({ type: message.type, seq: entry.seq }, 'entry recorded');
     }
+  }
+
+  databaseFault({ code, message }: FederationError): void {
+    this.log.warn({ code }, `${message}; trying again`);
   }
 
   /** @param requestId what the answer over HTTP tells to look for in the log */

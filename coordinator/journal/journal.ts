@@ -5,14 +5,16 @@
  *   check → fold → store → publish → acknowledge
  *
  * The fold is ahead of the store while a batch is being stored, and nobody outside hears of it until it is
- * durable. When storing fails, memory and disk may differ: the journal then refuses everything and the
- * process must stop and start again from what is stored.
+ * durable. A database that is away for a moment is waited for (append-entries.ts). When storing fails for good, memory
+ * and database may differ: the journal then refuses everything and the process must stop and start again from what is
+ * stored.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { appendEntries } from '#coordinator/journal/append-entries.ts';
 import { restoreLedger, type Restored } from '#coordinator/journal/restore.ts';
 import { LedgerClock } from '#coordinator/journal/ledger-clock.ts';
 import { readSnapshot, writeSnapshot } from '#coordinator/journal/snapshot.ts';
-import type { EntryStore } from '#coordinator/store/entry-store.ts';
+import type { EntryStore, Tail } from '#coordinator/store/entry-store.ts';
 import { recordEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
@@ -21,10 +23,11 @@ import { signNewLogKey } from '#shared/ledger/key-rules.ts';
 import type { MerkleTree } from '#shared/ledger/merkle-tree.ts';
 import { runOfEntry } from '#shared/ledger/run-index.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
+import { toHex } from '#shared/crypto/hash.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
-import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 import {
   isBankMessage,
   parseMessage,
@@ -41,6 +44,15 @@ export interface JournalKeys {
   readonly logSeed: Uint8Array;
   /** The ledger key to change to, while it is being changed. */
   readonly nextLogSeed?: Uint8Array | undefined;
+}
+
+export interface JournalWatch {
+  /** Called once when storing has failed for good; the process should stop. */
+  readonly onBroken: (error: FederationError) => void;
+  /** Called at each fault of the database that is waited for. */
+  readonly onFault?: (error: FederationError) => void;
+  /** How long a database that is away is waited for. */
+  readonly patienceMs: number;
 }
 
 interface Waiting {
@@ -61,7 +73,7 @@ export class Journal {
   private readonly keys: JournalKeys;
   /** What entries and deadlines go by. */
   readonly clock: LedgerClock;
-  private readonly onBroken: (error: FederationError) => void;
+  private readonly watch: JournalWatch;
   private readonly listeners: ((recorded: RecordedEntry) => void)[] = [];
   /** Ledger keys by their public halves. */
   private readonly logSeeds = new Map<string, Uint8Array>();
@@ -71,6 +83,9 @@ export class Journal {
   private waiting: Waiting[] = [];
   private writing = false;
   private broken: FederationError | undefined;
+  /** What is wrong with the database at this moment, while it is waited for. */
+  private fault: FederationError | undefined;
+  private isClosing = false;
   /** Settles when the batch under way is stored, or has failed. */
   private storing: Promise<void> = Promise.resolve();
 
@@ -78,7 +93,7 @@ export class Journal {
     store: EntryStore,
     keys: JournalKeys,
     clock: Clock,
-    onBroken: (e: FederationError) => void,
+    watch: JournalWatch,
     { state, tree }: Restored,
   ) {
     this.state = state;
@@ -86,14 +101,13 @@ export class Journal {
     this.store = store;
     this.keys = keys;
     this.clock = new LedgerClock(clock, state.lastTime);
-    this.onBroken = onBroken;
+    this.watch = watch;
     for (const seed of [keys.logSeed, keys.nextLogSeed])
       if (seed !== undefined) this.logSeeds.set(toBase64Url(publicKeyOf(seed)), seed);
   }
 
   /**
-   * Loads the ledger.
-   * @param onBroken called once when storing fails; the process should stop
+   * Loads the ledger, to be read; `lead` comes before the first append.
    * @param snapshot path of the cache that spares a fold of everything; none: every entry is checked
    * @throws FederationError LEDGER when what is stored is not a valid history
    */
@@ -101,17 +115,28 @@ export class Journal {
     store: EntryStore,
     keys: JournalKeys,
     clock: Clock,
-    onBroken: (error: FederationError) => void,
+    watch: JournalWatch,
     snapshot?: string,
   ): Promise<Journal> {
     const seeds = [keys.logSeed, keys.nextLogSeed].filter((seed) => seed !== undefined);
     const logKeys = snapshot === undefined ? [] : seeds.map((seed) => toBase64Url(publicKeyOf(seed)));
     const cached = snapshot === undefined ? undefined : await readSnapshot(snapshot, store, keys.logSeed);
     const begun = cached?.tree.size ?? 0;
-    const journal = new Journal(store, keys, clock, onBroken, await restoreLedger(store, logKeys, cached));
+    const journal = new Journal(store, keys, clock, watch, await restoreLedger(store, logKeys, cached));
     journal.snapshotSize = begun;
     journal.snapshotPath = snapshot;
     return journal;
+  }
+
+  /**
+   * Makes this the one writer: one that is still alive elsewhere is shut out, and what it has written since we read is
+   * read too.
+   * @throws FederationError DATABASE | LEDGER
+   */
+  async lead(): Promise<void> {
+    await this.store.lead();
+    await restoreLedger(this.store, [], this);
+    this.clock.notBefore(this.state.lastTime);
   }
 
   /** Leaves a snapshot for the next start, if enough has happened since the last one. Only while idle. */
@@ -213,11 +238,24 @@ export class Journal {
 
   /**
    * Resolves when everything the state knows of is durable: whoever answers from the state waits for it.
-   * @throws FederationError STORAGE when it could not be stored
+   * @throws FederationError DATABASE when it could not be stored, or the database is away at this moment
    */
   async stored(): Promise<void> {
+    if (this.fault !== undefined) throw this.fault;
     await this.storing;
     if (this.broken !== undefined) throw this.broken;
+  }
+
+  /** The last entry that is durable. */
+  get tail(): Tail | undefined {
+    const { size } = this.tree;
+    return size === 0 ? undefined : { seq: size - 1, leaf: toHex(this.tree.leaf(size - 1)) };
+  }
+
+  /** Resolves when everything queued so far is written or refused; a database that is away is not waited for any more. */
+  async close(): Promise<void> {
+    this.isClosing = true;
+    await this.idle();
   }
 
   /** Resolves when everything queued so far is written or refused. */
@@ -254,16 +292,12 @@ export class Journal {
       }
     }
     try {
-      if (accepted.length > 0) await this.store.append(accepted);
-    } catch (cause) {
-      // A crash here, or a reply that was lost: the entries may or may not be stored. Only a reload can tell.
-      this.broken = new FederationError(
-        'STORAGE',
-        `the ledger cannot be written: ${describeError(cause)}. Free the disk or mend the database, then start again`,
-        { cause },
-      );
+      if (accepted.length > 0) await this.storeBatch(accepted);
+    } catch (error) {
+      // A crash here: the entries may or may not be stored. The reload tells.
+      this.broken = error as FederationError;
       for (const { waiting } of [...accepted, ...refused]) waiting.reject(this.broken);
-      this.onBroken(this.broken);
+      this.watch.onBroken(this.broken);
       return;
     }
     // only now: what refuses a message may be an entry of this very batch
@@ -272,6 +306,22 @@ export class Journal {
     for (const { waiting, recorded } of accepted) {
       for (const listener of this.listeners) listener(recorded);
       waiting.resolve(recorded);
+    }
+  }
+
+  /** @throws FederationError DATABASE when they are not, or not known to be, stored */
+  private async storeBatch(batch: Parameters<EntryStore['append']>[0]): Promise<void> {
+    let since: number | undefined;
+    try {
+      await appendEntries(this.store, batch, this.tail, {
+        onFault: (error) => {
+          this.fault = error;
+          this.watch.onFault?.(error);
+        },
+        goesOn: () => !this.isClosing && this.now() - (since ??= this.now()) < this.watch.patienceMs,
+      });
+    } finally {
+      this.fault = undefined;
     }
   }
 

@@ -20,6 +20,11 @@ export class LedgerClock implements Clock {
     this.time = Math.max(this.seen, lastTime);
   }
 
+  /** @param time of an entry that another has written meanwhile */
+  notBefore(time: number): void {
+    this.time = Math.max(this.time, time);
+  }
+
   now(): number {
     const now = this.machine.now();
     const passed = Math.max(0, now - this.seen); // a jump back says nothing of how much time has passed

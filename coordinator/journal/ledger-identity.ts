@@ -12,23 +12,20 @@ export async function settleLogKey(dataDir: string, keys: JournalKeys, journal: 
     await promoteNextLogKey(dataDir);
 }
 
-/**
- * Writes entry 0 at the first start; later refuses keys that are not the charter's.
- * @throws FederationError LEDGER
- */
-export async function assertCharterIsOurs(
-  journal: Journal,
-  keys: JournalKeys,
-  consortium: string,
-): Promise<void> {
+/** Writes entry 0 at the first start. */
+export async function foundLedger(journal: Journal, keys: JournalKeys, consortium: string): Promise<void> {
+  if (journal.state.charter !== undefined) return;
   const coordinatorKey = toBase64Url(publicKeyOf(keys.coordinatorSeed));
   const logKey = toBase64Url(publicKeyOf(keys.logSeed));
+  const origin = `tallystick/${consortium.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}/${coordinatorKey.slice(0, 8)}`;
+  await journal.record('charter', { v: 1, consortium, origin, coordinatorKey, logKey });
+}
+
+/** @throws FederationError LEDGER when the ledger was begun with other keys than these */
+export function assertLedgerIsOurs(journal: Journal, keys: JournalKeys): void {
   const { charter } = journal.state;
-  if (charter === undefined) {
-    const origin = `tallystick/${consortium.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}/${coordinatorKey.slice(0, 8)}`;
-    await journal.record('charter', { v: 1, consortium, origin, coordinatorKey, logKey });
-    return;
-  }
+  if (charter === undefined) return;
+  const coordinatorKey = toBase64Url(publicKeyOf(keys.coordinatorSeed));
   if (charter.payload.coordinatorKey !== coordinatorKey) {
     throw new FederationError(
       'LEDGER',

@@ -8,7 +8,7 @@
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import { toHex } from '#shared/crypto/hash.ts';
 import { assertHeadSigned } from '#shared/ledger/checkpoint.ts';
-import { parseEntry, trustedEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
+import { entryRange, parseEntry, trustedEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { emptyFederation, type FederationState } from '#shared/ledger/federation-state.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
@@ -33,6 +33,13 @@ export async function restoreLedger(
   from: Restored = { state: emptyFederation(), tree: new MerkleTree() },
 ): Promise<Restored> {
   const { state, tree } = from;
+  const gap = await store.gap();
+  if (gap !== undefined)
+    throw new FederationError(
+      'LEDGER',
+      `${entryRange(gap.first, gap.last)} ${gap.first === gap.last ? 'is' : 'are'} missing in the database, though later ones are there: it has lost them, or was edited. ` +
+        'Restore the database from a backup or a replica that has them',
+    );
   const head = await lastHead(store, logKeys, state);
   for (;;) {
     const page = await store.page(state.size, PAGE);

@@ -1,5 +1,6 @@
 /** The last step of a message that names a body: the body is taken into the store, and the message recorded. */
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
+import { isStorageFault } from '#coordinator/store/storage-error.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 
@@ -32,5 +33,5 @@ export async function appendClaimed(
  * sent before does.
  */
 export function isRefused(error: unknown): boolean {
-  return error instanceof FederationError && error.code !== 'STORAGE' && error.code !== 'REPLAY';
+  return error instanceof FederationError && !isStorageFault(error) && error.code !== 'REPLAY';
 }

@@ -28,7 +28,7 @@ import type { Accepting } from '#coordinator/rounds/one-at-a-time.ts';
 import type { ShareTables } from '#coordinator/rounds/share-tables.ts';
 import { RunningSum } from '#coordinator/rounds/running-sum.ts';
 import type { BodyStore } from '#coordinator/store/body-store.ts';
-import { asStorageError } from '#coordinator/store/storage-error.ts';
+import { asStorageError, isStorageFault } from '#coordinator/store/storage-error.ts';
 import type { Wakeup } from '#coordinator/rounds/wakeup.ts';
 import { programNamed } from '#models/catalogue.ts';
 import { RunMachine } from '#models/run-machine.ts';
@@ -55,7 +55,7 @@ export interface RunDependencies {
   readonly random: RandomBytes;
 }
 
-/** Pause before the disk is tried again. */
+/** Pause before the disk or the database is tried again. */
 const STORAGE_RETRY_MS = 1000;
 
 export class RunDriver {
@@ -139,8 +139,8 @@ export class RunDriver {
         // something was recorded after the decision: the operator did the same, or a bank was revoked
         if (error instanceof FederationError && error.code === 'STATE' && deps.journal.state.size !== size)
           continue;
-        if (error instanceof FederationError && error.code === 'STORAGE') {
-          // a full or slow disk is not the run's fault: the round stays as it is, and is tried again
+        if (error instanceof FederationError && isStorageFault(error)) {
+          // a full or slow disk, or a database that is away, is not the run's fault: the round stays as it is, and is tried again
           deps.log.error({ run: run.id, code: error.code }, error.message);
           await wakeup.wait(STORAGE_RETRY_MS);
           continue;

@@ -14,6 +14,7 @@ import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { LiveFeed } from '#coordinator/sockets/live-feed.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
+import { isStorageFault } from '#coordinator/store/storage-error.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { assertSignedBy } from '#shared/crypto/signed-message.ts';
 import { admittedParticipant } from '#shared/ledger/federation-state.ts';
@@ -208,7 +209,7 @@ async function submit(
     if (bytes !== undefined) deps.metrics.bodyBytes.inc({ direction: 'received' }, bytes.length);
     await acceptUpdate(raw, sender, deps.rounds, bytes);
   } catch (error) {
-    if (!(error instanceof FederationError) || error.code === 'STORAGE') throw error;
+    if (!(error instanceof FederationError) || isStorageFault(error)) throw error;
     const { code, message } = error;
     // the same message again: its first copy was accepted, and perhaps the reply was lost
     if (code !== 'REPLAY') {

@@ -4,25 +4,27 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { Kysely, Migrator, PostgresDialect, type Migration } from 'kysely';
-import pg from 'pg';
 import { createPGliteFolder } from '#coordinator/store/create-pglite-folder.ts';
 import { PGliteDialect } from '#coordinator/store/pglite-dialect.ts';
+import { postgresPool } from '#coordinator/store/postgres-pool.ts';
 import * as m0001 from '#coordinator/store/migrations/0001-entries.ts';
 import * as m0002 from '#coordinator/store/migrations/0002-access-tokens.ts';
+import * as m0003 from '#coordinator/store/migrations/0003-ledger-writer.ts';
 import type { Database, Tables } from '#coordinator/store/schema.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
-
-/** The largest page of entries takes well below a second. */
-const QUERY_MS_MAX = 30_000;
 
 /** PGlite fills them with zeros at its start; a file's pages are in the system's memory anyway. Its default is 128 MB. */
 const PGLITE_BUFFERS = '16MB';
 
-export const MIGRATIONS: Record<string, Migration> = { '0001-entries': m0001, '0002-access-tokens': m0002 };
+export const MIGRATIONS: Record<string, Migration> = {
+  '0001-entries': m0001,
+  '0002-access-tokens': m0002,
+  '0003-ledger-writer': m0003,
+};
 
 /**
  * @param databaseUrl a PostgreSQL connection string, or undefined for PGlite in `dataDir`
- * @throws FederationError STORAGE
+ * @throws FederationError DATABASE, STORAGE when there is no room to make one
  */
 export async function openDatabase(dataDir: string, databaseUrl: string | undefined): Promise<Database> {
   try {
@@ -37,7 +39,7 @@ export async function openDatabase(dataDir: string, databaseUrl: string | undefi
   } catch (cause) {
     if (cause instanceof FederationError) throw cause;
     const where = databaseUrl === undefined ? `the database in ${dataDir}` : 'PostgreSQL at DATABASE_URL';
-    throw new FederationError('STORAGE', `${where} cannot be opened: ${describeError(cause)}`, { cause });
+    throw new FederationError('DATABASE', `${where} cannot be opened: ${describeError(cause)}`, { cause });
   }
 }
 
@@ -54,16 +56,7 @@ async function openPGlite(dataDir: string): Promise<Database> {
 }
 
 function openPostgres(connectionString: string): Database {
-  const pool = new pg.Pool({
-    ...{ connectionString, max: 8, connectionTimeoutMillis: 10_000 },
-    // a database that vanishes without a word is an error in time, not a reply that is waited for
-    ...{ keepAlive: true, query_timeout: QUERY_MS_MAX },
-  });
-  // a connection that breaks while idle is replaced at the next query, which reports what is wrong
-  pool.on('error', () => {});
-  // one that breaks between two queries of its holder has nobody else to tell: unheard, it would end the process
-  pool.on('connect', (client) => client.on('error', () => {}));
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: postgresPool(connectionString) }) });
 }
 
 async function migrate(db: Database): Promise<void> {

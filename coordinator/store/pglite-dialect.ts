@@ -13,6 +13,7 @@ import {
   type Driver,
   type QueryResult,
 } from 'kysely';
+import { asDatabaseFault } from '#coordinator/store/database-fault.ts';
 
 export class PGliteDialect implements Dialect {
   private readonly pglite: PGlite;
@@ -83,8 +84,12 @@ class PGliteConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const result = await this.pglite.query<R>(query.sql, [...query.parameters]);
-    return { rows: result.rows, numAffectedRows: BigInt(result.affectedRows ?? 0) };
+    try {
+      const result = await this.pglite.query<R>(query.sql, [...query.parameters]);
+      return { rows: result.rows, numAffectedRows: BigInt(result.affectedRows ?? 0) };
+    } catch (error) {
+      throw asDatabaseFault(error, 'the embedded database in the data folder');
+    }
   }
 
   // eslint-disable-next-line require-yield

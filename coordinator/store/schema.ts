@@ -25,8 +25,17 @@ export interface AccessTokensTable {
   created_at: BigInteger;
 }
 
+export interface LedgerWriterTable {
+  /** Always 1. */
+  id: number;
+  term: BigInteger;
+  /** A name nobody else has, of the process that raised the term last. */
+  writer: string;
+}
+
 export interface Tables {
   entries: EntriesTable;
+  ledger_writer: LedgerWriterTable;
   access_tokens: AccessTokensTable;
 }
 

@@ -6,7 +6,7 @@ import { verifyBundle, type AuditOptions, type AuditReport } from '#models/audit
 import { toHex } from '#shared/crypto/hash.ts';
 import { bodyNamedBy } from '#shared/ledger/bodies-named.ts';
 import { bundleParts, openBundle, type BundleSource } from '#shared/ledger/bundle.ts';
-import { parseEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
+import { entryRange, parseEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { RunIndex } from '#shared/ledger/run-index.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -61,8 +61,10 @@ async function writeEntries(client: OperatorClient, file: FileHandle, size: numb
   let hidden = 0;
   let at = 0;
   for await (const { text } of client.entries()) {
-    if (at++ === size) break; // recorded after the head was signed
+    if (at === size) break; // recorded after the head was signed
     const recorded = parseEntry(text);
+    if (recorded.entry.seq !== at) throw missing(at, recorded.entry.seq - 1, size);
+    at++;
     const isShown = run === undefined || concerns(recorded, index.take(recorded), run);
     await file.write(isShown ? bundleParts.entry(text) : bundleParts.leaf(toHex(recorded.leaf)));
     if (!isShown) hidden++;
@@ -70,7 +72,16 @@ async function writeEntries(client: OperatorClient, file: FileHandle, size: numb
     if (isShown && body !== undefined) roots.add(body.root);
     if (at % 5000 === 0) say(`  ${at} of ${size} entries`);
   }
+  if (at < size) throw missing(at, size - 1, size);
   return { roots, hidden };
+}
+
+function missing(first: number, last: number, size: number): FederationError {
+  return new FederationError(
+    'LEDGER',
+    `the coordinator has signed a ledger of ${size} entries and does not give ${entryRange(first, last)}: ` +
+      'its database has lost them, or they are kept from you. Nothing was written. Ask the operator, and a bank what it has seen',
+  );
 }
 
 /** What belongs to no run, and what belongs to this one. */

@@ -63,7 +63,9 @@ async function benchAppends(folder: string, databaseUrl: string | undefined): Pr
   const db = await openDatabase(folder, databaseUrl);
   try {
     const keys = { coordinatorSeed: randomBytes(32), logSeed: randomBytes(32) };
-    const journal = await Journal.open(new EntryStore(db), keys, { now: () => Date.now() }, () => {});
+    const watch = { onBroken() {}, patienceMs: 0 };
+    const journal = await Journal.open(new EntryStore(db), keys, { now: () => Date.now() }, watch);
+    await journal.lead();
     const { hash: charter } = await journal.record('charter', {
       ...{ v: 1, consortium: 'bench', origin: 'tallystick/bench' },
       coordinatorKey: toBase64Url(publicKeyOf(keys.coordinatorSeed)),

@@ -31,6 +31,11 @@ export interface RecordedEntry {
   readonly leaf: Uint8Array;
 }
 
+/** Entries by their positions, as people are told of them. @param last the last of them, not before `first` */
+export function entryRange(first: number, last: number): string {
+  return first === last ? `entry ${first}` : `entries ${first} to ${last}`;
+}
+
 const MESSAGE_START = '{"message":{"payload":';
 
 /**

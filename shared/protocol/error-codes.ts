@@ -65,6 +65,7 @@ export const ERROR_CODES = {
   UNREACHABLE: { status: 503, retryable: true, title: 'the other side cannot be reached' },
   PORT_IN_USE: { status: 503, retryable: true, title: 'the port is taken' },
   STORAGE: { status: 507, retryable: true, title: 'storage failed' },
+  DATABASE: { status: 503, retryable: true, title: 'the database does not do its work' },
   LEDGER: { status: 500, retryable: false, title: 'the ledger is not consistent' },
   INTERNAL: { status: 500, retryable: false, title: 'internal error' },
 } as const;

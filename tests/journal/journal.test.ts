@@ -19,7 +19,10 @@ describe.each(DATABASES)('the journal on %s', (database) => {
   beforeAll(async () => {
     federation = await LocalFederation.open(database);
   });
-  afterEach(() => federation.db.deleteFrom('entries').execute());
+  afterEach(async () => {
+    await federation.db.deleteFrom('entries').execute();
+    await federation.db.deleteFrom('ledger_writer').execute();
+  });
 
   const invite = (journal: Journal, n: number | string): Promise<RecordedEntry> =>
     federation.invite(journal, `bank-${n}`);
@@ -85,29 +88,51 @@ describe.each(DATABASES)('the journal on %s', (database) => {
     expect((await federation.journal()).state.size).toBe(3);
   });
 
-  test('a second writer is STORAGE for the one who comes second, and no position is written twice', async () => {
+  const overtaken = { code: 'DATABASE', message: expect.stringContaining('another coordinator') as string };
+
+  test('who opens the ledger shuts out who had it before, though the entry before is theirs', async () => {
     const firstBroken: FederationError[] = [];
     const secondBroken: FederationError[] = [];
     const first = await federation.journal(undefined, (error) => firstBroken.push(error));
-    const second = await federation.journal(undefined, (error) => secondBroken.push(error));
     await invite(first, 'from-first');
-    await expect(invite(second, 'from-second')).rejects.toMatchObject({ code: 'STORAGE' });
-    expect([firstBroken, secondBroken.map(({ code }) => code)]).toEqual([[], ['STORAGE']]);
-    await expect(invite(second, 'again')).rejects.toMatchObject({ code: 'STORAGE' });
-    expect(secondBroken).toHaveLength(1); // said once
-    await invite(first, 'goes-on');
+    const second = await federation.journal(undefined, (error) => secondBroken.push(error));
+    expect(first.tail).toEqual(second.tail);
+    await expect(invite(first, 'too-late')).rejects.toMatchObject(overtaken);
+    expect([firstBroken.map(({ code }) => code), secondBroken]).toEqual([['DATABASE'], []]);
+    await expect(invite(first, 'again')).rejects.toMatchObject(overtaken);
+    expect(firstBroken).toHaveLength(1); // said once
+    await invite(second, 'goes-on');
 
     expect(await positions()).toEqual([0, 1, 2]);
-    expect((await stored()).some(({ text }) => text.includes('from-second'))).toBe(false);
+    expect((await stored()).some(({ text }) => text.includes('too-late'))).toBe(false);
     expect((await federation.journal()).state.size).toBe(3); // what is stored is one valid history
+  });
+
+  test('what another wrote between our reading and our leading is read too', async () => {
+    const first = await federation.journal();
+    const second = await federation.read();
+    federation.clock.advance(30_000); // the other's clock is ahead
+    await invite(first, 'in-between');
+    federation.clock.advance(-30_000);
+    await second.lead();
+    await invite(second, 'after');
+    expect(await positions()).toEqual([0, 1, 2]);
+    expect((await federation.journal()).state.size).toBe(3);
+  });
+
+  test('who has only read may not write', async () => {
+    await federation.journal();
+    const reader = await federation.read();
+    await expect(invite(reader, 'x')).rejects.toMatchObject(overtaken);
+    expect(await positions()).toEqual([0]);
   });
 
   test('a batch is stored whole or not at all', async () => {
     const first = await federation.journal();
-    const second = await federation.journal();
     await Promise.all(Array.from({ length: 5 }, (_, n) => invite(first, `first-${n}`)));
+    await federation.journal();
     const outcomes = await Promise.allSettled(
-      Array.from({ length: 9 }, (_, n) => invite(second, `second-${n}`)),
+      Array.from({ length: 9 }, (_, n) => invite(first, `second-${n}`)),
     );
     expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
     expect(await positions()).toEqual([0, 1, 2, 3, 4, 5]);
@@ -115,7 +140,7 @@ describe.each(DATABASES)('the journal on %s', (database) => {
 });
 
 describe('two coordinators on one PostgreSQL database', () => {
-  test('cannot both write: one is refused or says STORAGE, and the ledger stays one history', async () => {
+  test('cannot both write: one is refused or says DATABASE, and the ledger stays one history', async () => {
     const first = await TestCoordinator.start({ database: 'postgres' });
     const banks = await TestBank.joinAll(first, 'a', 'b');
     const { dataDir } = await TestCoordinator.start({ database: 'postgres' }); // for a folder of its own
@@ -128,8 +153,8 @@ describe('two coordinators on one PostgreSQL database', () => {
     if (second !== undefined) {
       const invitation = { participant: 'c', url: second.url };
       await new OperatorClient(second.url, first.operatorToken).post('/v1/invitations', invitation);
-      await expect(TestRun.start(first, banks)).rejects.toMatchObject({ code: 'STORAGE' });
-      expect([first.broken.map(({ code }) => code), onSecond]).toEqual([['STORAGE'], []]);
+      await expect(TestRun.start(first, banks)).rejects.toMatchObject({ code: 'DATABASE' });
+      expect([first.broken.map(({ code }) => code), onSecond]).toEqual([['DATABASE'], []]);
       await second.close();
     }
     await first.restart();

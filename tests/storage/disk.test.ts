@@ -13,6 +13,7 @@ import { RunMachine } from '#models/run-machine.ts';
 import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import { contractHash } from '#shared/contract/contract.ts';
 import { plan } from '#shared/protocol/plan.ts';
+import { BreakingLine } from '../support/breaking-line.ts';
 import { eventually } from '../support/eventually.ts';
 import { LoneCoordinator } from '../support/lone-coordinator.ts';
 import { stubBody, stubSum, stubSumRoot } from '../support/stub-answers.ts';
@@ -253,8 +254,66 @@ describe('a failing PostgreSQL', () => {
     expect(coordinator.broken).toEqual([]);
   });
 
-  test('a database that is gone is STORAGE: the coordinator stops accepting, and loses nothing', async () => {
+  test('a database that restarts is waited for, and nothing is lost', async () => {
+    const coordinator = await TestCoordinator.start({ database: 'postgres', databasePatienceMs: 30_000 });
+    const banks = (await TestBank.joinAll(coordinator, 'a', 'b')) as [TestBank, TestBank];
+    const run = await TestRun.start(coordinator, banks);
+    const round = await run.round(0);
+    const name = nameOf(coordinator);
+    await asAdmin(`alter database ${name} allow_connections false`);
+    await hangUpOn(name);
+    const answers = Promise.all(banks.map((bank) => run.answer(bank, round)));
+    await eventually('it to say so', async () => (await fetch(`${coordinator.url}/readyz`)).status === 503);
+    await asAdmin(`alter database ${name} allow_connections true`);
+    for (const answer of await answers) expect(answer).toMatchObject({ outcome: 'accepted' });
+    expect((await run.complete(banks, 1)).outcome).toBe('completed');
+    expect(coordinator.broken).toEqual([]);
+  });
+
+  test('one that is down, hangs, or takes no writes is 503 within two seconds, and blamed on no disk', async () => {
     const coordinator = await TestCoordinator.start({ database: 'postgres' });
+    const direct = coordinator.storage.databaseUrl!;
+    const line = await BreakingLine.to(direct);
+    const through = new URL(direct);
+    through.port = String(line.port);
+    coordinator.reach(through.href);
+    await coordinator.restart();
+    const name = nameOf(coordinator);
+    const readOnly = async (value: 'on' | 'off'): Promise<void> => {
+      await asAdmin(`alter database ${name} set default_transaction_read_only = ${value}`);
+      await hangUpOn(name);
+    };
+    const troubles: [what: RegExp, begin: () => unknown, end: () => unknown][] = [
+      [/PostgreSQL .* does not answer/, () => line.cut(), () => line.mend()],
+      [/the database has not answered for 1\.5 seconds/, () => line.hang(), () => line.mend()],
+      [/the database takes no writes: it is read-only/, () => readOnly('on'), () => readOnly('off')],
+    ];
+    for (const [what, begin, end] of troubles) {
+      await begin();
+      const answer = await eventually(
+        'another answer than the last, which is good for a second',
+        async () => {
+          const asked = performance.now();
+          const reply = await fetch(`${coordinator.url}/readyz`);
+          expect(performance.now() - asked).toBeLessThan(2000);
+          return reply.status !== 200 && `${reply.status} ${await reply.text()}`;
+        },
+      );
+      expect(answer).toMatch(/^503 /);
+      expect(answer).toMatch(what);
+      expect(answer).not.toMatch(/disk/i);
+      await end();
+      await eventually(
+        'it to be ready',
+        async () => (await fetch(`${coordinator.url}/readyz`)).status === 200,
+      );
+    }
+    await coordinator.operator.post('/v1/incidents', { reason: 'over' });
+    expect(coordinator.broken).toEqual([]);
+  });
+
+  test('a database that is gone for too long is DATABASE: the coordinator stops accepting, and loses nothing', async () => {
+    const coordinator = await TestCoordinator.start({ database: 'postgres', databasePatienceMs: 0 });
     const banks = (await TestBank.joinAll(coordinator, 'a', 'b')) as [TestBank, TestBank];
     const [a, b] = banks;
     const run = await TestRun.start(coordinator, banks);
@@ -265,12 +324,12 @@ describe('a failing PostgreSQL', () => {
     const name = nameOf(coordinator);
     await asAdmin(`alter database ${name} allow_connections false`);
     await hangUpOn(name);
-    expect(await b.submit(body.message)).toMatchObject({ ok: false, code: 'STORAGE' });
-    expect(coordinator.broken.map(({ code }) => code)).toEqual(['STORAGE']);
-    expect(await b.submit(body.message)).toMatchObject({ ok: false, code: 'STORAGE' });
+    expect(await b.submit(body.message)).toMatchObject({ ok: false, code: 'DATABASE' });
+    expect(coordinator.broken.map(({ code }) => code)).toEqual(['DATABASE']);
+    expect(await b.submit(body.message)).toMatchObject({ ok: false, code: 'DATABASE' });
     for (const path of ['/readyz', '/v1/runs']) {
       const reply = await a.http('GET', path, { token: coordinator.operatorToken });
-      expect([path, reply.status, reply.code]).toEqual([path, 507, 'STORAGE']);
+      expect([path, reply.status, reply.code]).toEqual([path, 503, 'DATABASE']);
     }
     expect((await fetch(`${coordinator.url}/healthz`)).status).toBe(200);
     // who is asking is known without it

@@ -161,12 +161,13 @@ describe('a coordinator starts, but', () => {
         for (const [what, edit] of edits) {
           const undone = db.transaction().execute(async (edited) => {
             await edit(edited);
-            const opening = Journal.open(new EntryStore(edited), keys, coordinator.clock, () => {});
+            const watch = { onBroken() {}, patienceMs: 0 };
+            const opening = Journal.open(new EntryStore(edited), keys, coordinator.clock, watch);
             const found = await opening.then(
               () => 'nothing',
               (error: FederationError) => `${error.code}: ${error.message}`,
             );
-            expect([what, found]).toEqual([what, expect.stringMatching(/^LEDGER: entry \d+ /)]);
+            expect([what, found]).toEqual([what, expect.stringMatching(/^LEDGER: entr(y|ies) \d+ /)]);
             throw new Undo();
           });
           await expect(undone).rejects.toThrow(Undo);
@@ -224,7 +225,7 @@ describe('a database', () => {
   });
   const deps = { clock: { now: Date.now }, log: createLogger('silent'), onBroken() {} };
 
-  test('that cannot be reached, or refuses us, is STORAGE, and its password is not told', async () => {
+  test('that cannot be reached, or refuses us, is DATABASE, and its password is not told', async () => {
     const good = await freshPostgres();
     const nobody = new URL(good);
     nobody.port = '1';
@@ -234,9 +235,11 @@ describe('a database', () => {
     noDatabase.pathname = '/no_such_database';
     for (const url of [nobody, wrongPassword, noDatabase]) {
       const failure = createCoordinator({ ...config, databaseUrl: url.href }, deps);
-      await expect(failure).rejects.toMatchObject({ code: 'STORAGE' });
+      await expect(failure).rejects.toMatchObject({ code: 'DATABASE' });
       const error = await failure.catch((reason: Error) => reason);
       expect(String(error)).not.toContain(url.password);
+      expect(String(error)).toMatch(/PostgreSQL \(DATABASE_URL\)/);
+      expect(String(error)).not.toMatch(/disk/i);
     }
   });
 
@@ -246,7 +249,7 @@ describe('a database', () => {
     await client.connect();
     await client.query('create table entries (something text)');
     await expect(createCoordinator({ ...config, databaseUrl }, deps)).rejects.toMatchObject({
-      code: 'STORAGE',
+      code: 'DATABASE',
     });
     const { rows } = await client.query<{ column_name: string }>(
       `select column_name from information_schema.columns where table_name = 'entries'`,

@@ -10,6 +10,7 @@ export class BreakingLine {
   /** Half-open: what comes over these is read and goes nowhere. */
   private readonly swallowing = new Set<Socket>();
   private refuses = false;
+  private hangs = false;
   private held: { readonly text: string; readonly through: Promise<void> } | undefined;
 
   /** @param target URL of who is dialled; a port must be in it */
@@ -27,7 +28,7 @@ export class BreakingLine {
       ] as const) {
         line.sockets.add(socket);
         socket.on('data', (bytes) => {
-          if (line.swallowing.has(socket)) return;
+          if (line.hangs || line.swallowing.has(socket)) return;
           if (line.held === undefined || !bytes.includes(line.held.text)) return void other.write(bytes);
           socket.pause();
           void line.held.through.then(() => {
@@ -57,6 +58,11 @@ export class BreakingLine {
     for (const socket of this.sockets) this.swallowing.add(socket);
   }
 
+  /** Nothing comes through any more, over new connections neither. */
+  hang(): void {
+    this.hangs = true;
+  }
+
   /**
    * A piece with this text in it, and what follows it on its connection, waits.
    * @returns lets it through
@@ -76,7 +82,10 @@ export class BreakingLine {
     for (const socket of this.sockets) socket.destroy();
   }
 
+  /** What it had swallowed does not come back: its connections break. */
   mend(): void {
+    if (this.hangs) for (const socket of this.sockets) socket.destroy();
+    this.hangs = false;
     this.refuses = false;
   }
 }

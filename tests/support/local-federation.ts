@@ -33,10 +33,10 @@ export class WatchedStore extends EntryStore {
   readonly batches: number[] = [];
   gate: Promise<void> = Promise.resolve();
 
-  override async append(batch: Parameters<EntryStore['append']>[0]): Promise<void> {
+  override async append(...args: Parameters<EntryStore['append']>): Promise<boolean> {
     await this.gate;
-    this.batches.push(batch.length);
-    await super.append(batch);
+    this.batches.push(args[0].length);
+    return super.append(...args);
   }
 }
 
@@ -66,24 +66,36 @@ export class LocalFederation {
     const { dataDir, databaseUrl } = await freshStorage(database);
     const db = await openDatabase(dataDir, databaseUrl);
     closeLater(() => db.destroy());
+    return LocalFederation.on(db);
+  }
+
+  static on(db: Database): LocalFederation {
     return new LocalFederation(db);
   }
 
-  /** A journal over what is stored; more than one of them is a second writer. */
+  /** A journal over what is stored, which leaves whoever writes it alone. */
+  read(store: EntryStore = new EntryStore(this.db)): Promise<Journal> {
+    return Journal.open(store, keys, this.clock, { onBroken() {}, patienceMs: 0 });
+  }
+
+  /** A journal over what is stored; it shuts out the one before. */
   async journal(
     store: EntryStore = new EntryStore(this.db),
     onBroken: (error: FederationError) => void = () => {},
     snapshot?: string,
   ): Promise<Journal> {
-    const journal = await Journal.open(store, keys, this.clock, onBroken, snapshot);
-    if (journal.state.charter === undefined) {
-      await journal.record('charter', {
-        ...{ v: 1, consortium: 'test', origin: 'tallystick/test' },
-        coordinatorKey: toBase64Url(publicKeyOf(keys.coordinatorSeed)),
-        logKey: toBase64Url(publicKeyOf(keys.logSeed)),
-      });
-    }
+    const journal = await Journal.open(store, keys, this.clock, { onBroken, patienceMs: 0 }, snapshot);
+    await journal.lead();
+    if (journal.state.charter === undefined) await this.found(journal);
     return journal;
+  }
+
+  async found(journal: Journal): Promise<void> {
+    await journal.record('charter', {
+      ...{ v: 1, consortium: 'test', origin: 'tallystick/test' },
+      coordinatorKey: toBase64Url(publicKeyOf(keys.coordinatorSeed)),
+      logKey: toBase64Url(publicKeyOf(keys.logSeed)),
+    });
   }
 
   invite(journal: Journal, bank: string): Promise<RecordedEntry> {

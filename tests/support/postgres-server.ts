@@ -108,7 +108,8 @@ async function nativeFolder(identity: Identity): Promise<string> {
   if (tried.status === 0) return native;
 
   const copy = join(folder, 'native');
-  await cp(native, copy, { recursive: true });
+  // links as they are, from name to name: else they would lead back into the folder that the user may not enter
+  await cp(native, copy, { recursive: true, verbatimSymlinks: true });
   const list = join(native, 'pg-symlinks.json');
   const links = existsSync(list)
     ? (JSON.parse(await readFile(list, 'utf8')) as { source: string; target: string }[])

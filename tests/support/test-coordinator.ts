@@ -32,6 +32,7 @@ export interface TestCoordinatorOptions {
   readonly passphrase?: string;
   readonly requestsPerMinute?: number;
   readonly trustProxy?: number;
+  readonly databasePatienceMs?: number;
 }
 
 /** Where a coordinator under test keeps its data. */
@@ -128,12 +129,14 @@ export class TestCoordinator implements CoordinatorUnderTest {
   config() {
     const { dataDir, databaseUrl } = this.storage;
     const { passphrase, requestsPerMinute = 1_000_000, trustProxy = 0 } = this.options;
+    const { databasePatienceMs = 1000 } = this.options;
     return parseCoordinatorConfig({
       dataDir,
       port: this.port,
       consortium: 'Test consortium',
       requestsPerMinute,
       trustProxy,
+      databasePatienceMs,
       ...(databaseUrl === undefined ? {} : { databaseUrl }),
       ...(passphrase === undefined ? {} : { passphrase }),
     });

@@ -14,8 +14,8 @@ import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordin
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
 import { Access } from '#coordinator/participants/access.ts';
-import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
 import { Presence } from '#coordinator/participants/presence.ts';
+import { Strangers } from '#coordinator/participants/strangers.ts';
 import { MaskThreads } from '#coordinator/threads/mask-threads.ts';
 import { finishExpiring } from '#coordinator/retention.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
@@ -23,6 +23,7 @@ import { RunDrivers } from '#coordinator/rounds/run-drivers.ts';
 import { ShareTables } from '#coordinator/rounds/share-tables.ts';
 import { serveAgents, type AgentNamespace } from '#coordinator/sockets/agents.ts';
 import { cutOffSlowReaders, WAITING_BYTES_MAX } from '#coordinator/sockets/slow-readers.ts';
+import { WaitingRoom } from '#coordinator/sockets/waiting-room.ts';
 import { serveWatchers, type WatchNamespace } from '#coordinator/sockets/watchers.ts';
 import { BodyStore } from '#coordinator/store/body-store.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
@@ -49,8 +50,6 @@ export interface Coordinator {
   close(): Promise<void>;
 }
 
-/** How long a connection may be open without anybody's leave to be in /agents or /watch. */
-const NAMESPACE_WITHIN_MS = 10_000;
 /** How long requests under way may take when the coordinator closes. */
 const CLOSE_WITHIN_MS = 1000;
 
@@ -96,7 +95,9 @@ async function assemble(
     const metrics = createMetrics();
     const events = new CoordinatorEvents(log, metrics);
     const presence = new Presence(journal.clock);
-    const access = new Access(tokens, new FailedAttempts(clock));
+    const strangers = new Strangers(clock, config.requestsPerMinute, (report) => events.strangers(report));
+    const access = new Access(tokens, strangers);
+    const waitingRoom = new WaitingRoom(strangers, config.trustProxy);
     const maskThreads = new MaskThreads();
     const rounds: RunDependencies = {
       journal,
@@ -153,8 +154,9 @@ async function assemble(
       serveClient: false,
       pingInterval: 10_000,
       pingTimeout: 10_000,
-      connectTimeout: NAMESPACE_WITHIN_MS,
+      allowRequest: waitingRoom.allowRequest,
     });
+    waitingRoom.open(io);
     cutOffSlowReaders(io, WAITING_BYTES_MAX, (waiting) => events.cutOff(waiting));
     // the default namespace would take anybody, for ever
     io.use((_socket, next) => next(new Error('NOT_FOUND')));
@@ -167,13 +169,14 @@ async function assemble(
       tokens,
       presence,
       events,
-      trustProxy: config.trustProxy,
+      waitingRoom,
     });
     serveAgents(agents, {
       rounds,
       entries,
       access,
       presence,
+      waitingRoom,
       events,
       metrics,
       onProgress: (report) => watchers.to(report.run).emit('progress', report),
@@ -191,6 +194,7 @@ async function assemble(
         const cutOff = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
         await io.close();
         clearTimeout(cutOff);
+        strangers.close();
         await maskThreads.close();
         await journal.idle();
         await journal.saveSnapshot();

@@ -11,7 +11,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import { runRoutes } from '#coordinator/http/routes/runs.ts';
 import { Access } from '#coordinator/participants/access.ts';
-import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
+import { Strangers } from '#coordinator/participants/strangers.ts';
 import { acceptUpdate } from '#coordinator/rounds/accept-update.ts';
 import { RunDriver } from '#coordinator/rounds/drive-run.ts';
 import { failRun } from '#coordinator/rounds/phases/run-finished.ts';
@@ -226,7 +226,7 @@ describe('at the same moment', () => {
     const { federation, store, journal, bodies, ids } = await scene(['a', 'b'], 2);
     const tokens = await TokenStore.open(federation.db);
     await tokens.add('reader', 'auditor', 'a'.repeat(40), federation.clock.now());
-    const access = new Access(tokens, new FailedAttempts(federation.clock));
+    const access = new Access(tokens, new Strangers(federation.clock, 100, () => {}));
     const app = express();
     for (const { path, method, handler } of runRoutes({ journal, bodies }))
       app[method](path, handler({ access, stored: () => journal.stored() }));

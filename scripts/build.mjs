@@ -31,6 +31,7 @@ await build({
     'program-thread': 'coordinator/threads/program-thread.ts',
     bench: 'scripts/bench/bench.ts',
     'bench-agents': 'scripts/bench/bench-agents.ts',
+    'stranger-load': 'scripts/bench/stranger-load.ts',
     'bare-transport': 'scripts/bench/bare-transport.ts',
     results: 'scripts/results/results.ts',
   },

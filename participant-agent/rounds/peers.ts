@@ -70,7 +70,9 @@ export function pinPeers(
       enrol: '',
       status: 'admitted',
       enrolledAt: 0,
+      keyChanges: federation.participants.get(id)?.keyChanges ?? [],
     });
+    federation.usedKeys.add(key).add(witnessKeys[i]!);
   });
   state.pinPeers(vouched);
 }

@@ -20,6 +20,8 @@ export interface Participant {
   readonly enrol: string;
   status: 'enrolled' | 'admitted' | 'revoked';
   readonly enrolledAt: number;
+  /** When it has changed its keys, as far as that counts still: see key-rules.ts. */
+  keyChanges: readonly number[];
 }
 
 export interface Invitation {
@@ -27,7 +29,6 @@ export interface Invitation {
   readonly participant: ParticipantId;
   readonly tokenHash: string;
   readonly expiresAt: number;
-  used: boolean;
 }
 
 export interface Consent {
@@ -166,7 +167,10 @@ export interface FederationState {
   readonly usedKeys: Set<string>;
   /** What people should know, in order. */
   readonly incidents: { readonly at: number; readonly reason: string }[];
-  readonly invitations: Map<string, Invitation>;
+  /** Of each bank the one that is open. */
+  readonly invitations: Map<ParticipantId, Invitation>;
+  /** Hashes of all tokens that were ever given out. */
+  readonly usedTokens: Set<string>;
   readonly participants: Map<ParticipantId, Participant>;
   /** In the order they were proposed. */
   readonly runs: Map<RunId, Run>;
@@ -188,6 +192,7 @@ export function emptyFederation(): FederationState {
     usedKeys: new Set(),
     incidents: [],
     invitations: new Map(),
+    usedTokens: new Set(),
     participants: new Map(),
     runs: new Map(),
     roundRuns: new Map(),

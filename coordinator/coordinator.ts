@@ -47,6 +47,7 @@ export interface Coordinator {
   readonly url: string;
   readonly charter: string;
   readonly tokens: TokenStore;
+  readonly journal: Journal;
   close(): Promise<void>;
 }
 
@@ -80,7 +81,7 @@ async function assemble(
   let drivers: RunDrivers | undefined;
   try {
     const entries = new EntryStore(db);
-    const tokens = await TokenStore.open(db);
+    const tokens = await TokenStore.open(db, clock);
     const journal = await Journal.open(
       entries,
       keys,
@@ -88,7 +89,7 @@ async function assemble(
       deps.onBroken,
       join(config.dataDir, 'ledger.snapshot'),
     );
-    await assertCharterIsOurs(journal, keys, config.consortium);
+    await assertCharterIsOurs(journal, keys, config);
     await journal.saveSnapshot();
     await settleLogKey(config.dataDir, keys, journal);
 
@@ -132,8 +133,8 @@ async function assemble(
       events,
       metrics,
       retention: { journal, entries, bodies },
-      async rotateLogKey() {
-        await journal.rotateLogKey(await openNextLogKey(config.dataDir, config.passphrase));
+      async rotateLogKey(by) {
+        await journal.rotateLogKey(await openNextLogKey(config.dataDir, config.passphrase), by);
         await promoteNextLogKey(config.dataDir);
       },
       sums: rounds.sums,
@@ -188,6 +189,7 @@ async function assemble(
       url,
       charter: journal.state.charter!.hash,
       tokens,
+      journal,
       async close() {
         await driving.close();
         // also closes the HTTP server, which waits for requests under way: stalled ones would keep it for minutes

@@ -1,4 +1,5 @@
 /** Whether the keys in the data folder are those of the ledger in the database. */
+import type { CoordinatorConfig } from '#coordinator/config.ts';
 import type { Journal, JournalKeys } from '#coordinator/journal/journal.ts';
 import { promoteNextLogKey } from '#coordinator/keys.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
@@ -19,14 +20,16 @@ export async function settleLogKey(dataDir: string, keys: JournalKeys, journal: 
 export async function assertCharterIsOurs(
   journal: Journal,
   keys: JournalKeys,
-  consortium: string,
+  { consortium, leastRetentionDays }: Pick<CoordinatorConfig, 'consortium' | 'leastRetentionDays'>,
 ): Promise<void> {
   const coordinatorKey = toBase64Url(publicKeyOf(keys.coordinatorSeed));
   const logKey = toBase64Url(publicKeyOf(keys.logSeed));
   const { charter } = journal.state;
   if (charter === undefined) {
     const origin = `tallystick/${consortium.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}/${coordinatorKey.slice(0, 8)}`;
-    await journal.record('charter', { v: 1, consortium, origin, coordinatorKey, logKey });
+    await journal.record('charter', {
+      ...{ v: 1, consortium, origin, coordinatorKey, logKey, leastRetentionDays },
+    });
     return;
   }
   if (charter.payload.coordinatorKey !== coordinatorKey) {

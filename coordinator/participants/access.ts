@@ -57,7 +57,7 @@ export class Access {
   private known(token: string): Caller | undefined {
     const participant = this.banks.get(token);
     if (participant !== undefined) return { kind: 'bank', participant };
-    const stored = this.tokens.find(token);
+    const stored = this.tokens.use(token);
     return stored && { kind: stored.role, tokenName: stored.name };
   }
 }

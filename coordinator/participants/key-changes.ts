@@ -32,7 +32,12 @@ export async function rotateBankKey(id: ParticipantId, raw: unknown, journal: Jo
 }
 
 /** @throws FederationError NOT_FOUND | REPLAY */
-export async function revokeBank(id: ParticipantId, reason: string, journal: Journal): Promise<Participant> {
-  await journal.record('revoke', { charter: charterHash(journal), participant: id, reason });
+export async function revokeBank(
+  id: ParticipantId,
+  reason: string,
+  by: string,
+  journal: Journal,
+): Promise<Participant> {
+  await journal.record('revoke', { charter: charterHash(journal), participant: id, reason, by });
   return participantOf(journal, id);
 }

@@ -25,6 +25,8 @@ export type WatchNamespace = Namespace<
   { tokenName: string }
 >;
 
+const TIMER_MS_MAX = 2_147_483_647;
+
 export interface WatchDependencies {
   readonly journal: Journal;
   readonly entries: EntryStore;
@@ -62,7 +64,12 @@ export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies)
   });
 
   watchers.on('connection', (socket) => {
-    socket.on('disconnect', () => socket.conn.close());
+    const left = deps.tokens.named(socket.data.tokenName).expiresAt - journal.now();
+    const end = left > TIMER_MS_MAX ? undefined : setTimeout(() => socket.disconnect(true), left);
+    socket.on('disconnect', () => {
+      clearTimeout(end);
+      socket.conn.close();
+    });
     socket.on('watch', (raw, acknowledge) =>
       acknowledging(acknowledge, deps.events, async () => {
         const parsed = watchRequest.safeParse(raw);

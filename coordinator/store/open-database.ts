@@ -9,6 +9,7 @@ import { createPGliteFolder } from '#coordinator/store/create-pglite-folder.ts';
 import { PGliteDialect } from '#coordinator/store/pglite-dialect.ts';
 import * as m0001 from '#coordinator/store/migrations/0001-entries.ts';
 import * as m0002 from '#coordinator/store/migrations/0002-access-tokens.ts';
+import * as m0003 from '#coordinator/store/migrations/0003-token-expiry.ts';
 import type { Database, Tables } from '#coordinator/store/schema.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -18,7 +19,11 @@ const QUERY_MS_MAX = 30_000;
 /** PGlite fills them with zeros at its start; a file's pages are in the system's memory anyway. Its default is 128 MB. */
 const PGLITE_BUFFERS = '16MB';
 
-export const MIGRATIONS: Record<string, Migration> = { '0001-entries': m0001, '0002-access-tokens': m0002 };
+export const MIGRATIONS: Record<string, Migration> = {
+  '0001-entries': m0001,
+  '0002-access-tokens': m0002,
+  '0003-token-expiry': m0003,
+};
 
 /**
  * @param databaseUrl a PostgreSQL connection string, or undefined for PGlite in `dataDir`

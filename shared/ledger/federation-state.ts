@@ -20,8 +20,11 @@ export interface Participant {
   readonly enrol: string;
   status: 'enrolled' | 'admitted' | 'revoked';
   readonly enrolledAt: number;
-  /** When it has changed its keys, as far as that counts still: see key-rules.ts. */
-  keyChanges: readonly number[];
+  /** Identity keys of before, and until when each was in force. */
+  earlierKeys: readonly { readonly identityKey: string; readonly until: number }[];
+  /** When, and at whose word. A bank that is shown no memberships does not know. */
+  admitted: { readonly at: number; readonly by: string | undefined } | undefined;
+  revoked: { readonly at: number; readonly by: string | undefined; readonly reason: string } | undefined;
 }
 
 export interface Invitation {

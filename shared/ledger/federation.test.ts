@@ -516,7 +516,7 @@ describe('membership', () => {
       const identityKey = `key ${i}`;
       ledger.state.participants.set(id, {
         ...{ id, identityKey, witnessKey: `witness ${i}`, enrol: '' },
-        ...{ status: 'admitted', enrolledAt: 0, keyChanges: [] },
+        ...{ status: 'admitted', enrolledAt: 0, earlierKeys: [], admitted: undefined, revoked: undefined },
       });
     }
     const first = ledger.write('invite', invite(ALDER));

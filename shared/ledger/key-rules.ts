@@ -58,9 +58,10 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
       state.usedKeys.add(identityKey).add(witnessKey);
       const participant = state.participants.get(from);
       if (participant === undefined) return; // a bank folds rotations of banks it has not met yet
+      const earlier = { identityKey: participant.identityKey, until: entry.time };
+      participant.earlierKeys = [...participant.earlierKeys, earlier];
       participant.identityKey = identityKey;
       participant.witnessKey = witnessKey;
-      participant.keyChanges = [...recentChanges(participant, entry.time), entry.time];
     },
   },
 
@@ -75,7 +76,9 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
     },
     apply(state, payload, { entry }) {
       const id = payload.participant;
-      state.participants.get(id)!.status = 'revoked';
+      const participant = state.participants.get(id)!;
+      participant.status = 'revoked';
+      participant.revoked = { at: entry.time, by: payload.by, reason: payload.reason };
       // A run that has not started goes on as if the bank had refused: a roster with it could not be announced. One
       // that has started goes on without it as without a bank that is away.
       const refusal = { decision: 'refused', reason: 'its keys are revoked', at: entry.time } as const;
@@ -108,17 +111,13 @@ const DAY_MS = 86_400_000;
  */
 export const KEY_CHANGES_PER_DAY_MAX = 4;
 
-function recentChanges({ keyChanges }: Participant, time: number): number[] {
-  return keyChanges.filter((at) => at > time - DAY_MS);
-}
-
 /** @throws FederationError RATE_LIMIT */
 function assertMayChangeKeys(participant: Participant, time: number): void {
-  const recent = recentChanges(participant, time);
+  const recent = participant.earlierKeys.filter(({ until }) => until > time - DAY_MS);
   if (recent.length < KEY_CHANGES_PER_DAY_MAX) return;
   throw new FederationError(
     'RATE_LIMIT',
-    `"${participant.id}" has changed its keys ${recent.length} times within a day; it may again from ${new Date(recent[0]! + DAY_MS).toISOString()} on`,
+    `"${participant.id}" has changed its keys ${recent.length} times within a day; it may again from ${new Date(recent[0]!.until + DAY_MS).toISOString()} on`,
   );
 }
 

@@ -80,7 +80,9 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
         enrol: hash,
         status: 'enrolled',
         enrolledAt: entry.time,
-        keyChanges: [],
+        earlierKeys: [],
+        admitted: undefined,
+        revoked: undefined,
       });
     },
   },
@@ -95,8 +97,10 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
         throw new FederationError('REPLAY', `"${payload.participant}" is already ${participant.status}`);
       }
     },
-    apply(state, payload) {
-      state.participants.get(payload.participant)!.status = 'admitted';
+    apply(state, payload, { entry }) {
+      const participant = state.participants.get(payload.participant)!;
+      participant.status = 'admitted';
+      participant.admitted = { at: entry.time, by: payload.by };
     },
   },
 };

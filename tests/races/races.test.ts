@@ -224,7 +224,7 @@ describe('at the same moment', () => {
 
   test('somebody asks for the runs while one is being stored: the answer waits until it is', async () => {
     const { federation, store, journal, bodies, ids } = await scene(['a', 'b'], 2);
-    const tokens = await TokenStore.open(federation.db);
+    const tokens = await TokenStore.open(federation.db, federation.clock);
     await tokens.add('reader', 'auditor', 'a'.repeat(40), federation.clock.now());
     const access = new Access(tokens, new Strangers(federation.clock, 100, () => {}));
     const app = express();

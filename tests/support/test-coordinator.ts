@@ -32,6 +32,8 @@ export interface TestCoordinatorOptions {
   readonly passphrase?: string;
   readonly requestsPerMinute?: number;
   readonly trustProxy?: number;
+  /** Days; most tests do not wait for any. */
+  readonly leastRetentionDays?: number;
 }
 
 /** Where a coordinator under test keeps its data. */
@@ -127,13 +129,19 @@ export class TestCoordinator implements CoordinatorUnderTest {
 
   config() {
     const { dataDir, databaseUrl } = this.storage;
-    const { passphrase, requestsPerMinute = 1_000_000, trustProxy = 0 } = this.options;
+    const {
+      passphrase,
+      requestsPerMinute = 1_000_000,
+      trustProxy = 0,
+      leastRetentionDays = 0,
+    } = this.options;
     return parseCoordinatorConfig({
       dataDir,
       port: this.port,
       consortium: 'Test consortium',
       requestsPerMinute,
       trustProxy,
+      leastRetentionDays,
       ...(databaseUrl === undefined ? {} : { databaseUrl }),
       ...(passphrase === undefined ? {} : { passphrase }),
     });
@@ -141,7 +149,9 @@ export class TestCoordinator implements CoordinatorUnderTest {
 
   async makeToken(role: 'operator' | 'auditor'): Promise<string> {
     const token = newToken(role);
-    await this.coordinator.tokens.add(`${role}-${randomUUID()}`, role, token, this.clock.now());
+    const now = this.clock.now();
+    const inTenYears = now + 3650 * 86_400_000; // tests move the clock
+    await this.coordinator.tokens.add(`${role}-${randomUUID()}`, role, token, now, inTenYears);
     return token;
   }
 

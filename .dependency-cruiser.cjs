@@ -112,7 +112,6 @@ module.exports = {
     door('noble-hashes', '@noble/hashes', '^shared/crypto/'),
     door('noble-ciphers', '@noble/ciphers', '^shared/crypto/'),
     door('helmet', 'helmet', '^coordinator/http/app\\.ts'),
-    door('express-rate-limit', 'express-rate-limit', '^coordinator/http/app\\.ts'),
     door('zod-openapi', 'zod-openapi', '^coordinator/http/openapi\\.ts'),
     door('esbuild', 'esbuild', '^scripts/build\\.mjs'),
   ],

@@ -1,6 +1,7 @@
 /** What a coordinator is started with: read once from flags and environment, typed from then on. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { LEAST_RETENTION_DAYS } from '#shared/ledger/record-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export const coordinatorConfig = z.strictObject({
@@ -19,6 +20,8 @@ export const coordinatorConfig = z.strictObject({
   /** How long a database that goes away while we run is waited for, before the coordinator ends. */
   databasePatienceMs: z.int().min(0).max(3_600_000).default(60_000),
   consortium: z.string().min(1).max(100).default('consortium'),
+  /** Days for which a run's bodies are kept after its end, at least; goes into the charter at the first start. */
+  leastRetentionDays: z.int().min(0).max(36_500).default(LEAST_RETENTION_DAYS),
   /** Opens the sealed keys; without it a key file in the data folder does. */
   passphrase: z.string().min(1).optional(),
   /** PEM files; without them TLS ends at a proxy in front, or nowhere on a loopback address. */

@@ -13,15 +13,16 @@ import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordin
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
 import { Access } from '#coordinator/participants/access.ts';
-import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
 import { Presence } from '#coordinator/participants/presence.ts';
 import { readiness } from '#coordinator/readiness.ts';
+import { Strangers } from '#coordinator/participants/strangers.ts';
 import { finishExpiring } from '#coordinator/retention.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
 import { RunDrivers } from '#coordinator/rounds/run-drivers.ts';
 import { ShareTables } from '#coordinator/rounds/share-tables.ts';
 import { serveAgents, type AgentNamespace } from '#coordinator/sockets/agents.ts';
 import { cutOffSlowReaders, WAITING_BYTES_MAX } from '#coordinator/sockets/slow-readers.ts';
+import { WaitingRoom } from '#coordinator/sockets/waiting-room.ts';
 import { serveWatchers, type WatchNamespace } from '#coordinator/sockets/watchers.ts';
 import { BodyStore } from '#coordinator/store/body-store.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
@@ -45,11 +46,10 @@ export interface Coordinator {
   readonly url: string;
   readonly charter: string;
   readonly tokens: TokenStore;
+  readonly journal: Journal;
   close(): Promise<void>;
 }
 
-/** How long a connection may be open without anybody's leave to be in /agents or /watch. */
-const NAMESPACE_WITHIN_MS = 10_000;
 /** How long requests under way may take when the coordinator closes. */
 const CLOSE_WITHIN_MS = 1000;
 
@@ -80,7 +80,7 @@ async function assemble(
   let drivers: RunDrivers | undefined;
   try {
     const entries = new EntryStore(db);
-    const tokens = await TokenStore.open(db);
+    const tokens = await TokenStore.open(db, clock);
     const metrics = createMetrics();
     const events = new CoordinatorEvents(log, metrics);
     const journal = await Journal.open(
@@ -96,12 +96,14 @@ async function assemble(
     );
     assertLedgerIsOurs(journal, keys); // before we lead: who has the wrong keys must not stop who has the right ones
     await journal.lead();
-    await foundLedger(journal, keys, config.consortium);
+    await foundLedger(journal, keys, config);
     await journal.saveSnapshot();
     await settleLogKey(config.dataDir, keys, journal);
 
     const presence = new Presence(journal.clock);
-    const access = new Access(tokens, new FailedAttempts(clock));
+    const strangers = new Strangers(clock, config.requestsPerMinute, (report) => events.strangers(report));
+    const access = new Access(tokens, strangers);
+    const waitingRoom = new WaitingRoom(strangers, config.trustProxy);
     const rounds: RunDependencies = {
       journal,
       bodies,
@@ -134,8 +136,8 @@ async function assemble(
       events,
       metrics,
       retention: { journal, entries, bodies },
-      async rotateLogKey() {
-        await journal.rotateLogKey(await openNextLogKey(config.dataDir, config.passphrase));
+      async rotateLogKey(by) {
+        await journal.rotateLogKey(await openNextLogKey(config.dataDir, config.passphrase), by);
         await promoteNextLogKey(config.dataDir);
       },
       sums: rounds.sums,
@@ -153,8 +155,9 @@ async function assemble(
       serveClient: false,
       pingInterval: 10_000,
       pingTimeout: 10_000,
-      connectTimeout: NAMESPACE_WITHIN_MS,
+      allowRequest: waitingRoom.allowRequest,
     });
+    waitingRoom.open(io);
     cutOffSlowReaders(io, WAITING_BYTES_MAX, (waiting) => events.cutOff(waiting));
     // the default namespace would take anybody, for ever
     io.use((_socket, next) => next(new Error('NOT_FOUND')));
@@ -167,13 +170,14 @@ async function assemble(
       tokens,
       presence,
       events,
-      trustProxy: config.trustProxy,
+      waitingRoom,
     });
     serveAgents(agents, {
       rounds,
       entries,
       access,
       presence,
+      waitingRoom,
       events,
       metrics,
       onProgress: (report) => watchers.to(report.run).emit('progress', report),
@@ -185,12 +189,14 @@ async function assemble(
       url,
       charter: journal.state.charter!.hash,
       tokens,
+      journal,
       async close() {
         await driving.close();
         // also closes the HTTP server, which waits for requests under way: stalled ones would keep it for minutes
         const cutOff = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
         await io.close();
         clearTimeout(cutOff);
+        strangers.close();
         await journal.close();
         await journal.saveSnapshot();
         await db.destroy();

@@ -1,6 +1,7 @@
 /** One helper for each business event: a log line and a metric, in the same words everywhere. */
 import type { Logger } from '#coordinator/logger.ts';
 import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
+import type { StrangersReport } from '#coordinator/participants/strangers.ts';
 import type { RecordedEntry } from '#shared/ledger/entry.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
 import type { FederationError } from '#shared/protocol/error-codes.ts';
@@ -31,6 +32,11 @@ export class CoordinatorEvents {
   /** Who it was is said by the next line. @param waiting bytes that its other end has not read */
   cutOff(waiting: number): void {
     this.log.warn({ waiting }, 'a connection was cut off whose other end does not read what it is sent');
+  }
+
+  /** Callers without a token or a key that counts: once a minute at most, however many there were. */
+  strangers(report: StrangersReport): void {
+    this.log.warn({ ...report }, 'strangers were refused in the last minute');
   }
 
   /** A bank has a socket again, or its last one is gone: an old one may outlive the line it was opened over. */

@@ -9,6 +9,8 @@ import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import { bodyNamedBy, isKeptForGood, NAME_BODIES, type NamedBody } from '#shared/ledger/bodies-named.ts';
 import { parseEntry } from '#shared/ledger/entry.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
+import { leastRetentionMs } from '#shared/ledger/record-rules.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
 export interface RetentionDependencies {
@@ -17,24 +19,39 @@ export interface RetentionDependencies {
   readonly bodies: BodyStore;
 }
 
+const DAY_MS = 86_400_000;
 /** One entry names so many runs at most; what is over waits for the next time. */
 const RUNS_AT_ONCE = 500;
 
 /**
  * @param keepMs how long bodies are kept after the end of their run
+ * @param by the operator
  * @returns the runs whose bodies are gone now
+ * @throws FederationError STATE when the charter keeps them longer
  */
-export async function expireBodies(keepMs: number, deps: RetentionDependencies): Promise<string[]> {
+export async function expireBodies(
+  keepMs: number,
+  by: string,
+  deps: RetentionDependencies,
+): Promise<string[]> {
   const { journal } = deps;
+  const leastMs = leastRetentionMs(journal.state);
+  if (keepMs < leastMs)
+    throw new FederationError(
+      'STATE',
+      `the charter keeps bodies for ${leastMs / DAY_MS} days after the end of their run; give as many or more`,
+    );
   const before = journal.now() - keepMs;
   const runs = [...journal.state.runs.values()].filter(
     ({ phase, expiredAt }) => phase.name === 'finished' && phase.at <= before && expiredAt === undefined,
   );
   const due = runs.slice(0, RUNS_AT_ONCE);
   if (due.length === 0) return [];
-  const days = Math.round((keepMs / 86_400_000) * 10) / 10;
+  const days = Math.round((keepMs / DAY_MS) * 10) / 10;
   const reason = `ended more than ${days} days ago`;
-  await journal.record('retention', { charter: charterHash(journal), runs: due.map(({ id }) => id), reason });
+  await journal.record('retention', {
+    ...{ charter: charterHash(journal), runs: due.map(({ id }) => id), reason, by },
+  });
   await deleteBodiesOf(due, deps);
   return due.map(({ id }) => id);
 }

@@ -19,6 +19,7 @@ await build({
     'compute-thread': 'participant-agent/training/compute-thread.ts',
     bench: 'scripts/bench/bench.ts',
     'bench-agents': 'scripts/bench/bench-agents.ts',
+    'stranger-load': 'scripts/bench/stranger-load.ts',
     results: 'scripts/results/results.ts',
   },
   outdir: 'dist',

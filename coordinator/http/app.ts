@@ -1,11 +1,11 @@
 /** The Express application: what every request passes, then the routes, then the problem handler. */
 import { randomUUID } from 'node:crypto';
 import express, { type Express } from 'express';
-import rateLimit from 'express-rate-limit';
 import helmet from 'helmet';
 import type { CoordinatorEvents } from '#coordinator/events.ts';
 import { openApiDocument } from '#coordinator/http/openapi.ts';
 import { notFound, problemHandler } from '#coordinator/http/problem.ts';
+import { requestLimit } from '#coordinator/http/request-limit.ts';
 import { authorised, type Route } from '#coordinator/http/route.ts';
 import { sharedCheck } from '#coordinator/http/shared-check.ts';
 import { bodyRouter, type BodyRouteDependencies } from '#coordinator/http/routes/bodies.ts';
@@ -23,11 +23,7 @@ import { tokenRoutes } from '#coordinator/http/routes/tokens.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import type { TokenStore } from '#coordinator/store/token-store.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-
-/** Vectors, share tables and models, by root, session and round. */
-const BODY_ROUTES = /^\/v1\/(bodies|sessions|rounds)\//;
 
 export interface HttpDependencies
   extends
@@ -67,24 +63,7 @@ export function createHttpApp(deps: HttpDependencies): Express {
     response.json({ status: 'ready' });
   });
 
-  app.use(
-    rateLimit({
-      windowMs: 60_000,
-      limit: deps.requestsPerMinute,
-      standardHeaders: 'draft-8',
-      legacyHeaders: false,
-      handler: () => {
-        throw new FederationError(
-          'RATE_LIMIT',
-          `more than ${deps.requestsPerMinute} requests a minute; wait and try again`,
-        );
-      },
-      // bodies have limits of their own, what a round expects; but only for those who may have any
-      skip: ({ path, headers }) => BODY_ROUTES.test(path) && access.isKnown(headers.authorization),
-      // a caller may send X-Forwarded-For without a proxy; it is not believed, and no reason to write to the console
-      validate: { xForwardedForHeader: false },
-    }),
-  );
+  app.use(requestLimit(access, deps.clock, deps.requestsPerMinute));
   app.get('/metrics', async (request, response) => {
     authorised(request, access, ['auditor']);
     response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
@@ -93,7 +72,12 @@ export function createHttpApp(deps: HttpDependencies): Express {
   app.use('/v1/sessions', sessionRouter(deps));
   app.use('/v1/rounds', roundRouter(deps));
   app.use(tileRouter(deps));
-  app.use(express.json({ limit: LIMITS.requestBytesMax }));
+  const [small, large] = [LIMITS.strangerRequestBytesMax, LIMITS.requestBytesMax].map((limit) =>
+    express.json({ limit }),
+  );
+  app.use((request, response, next) =>
+    (access.holderOf(request.headers.authorization) === undefined ? small! : large!)(request, response, next),
+  );
   const routes: Route[] = [
     ...participantRoutes(deps),
     ...runRoutes(deps),

@@ -2,6 +2,7 @@
  * A route of the REST API: its schemas check what comes in and are its OpenAPI description; there is no
  * second place where its shape is written.
  */
+import assert from 'node:assert/strict';
 import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import type { Access, Caller } from '#coordinator/participants/access.ts';
@@ -101,6 +102,12 @@ export function authorised(request: Request, access: Access, who: readonly Who[]
     'FORBIDDEN',
     `expected a token of: ${who.join(', ')}; this one is of: ${caller.kind}`,
   );
+}
+
+/** The name of the operator who asks, on a route that is for operators only. */
+export function operatorOf(caller: Caller): string {
+  assert(caller.kind === 'operator');
+  return caller.tokenName;
 }
 
 /** The hash of a `what` in a path. @throws FederationError SCHEMA */

@@ -216,8 +216,9 @@ export class Journal {
   /**
    * From here on another key signs the heads.
    * @param next opened from where it will be found again
+   * @param by the operator
    */
-  async rotateLogKey(next: Uint8Array): Promise<void> {
+  async rotateLogKey(next: Uint8Array, by: string): Promise<void> {
     const charter = this.state.charter!.hash;
     const logKey = toBase64Url(publicKeyOf(next));
     this.logSeeds.set(logKey, next);
@@ -226,6 +227,7 @@ export class Journal {
       logKey,
       endorsement: signNewLogKey(charter, logKey, this.logSeed(this.state.logKey!)),
       proof: signNewLogKey(charter, logKey, next),
+      by,
     });
   }
 

@@ -1,4 +1,5 @@
 /** Whether the keys in the data folder are those of the ledger in the database. */
+import type { CoordinatorConfig } from '#coordinator/config.ts';
 import type { Journal, JournalKeys } from '#coordinator/journal/journal.ts';
 import { promoteNextLogKey } from '#coordinator/keys.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
@@ -13,12 +14,18 @@ export async function settleLogKey(dataDir: string, keys: JournalKeys, journal: 
 }
 
 /** Writes entry 0 at the first start. */
-export async function foundLedger(journal: Journal, keys: JournalKeys, consortium: string): Promise<void> {
+export async function foundLedger(
+  journal: Journal,
+  keys: JournalKeys,
+  { consortium, leastRetentionDays }: Pick<CoordinatorConfig, 'consortium' | 'leastRetentionDays'>,
+): Promise<void> {
   if (journal.state.charter !== undefined) return;
   const coordinatorKey = toBase64Url(publicKeyOf(keys.coordinatorSeed));
   const logKey = toBase64Url(publicKeyOf(keys.logSeed));
   const origin = `tallystick/${consortium.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}/${coordinatorKey.slice(0, 8)}`;
-  await journal.record('charter', { v: 1, consortium, origin, coordinatorKey, logKey });
+  await journal.record('charter', {
+    ...{ v: 1, consortium, origin, coordinatorKey, logKey, leastRetentionDays },
+  });
 }
 
 /** @throws FederationError LEDGER when the ledger was begun with other keys than these */

@@ -16,7 +16,7 @@ import { VERSION } from '#shared/protocol/version.ts';
 
 const SIGNATURE_BYTES = 64;
 /** Of what is kept: one more with every change to FederationState, which a version may not come with. */
-const FORM = 2;
+const FORM = 3;
 
 interface Content {
   readonly version: string;

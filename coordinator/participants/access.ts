@@ -1,6 +1,7 @@
 /** Who is asking: an operator or auditor by stored token, a bank by the token its socket was given. */
 import { randomBytes } from 'node:crypto';
-import type { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
+import { addressGroup } from '#coordinator/participants/client-address.ts';
+import type { Strangers } from '#coordinator/participants/strangers.ts';
 import type { Role, TokenStore } from '#coordinator/store/token-store.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 
@@ -11,12 +12,12 @@ export type Caller =
 
 export class Access {
   private readonly tokens: TokenStore;
-  private readonly failures: FailedAttempts;
+  private readonly strangers: Strangers;
   private readonly banks = new Map<string, ParticipantId>();
 
-  constructor(tokens: TokenStore, failures: FailedAttempts) {
+  constructor(tokens: TokenStore, strangers: Strangers) {
     this.tokens = tokens;
-    this.failures = failures;
+    this.strangers = strangers;
   }
 
   /** A token for a bank's HTTP requests, good until it is revoked with its socket. */
@@ -41,20 +42,22 @@ export class Access {
     const token = bearer(authorization);
     if (token === undefined) return { kind: 'public' };
     const caller = this.known(token);
-    if (caller === undefined) this.failures.count(address);
+    if (caller === undefined) this.strangers.wrongToken(addressGroup(address));
     return caller ?? { kind: 'public' };
   }
 
-  /** Whether the header holds a token of somebody. */
-  isKnown(authorization: string | undefined): boolean {
+  /** Whose token the header holds, as a name that no address has; undefined when it is nobody's. */
+  holderOf(authorization: string | undefined): string | undefined {
     const token = bearer(authorization);
-    return token !== undefined && this.known(token) !== undefined;
+    const caller = token === undefined ? undefined : this.known(token);
+    if (caller === undefined || caller.kind === 'public') return undefined;
+    return caller.kind === 'bank' ? `bank ${caller.participant}` : `token ${caller.tokenName}`;
   }
 
   private known(token: string): Caller | undefined {
     const participant = this.banks.get(token);
     if (participant !== undefined) return { kind: 'bank', participant };
-    const stored = this.tokens.find(token);
+    const stored = this.tokens.use(token);
     return stored && { kind: stored.role, tokenName: stored.name };
   }
 }

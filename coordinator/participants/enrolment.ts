@@ -11,18 +11,22 @@ import type { ParticipantId } from '#shared/protocol/ids.ts';
 import { writeInvitationCode } from '#shared/protocol/invitation-code.ts';
 import { parseMessage } from '#shared/protocol/messages.ts';
 
-/** @returns the code to hand over; its token exists nowhere else */
+/**
+ * @param by the operator, here and below
+ * @returns the code to hand over; its token exists nowhere else
+ */
 export async function inviteBank(
   participant: ParticipantId,
   url: string,
   validMs: number,
+  by: string,
   journal: Journal,
 ): Promise<string> {
   const token = newToken('invite');
   const charter = charterHash(journal);
   const tokenHash = toHex(sha256(utf8(token)));
   const expiresAt = journal.now() + validMs;
-  const { hash: invite } = await journal.record('invite', { charter, participant, tokenHash, expiresAt });
+  const { hash: invite } = await journal.record('invite', { charter, participant, tokenHash, expiresAt, by });
   return writeInvitationCode({ url, charter, invite, participant, token });
 }
 
@@ -52,6 +56,7 @@ export async function enrolBank(raw: unknown, journal: Journal): Promise<Partici
 export async function admitBank(
   id: ParticipantId,
   fingerprint: string,
+  by: string,
   journal: Journal,
 ): Promise<Participant> {
   const participant = participantOf(journal, id);
@@ -62,7 +67,7 @@ export async function admitBank(
       `"${id}" enrolled a key with another fingerprint than the one given. If the bank really reads out yours, somebody else used its invitation: do not admit`,
     );
   }
-  await journal.record('admit', { enrol: participant.enrol, participant: id });
+  await journal.record('admit', { enrol: participant.enrol, participant: id, by });
   return participantOf(journal, id);
 }
 

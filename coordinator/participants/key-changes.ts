@@ -1,7 +1,8 @@
 /** Keys of banks that change: a bank rotates its own, the operator revokes. */
 import type { Journal } from '#coordinator/journal/journal.ts';
+import { assertFromBank } from '#coordinator/participants/bank-signature.ts';
 import { charterHash, participantOf } from '#coordinator/participants/enrolment.ts';
-import { assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
+import { assertAdmissible } from '#shared/ledger/federation.ts';
 import type { Participant } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
@@ -24,14 +25,19 @@ export async function rotateBankKey(id: ParticipantId, raw: unknown, journal: Jo
     await journal.stored(); // at the reply the bank forgets its old keys
     return known;
   }
-  assertAuthentic(journal.state, message);
+  assertFromBank(journal.state, message, from);
   assertAdmissible(journal.state, message, journal.now());
   await journal.append(message);
   return participantOf(journal, from);
 }
 
 /** @throws FederationError NOT_FOUND | REPLAY */
-export async function revokeBank(id: ParticipantId, reason: string, journal: Journal): Promise<Participant> {
-  await journal.record('revoke', { charter: charterHash(journal), participant: id, reason });
+export async function revokeBank(
+  id: ParticipantId,
+  reason: string,
+  by: string,
+  journal: Journal,
+): Promise<Participant> {
+  await journal.record('revoke', { charter: charterHash(journal), participant: id, reason, by });
   return participantOf(journal, id);
 }

@@ -1,13 +1,15 @@
 /**
  * The banks' sockets. A fresh socket is given a challenge; it may do nothing until it has signed it with the
- * bank's enrolled key, and is dropped if it does not do so soon.
+ * bank's enrolled key, and has one attempt: what is not an answer that is right ends the connection.
  */
 import { randomBytes } from 'node:crypto';
 import type { Namespace, Socket } from 'socket.io';
+import type { z } from 'zod';
 import type { CoordinatorEvents } from '#coordinator/events.ts';
 import type { CoordinatorMetrics } from '#coordinator/metrics.ts';
 import type { Access } from '#coordinator/participants/access.ts';
 import type { Presence } from '#coordinator/participants/presence.ts';
+import { assertFromBank } from '#coordinator/participants/bank-signature.ts';
 import { charterHash } from '#coordinator/participants/enrolment.ts';
 import { acceptUpdate } from '#coordinator/rounds/accept-update.ts';
 import type { RunDependencies } from '#coordinator/rounds/drive-run.ts';
@@ -16,8 +18,7 @@ import type { Journal } from '#coordinator/journal/journal.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import { isStorageFault } from '#coordinator/store/storage-error.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
-import { assertSignedBy } from '#shared/crypto/signed-message.ts';
-import { admittedParticipant } from '#shared/ledger/federation-state.ts';
+import { admittedParticipant, type Participant } from '#shared/ledger/federation-state.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
@@ -36,6 +37,7 @@ import {
   type SubmitReply,
 } from '#shared/protocol/socket-events.ts';
 import { acknowledging } from '#coordinator/sockets/acknowledge.ts';
+import type { WaitingRoom } from '#coordinator/sockets/waiting-room.ts';
 
 export type AgentNamespace = Namespace<
   AgentToCoordinator,
@@ -45,12 +47,15 @@ export type AgentNamespace = Namespace<
 >;
 type AgentSocket = Socket<AgentToCoordinator, CoordinatorToAgent, Record<string, never>, AgentData>;
 
+type Authentication = z.infer<typeof authentication>['payload'];
+
 interface AgentData {
+  /** It has had its attempt. */
+  wasHeard?: true;
   participant?: ParticipantId;
   token?: string;
 }
 
-const AUTHENTICATE_WITHIN_MS = 10_000;
 /** An agent has a few messages for each run it is in; more at once are told to come again. */
 const SUBMITS_AT_ONCE = 32;
 const LIVE = 'live';
@@ -60,6 +65,7 @@ export interface AgentSocketDependencies {
   readonly entries: EntryStore;
   readonly access: Access;
   readonly presence: Presence;
+  readonly waitingRoom: WaitingRoom;
   readonly events: CoordinatorEvents;
   readonly metrics: CoordinatorMetrics;
   readonly onProgress: (report: Progress & { participant: string }) => void;
@@ -92,35 +98,44 @@ function hangUp(agents: AgentNamespace, participant: ParticipantId): void {
     if (socket.data.participant === participant) socket.disconnect(true);
 }
 
+/** What was said to it is sent, then the line is closed. */
+function turnAway(socket: AgentSocket, { waitingRoom }: AgentSocketDependencies, isBank: boolean): void {
+  if (!isBank) waitingRoom.failed(socket.request);
+  setImmediate(() => socket.disconnect(true));
+}
+
 function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
   const { journal, clock } = deps.rounds;
   const { events } = deps;
   const nonce = randomBytes(32).toString('base64url');
   let isFollowing = false;
   let submitting = 0;
-  const impatience = setTimeout(() => socket.disconnect(true), AUTHENTICATE_WITHIN_MS);
+
+  /** What a stranger says is heard once. */
+  socket.use(([event], next) => {
+    if (socket.data.participant === undefined) {
+      if (socket.data.wasHeard === true) return;
+      socket.data.wasHeard = true;
+      if (event !== 'authenticate') turnAway(socket, deps, false);
+    }
+    next();
+  });
 
   socket.on('authenticate', (raw, acknowledge) =>
     acknowledging(acknowledge, events, () => {
-      const parsed = authentication.safeParse(raw);
-      if (!parsed.success) throw new FederationError('SCHEMA', 'expected a signed authenticate message');
-      const { payload } = parsed.data;
-      if (
-        socket.data.participant !== undefined ||
-        payload.nonce !== nonce ||
-        payload.charter !== charterHash(journal)
-      ) {
-        throw new FederationError('REPLAY', 'expected an answer to the challenge of this very socket');
+      let participant: Participant;
+      let payload: Authentication;
+      let isBank = false;
+      try {
+        payload = answered(raw, socket, nonce, journal);
+        isBank = true; // who holds the key is told what is the matter, and may come again as often as need be
+        participant = admittedParticipant(journal.state, payload.from);
+        assertClocksAgree(payload.time, clock.now());
+      } catch (error) {
+        if (socket.data.participant === undefined) turnAway(socket, deps, isBank);
+        throw error;
       }
-      const participant = admittedParticipant(journal.state, payload.from);
-      assertSignedBy(parsed.data, participant.identityKey);
-      if (Math.abs(payload.time - clock.now()) > LIMITS.clockSkewMsMax) {
-        throw new FederationError(
-          'STATE',
-          `the bank's clock and the coordinator's differ by more than ${LIMITS.clockSkewMsMax / 1000} s; set them by NTP`,
-        );
-      }
-      clearTimeout(impatience);
+      deps.waitingRoom.vouchFor(socket.conn);
       socket.data.participant = participant.id;
       socket.data.token = deps.access.grantBank(participant.id);
       deps.presence.join(participant.id);
@@ -177,7 +192,6 @@ function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
   });
 
   socket.on('disconnect', () => {
-    clearTimeout(impatience);
     socket.conn.close(); // whoever left the namespace has nothing more to say on this connection
     const { participant, token } = socket.data;
     if (participant === undefined || token === undefined) return;
@@ -187,6 +201,35 @@ function serveAgent(socket: AgentSocket, deps: AgentSocketDependencies): void {
   });
 
   socket.emit('challenge', { nonce, charter: charterHash(journal) });
+}
+
+/**
+ * What a bank says on a socket to be let in; what costs least is looked at first.
+ * @throws FederationError SCHEMA | REPLAY | SIG
+ */
+function answered(raw: unknown, socket: AgentSocket, nonce: string, journal: Journal): Authentication {
+  const parsed = authentication.safeParse(raw);
+  if (!parsed.success) throw new FederationError('SCHEMA', 'expected a signed authenticate message');
+  const { payload } = parsed.data;
+  if (
+    socket.data.participant !== undefined ||
+    payload.nonce !== nonce ||
+    payload.charter !== charterHash(journal)
+  ) {
+    throw new FederationError('REPLAY', 'expected an answer to the challenge of this very socket');
+  }
+  assertFromBank(journal.state, parsed.data, payload.from);
+  return payload;
+}
+
+/** @throws FederationError STATE */
+function assertClocksAgree(theirs: number, ours: number): void {
+  if (Math.abs(theirs - ours) > LIMITS.clockSkewMsMax) {
+    throw new FederationError(
+      'STATE',
+      `the bank's clock and the coordinator's differ by more than ${LIMITS.clockSkewMsMax / 1000} s; set them by NTP`,
+    );
+  }
 }
 
 /** @throws FederationError UNAUTHENTICATED */

@@ -3,9 +3,9 @@ import type { Namespace } from 'socket.io';
 import type { CoordinatorEvents } from '#coordinator/events.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Access } from '#coordinator/participants/access.ts';
-import { clientAddress } from '#coordinator/participants/client-address.ts';
 import type { Presence } from '#coordinator/participants/presence.ts';
 import { acknowledging } from '#coordinator/sockets/acknowledge.ts';
+import type { WaitingRoom } from '#coordinator/sockets/waiting-room.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
 import type { TokenStore } from '#coordinator/store/token-store.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -25,6 +25,8 @@ export type WatchNamespace = Namespace<
   { tokenName: string }
 >;
 
+const TIMER_MS_MAX = 2_147_483_647;
+
 export interface WatchDependencies {
   readonly journal: Journal;
   readonly entries: EntryStore;
@@ -32,7 +34,7 @@ export interface WatchDependencies {
   readonly tokens: TokenStore;
   readonly presence: Presence;
   readonly events: CoordinatorEvents;
-  readonly trustProxy: number;
+  readonly waitingRoom: WaitingRoom;
 }
 
 export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies): void {
@@ -50,10 +52,11 @@ export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies)
   watchers.use((socket, next) => {
     const token: unknown = socket.handshake.auth['token'];
     try {
-      const address = clientAddress(socket.request, deps.trustProxy);
+      const address = deps.waitingRoom.addressOf(socket.request);
       const caller = deps.access.identify(typeof token === 'string' ? `Bearer ${token}` : undefined, address);
       if (!('tokenName' in caller)) return next(new Error('UNAUTHENTICATED'));
       socket.data.tokenName = caller.tokenName;
+      deps.waitingRoom.vouchFor(socket.conn);
       next();
     } catch (error) {
       next(error as Error);
@@ -61,7 +64,12 @@ export function serveWatchers(watchers: WatchNamespace, deps: WatchDependencies)
   });
 
   watchers.on('connection', (socket) => {
-    socket.on('disconnect', () => socket.conn.close());
+    const left = deps.tokens.named(socket.data.tokenName).expiresAt - journal.now();
+    const end = left > TIMER_MS_MAX ? undefined : setTimeout(() => socket.disconnect(true), left);
+    socket.on('disconnect', () => {
+      clearTimeout(end);
+      socket.conn.close();
+    });
     socket.on('watch', (raw, acknowledge) =>
       acknowledging(acknowledge, deps.events, async () => {
         const parsed = watchRequest.safeParse(raw);

@@ -10,6 +10,7 @@ import { postgresPool } from '#coordinator/store/postgres-pool.ts';
 import * as m0001 from '#coordinator/store/migrations/0001-entries.ts';
 import * as m0002 from '#coordinator/store/migrations/0002-access-tokens.ts';
 import * as m0003 from '#coordinator/store/migrations/0003-ledger-writer.ts';
+import * as m0004 from '#coordinator/store/migrations/0004-token-expiry.ts';
 import type { Database, Tables } from '#coordinator/store/schema.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -20,6 +21,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0001-entries': m0001,
   '0002-access-tokens': m0002,
   '0003-ledger-writer': m0003,
+  '0004-token-expiry': m0004,
 };
 
 /**

@@ -23,6 +23,8 @@ export interface AccessTokensTable {
   name: string;
   role: 'operator' | 'auditor';
   created_at: BigInteger;
+  expires_at: BigInteger;
+  last_used_at: ColumnType<string | number | null, number | null, number>;
 }
 
 export interface LedgerWriterTable {

@@ -5,6 +5,7 @@
  */
 import type { AccessTokensTable, Database } from '#coordinator/store/schema.ts';
 import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export type Role = AccessTokensTable['role'];
@@ -14,35 +15,58 @@ export interface NamedToken {
   readonly name: string;
   readonly role: Role;
   readonly createdAt: number;
+  /** Worth nothing from then on. */
+  readonly expiresAt: number;
+  /** Null when it never was. */
+  readonly lastUsedAt: number | null;
 }
+
+/** `last_used_at` is written so often at most: whoever uses a token must not wait for a disk. */
+const USE_NOTED_EVERY_MS = 3_600_000;
+const DAYS_90_MS = 90 * 86_400_000;
 
 export class TokenStore {
   private readonly db: Database;
+  private readonly clock: Clock;
   /** By hash. */
   private readonly tokens: Map<string, NamedToken>;
   private readonly listeners: ((name: string) => void)[] = [];
 
-  private constructor(db: Database, tokens: Map<string, NamedToken>) {
+  private constructor(db: Database, clock: Clock, tokens: Map<string, NamedToken>) {
     this.db = db;
+    this.clock = clock;
     this.tokens = tokens;
   }
 
-  static async open(db: Database): Promise<TokenStore> {
+  static async open(db: Database, clock: Clock): Promise<TokenStore> {
     const rows = await db.selectFrom('access_tokens').selectAll().orderBy('created_at').execute();
     return new TokenStore(
       db,
+      clock,
       new Map(
-        rows.map(({ hash, name, role, created_at }) => [hash, { name, role, createdAt: Number(created_at) }]),
+        rows.map(({ hash, name, role, created_at, expires_at, last_used_at }) => [
+          hash,
+          {
+            ...{ name, role, createdAt: Number(created_at), expiresAt: Number(expires_at) },
+            lastUsedAt: last_used_at === null ? null : Number(last_used_at),
+          },
+        ]),
       ),
     );
   }
 
   /** @throws FederationError STATE when the name is taken */
-  async add(name: string, role: Role, token: string, now: number): Promise<void> {
+  async add(
+    name: string,
+    role: Role,
+    token: string,
+    now: number,
+    expiresAt = now + DAYS_90_MS,
+  ): Promise<void> {
     const hash = tokenHash(token);
     const inserted = await this.db
       .insertInto('access_tokens')
-      .values({ hash, name, role, created_at: now })
+      .values({ hash, name, role, created_at: now, expires_at: expiresAt, last_used_at: null })
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst();
     if (inserted.numInsertedOrUpdatedRows !== 1n) {
@@ -51,11 +75,28 @@ export class TokenStore {
         `there already is a token named "${name}"; remove it first or choose another name`,
       );
     }
-    this.tokens.set(hash, { name, role, createdAt: now });
+    this.tokens.set(hash, { name, role, createdAt: now, expiresAt, lastUsedAt: null });
   }
 
-  find(token: string): NamedToken | undefined {
-    return this.tokens.get(tokenHash(token));
+  /** Somebody shows this token. @returns undefined when nobody has it, or its time is over */
+  use(token: string): NamedToken | undefined {
+    const hash = tokenHash(token);
+    const found = this.tokens.get(hash);
+    const now = this.clock.now();
+    if (found === undefined || found.expiresAt <= now) return undefined;
+    if (found.lastUsedAt === null || now - found.lastUsedAt >= USE_NOTED_EVERY_MS) {
+      this.tokens.set(hash, { ...found, lastUsedAt: now });
+      const noted = this.db.updateTable('access_tokens').set({ last_used_at: now }).where('hash', '=', hash);
+      noted.execute().catch(() => {}); // it is noted at the next use, and what else is amiss others will say
+    }
+    return found;
+  }
+
+  /** @throws FederationError NOT_FOUND */
+  named(name: string): NamedToken {
+    const found = this.list().find((token) => token.name === name);
+    if (found === undefined) throw new FederationError('NOT_FOUND', `no token named "${name}"`);
+    return found;
   }
 
   /** The oldest first. */
@@ -73,8 +114,10 @@ export class TokenStore {
     const found = [...this.tokens].find(([, token]) => token.name === name);
     if (found === undefined) throw new FederationError('NOT_FOUND', `no token named "${name}"`);
     const [hash, token] = found;
-    const operators = this.list().filter(({ role }) => role === 'operator');
-    if (token.role === 'operator' && operators.length === 1) {
+    const others = this.list().filter(
+      (other) => other.role === 'operator' && other !== token && other.expiresAt > this.clock.now(),
+    );
+    if (token.role === 'operator' && token.expiresAt > this.clock.now() && others.length === 0) {
       throw new FederationError(
         'STATE',
         `"${name}" is the last operator's token: without it nobody could make another; add one first`,

@@ -8,6 +8,7 @@ import { verifyRuns, type Extent, type RunVerdict } from '#models/audit/verify-r
 import { toHex } from '#shared/crypto/hash.ts';
 import { openBundle, type Bundle, type BundleSource } from '#shared/ledger/bundle.ts';
 import { openCheckpointOf } from '#shared/ledger/checkpoint.ts';
+import { isOf, membersOf, type Member } from '#shared/ledger/members.ts';
 import { asFinding, verifyHistory, type Finding, type History } from '#shared/ledger/verify-history.ts';
 import { describeError } from '#shared/protocol/error-codes.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
@@ -20,6 +21,8 @@ export interface AuditOptions {
   readonly bodies?: boolean;
   /** Recompute the sums of so many rounds only, drawn by a seed the operator could not know. */
   readonly sample?: { readonly rounds: number; readonly seed: string } | undefined;
+  /** Fingerprints of banks that the auditor has from the banks themselves, by id. */
+  readonly banks?: ReadonlyMap<string, string>;
   /** Notes of this ledger that the auditor holds from elsewhere: from banks, or from the last audit. */
   readonly against?: readonly string[];
   /** Fraction of the rounds done, 0 to 1. */
@@ -41,6 +44,8 @@ export interface AuditReport {
   readonly extendsHeads: number;
   readonly findings: readonly Finding[];
   readonly runs: readonly RunVerdict[];
+  /** Who they are is the operator's word, unless their fingerprints are compared with the banks themselves. */
+  readonly members: readonly Member[];
   /** What was not checked, as sentences. */
   readonly notChecked: readonly string[];
 }
@@ -61,6 +66,7 @@ export async function verifyBundle(source: BundleSource, options: AuditOptions):
   if (findings.length === 0) {
     const against = checkAgainst(history, options.against ?? []);
     findings.push(...against);
+    findings.push(...strangersAmong(membersOf(history.state), options.banks ?? new Map<string, string>()));
     extendsHeads = (options.against?.length ?? 0) - against.length;
     // nobody can tell what they are: an operator may hide what another entry of a shown run would have to fit
     if (history.hidden > 0)
@@ -95,6 +101,7 @@ export async function verifyBundle(source: BundleSource, options: AuditOptions):
     extendsHeads,
     findings,
     runs,
+    members: membersOf(history.state),
     notChecked,
   };
 }
@@ -114,7 +121,7 @@ async function* marking(pieces: AsyncIterable<Uint8Array>, mark: () => void): As
 
 const EMPTY = {
   ...{ passed: false, complete: false, consortium: undefined, entries: 0, hidden: 0, root: '', bodies: 0 },
-  ...{ extendsHeads: 0, runs: [], notChecked: [] },
+  ...{ extendsHeads: 0, runs: [], members: [], notChecked: [] },
 };
 
 /** Does this ledger extend the heads the auditor holds? */
@@ -131,6 +138,21 @@ function checkAgainst({ state, tree }: History, notes: readonly string[]): Findi
       const { code } = asFinding(error);
       return [{ code, message: `an older note: ${describeError(error)}` }];
     }
+  });
+}
+
+/** Banks whose keys are not those that the auditor expects. */
+function strangersAmong(members: readonly Member[], banks: ReadonlyMap<string, string>): Finding[] {
+  return [...banks].flatMap(([id, fingerprint]): Finding[] => {
+    const member = members.find((one) => one.id === id);
+    if (member === undefined) return [{ code: 'NOT_FOUND', message: `no bank "${id}" has enrolled` }];
+    if (isOf(member, fingerprint)) return [];
+    return [
+      {
+        code: 'FORBIDDEN',
+        message: `"${id}" has signed with the key ${member.fingerprint}, not with the one expected: somebody else spoke in its name`,
+      },
+    ];
   });
 }
 

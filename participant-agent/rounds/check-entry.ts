@@ -46,7 +46,6 @@ export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
     followPeerKey(message, context);
     return recorded;
   }
-  // above all no membership: peers are who the plan names, with keys this bank has pinned
   if (!(FEED_TYPES as readonly string[]).includes(message.type))
     throw new FederationError('STATE', `"${message.type}" is not for banks`);
   if (isWhollyVisible(recorded, federation)) {

@@ -47,6 +47,45 @@ export interface RunReport {
   readonly expiredAt: number | undefined;
 }
 
+export interface OperatorAct {
+  readonly seq: number;
+  readonly at: number;
+  readonly what: string;
+  /** Name of the operator's token, as the coordinator says. */
+  readonly by: string;
+}
+
+/** What operators had the coordinator do, in order. */
+export function operatorActs({ entries }: CheckedHistory): OperatorAct[] {
+  return entries.flatMap(({ recorded: { entry } }) => {
+    const { message, seq, time: at } = entry;
+    const { by } = message.payload as { by?: string };
+    return by === undefined ? [] : [{ seq, at, what: actOf(message), by }];
+  });
+}
+
+function actOf(message: Message): string {
+  const { type } = message;
+  switch (type) {
+    case 'invite':
+    case 'admit':
+    case 'revoke':
+      return `${type} ${message.payload.participant}`;
+    case 'run-proposed':
+      return `propose ${message.payload.plan.name}`;
+    case 'run-started':
+      return `start ${message.payload.run.slice(0, 12)} early`;
+    case 'run-finished':
+      return `stop ${message.payload.run.slice(0, 12)}`;
+    case 'retention':
+      return `expire ${message.payload.runs.length} runs`;
+    case 'token':
+      return `token ${message.payload.name} (${message.payload.role}) ${message.payload.change}`;
+    default:
+      return type;
+  }
+}
+
 export function reportRun(run: Run): RunReport {
   const { plan, phase, checkpoint } = run;
   const result = phase.name === 'finished' ? phase.result : undefined;

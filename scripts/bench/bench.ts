@@ -5,6 +5,7 @@
  *                       database, and agents that share two other processes (Linux only: reads /proc)
  *   trees, skew         boosted trees against XGBoost, networks over unequal banks (data sets in TALLYSTICK_DATA)
  *   score               one applicant, and a file of 100,000, through each kind of model
+ *   strangers           a run, and /healthz, under a thousand failing authentications a second (Linux only: 127.0.0.2)
  *   ledger              appending, folding, verifying (PostgreSQL too: TALLYSTICK_BENCH_DATABASE_URL, an empty database)
  */
 import { cpus, platform } from 'node:os';
@@ -14,6 +15,7 @@ import { benchLedger } from '#scripts/bench/bench-ledger.ts';
 import { benchRounds, type RoundCost } from '#scripts/bench/bench-rounds.ts';
 import { benchScore } from '#scripts/bench/bench-score.ts';
 import { benchSkew } from '#scripts/bench/bench-skew.ts';
+import { benchStrangers } from '#scripts/bench/bench-strangers.ts';
 import { benchTrees } from '#scripts/bench/bench-trees.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -35,7 +37,7 @@ const CASES: readonly Case[] = [
 
 const nameOf = ({ banks, weights, masked }: Case): string =>
   `${banks}x${weights}${masked === true ? '-masked' : ''}`;
-const PARTS = [...CASES.map(nameOf), 'score', 'trees', 'ledger', 'skew'];
+const PARTS = [...CASES.map(nameOf), 'score', 'trees', 'ledger', 'strangers', 'skew'];
 
 /** @throws FederationError USAGE naming the parts */
 function readArguments(): { json: boolean; only: string | undefined } {
@@ -134,6 +136,27 @@ async function bench({ json, only }: { json: boolean; only: string | undefined }
     );
   }
 
+  const strangers =
+    isLinux && (only === undefined || only === 'strangers') ? await benchStrangers() : undefined;
+  if (!json && strangers !== undefined) {
+    const { calm, attacked, ratio, attemptsPerSecond } = strangers;
+    print(
+      `\nA run of three banks and /healthz, calm and under ${attemptsPerSecond.toFixed(0)} failing authentications a second and 500 silent sockets: ${ratio.toFixed(2)}x the time\n`,
+    );
+    print(
+      table(
+        ['', 'run s', 'p50 ms', 'p99 ms', 'worst ms'],
+        calm.flatMap((turn, i) =>
+          [['calm', turn] as const, ['attacked', attacked[i]!] as const].map(([what, t]) => [
+            what,
+            ...[t.runSeconds.toFixed(2), t.p50Ms.toFixed(1), t.p99Ms.toFixed(1), t.worstMs.toFixed(0)],
+          ]),
+        ),
+        [1, 2, 3, 4],
+      ),
+    );
+  }
+
   const skew = only === undefined || only === 'skew' ? await benchSkew() : [];
   if (!json && skew.length > 0) {
     print('\nNetworks over five banks of unequal bad rates (Dirichlet 0.5), against all rows in one place\n');
@@ -165,6 +188,7 @@ async function bench({ json, only }: { json: boolean; only: string | undefined }
       scores,
       trees,
       skew,
+      strangers,
       ledger,
     });
   } else if (rounds.length > 0) {

@@ -16,6 +16,7 @@ export function declareForAuditors(program: Command): void {
     .description('check a bundle offline: exit 0 verified, 1 failed, 2 incomplete')
     .requiredOption('--charter <hash>', 'the charter you trust, from your invitation or agreement')
     .option('--against <notes...>', 'heads you hold from elsewhere: it must extend them')
+    .option('--bank <id=fingerprint...>', 'keys you have from the banks themselves: theirs must be these')
     .addOption(
       numberOption('--sample <k>', 'recompute the sums of k rounds only, drawn at random', {
         min: 1,

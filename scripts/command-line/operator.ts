@@ -12,6 +12,7 @@ import { STOP_METRICS } from '#models/evaluation/stop-metrics.ts';
 import { DEFAULT_ROUNDS, MODELS, PROPOSALS, describeRounds } from '#scripts/operator/models.ts';
 import { DEFAULT_FOLDER } from '#scripts/operator/default-folder.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
+import { LEAST_RETENTION_DAYS } from '#shared/ledger/record-rules.ts';
 
 /** How an operator's or auditor's command finds its coordinator. */
 export function remote(command: Command): Command {
@@ -45,6 +46,13 @@ function declareCoordinator(coordinator: Command): void {
       numberOption('--port <n>', 'port to listen on, 0 for any', { min: 0, max: 65_535, default: 7400 }),
     )
     .option('--consortium <name>', 'name in the charter, at the first start', 'consortium')
+    .addOption(
+      numberOption(
+        '--least-retention-days <n>',
+        'days for which nobody may delete the bodies of a run, for the charter, at the first start',
+        { min: 0, max: 36_500, default: LEAST_RETENTION_DAYS },
+      ),
+    )
     .option('--tls-cert <file>', 'PEM certificate chain')
     .option('--tls-key <file>', 'PEM private key')
     .addOption(
@@ -77,12 +85,17 @@ function declareCoordinator(coordinator: Command): void {
 }
 
 function declareTokens(token: Command): void {
-  remote(token.command('add <name>').description('make one'))
+  remote(
+    token
+      .command('add <name>')
+      .description('make one, named after who it is for: the ledger says who did what'),
+  )
     .addOption(
       new Option('--role <role>', 'what it may do').choices(['auditor', 'operator']).default('auditor'),
     )
+    .addOption(numberOption('--days <n>', 'how long it is good', { min: 1, max: 3650, default: 90 }))
     .action(run(async () => (await import('#scripts/commands/token.ts')).addToken));
-  remote(token.command('list').description('names and roles')).action(
+  remote(token.command('list').description('names, roles, when they end and when they were used')).action(
     run(async () => (await import('#scripts/commands/token.ts')).listTokens),
   );
   remote(token.command('remove <name>').description('make one worthless')).action(

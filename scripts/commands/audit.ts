@@ -29,6 +29,7 @@ export async function exportLedger(
 export interface VerifyOptions {
   readonly charter: string;
   readonly against?: readonly string[];
+  readonly bank?: readonly string[];
   readonly sample?: number;
   readonly bodies: boolean;
   readonly json?: boolean;
@@ -48,6 +49,7 @@ export async function verifyBundle(file: string, options: VerifyOptions): Promis
   const report = await auditBundle(file, options.charter, {
     bodies: options.bodies,
     against,
+    banks: fingerprintsIn(options.bank ?? []),
     sample: rounds === undefined ? undefined : { rounds, seed: randomBytes(16).toString('hex') },
     onProgress(fraction) {
       if (performance.now() - said < 2000 || options.json === true) return;
@@ -58,6 +60,21 @@ export async function verifyBundle(file: string, options: VerifyOptions): Promis
   if (options.json === true) printJson(report);
   else printReport(report);
   return exitCodeOf(report);
+}
+
+/** @throws FederationError USAGE */
+function fingerprintsIn(texts: readonly string[]): Map<string, string> {
+  return new Map(
+    texts.map((text) => {
+      const [, id, fingerprint] = /^([a-z0-9-]+)=((?:[0-9a-f]{4}-){7}[0-9a-f]{4})$/i.exec(text) ?? [];
+      if (id === undefined || fingerprint === undefined)
+        throw new FederationError(
+          'USAGE',
+          `expected --bank ID=FINGERPRINT, as the bank itself reads it out, got "${text}"`,
+        );
+      return [id, fingerprint];
+    }),
+  );
 }
 
 /** Everything was checked, and everything is right. */
@@ -93,6 +110,11 @@ export function printReport(report: AuditReport): void {
       ),
     );
   }
+  for (const { id, status, fingerprint } of report.members) print(`  ${id}: ${status}  ${fingerprint}`);
+  if (report.members.length > 0)
+    print(
+      "Whose keys these are is the operator's word: compare with the banks, or give --bank ID=FINGERPRINT.",
+    );
   for (const { code, seq, message } of [...report.findings, ...report.runs.flatMap((run) => run.findings)]) {
     print(`${paint('red', code)}${seq === undefined ? '' : ` entry ${seq}`}: ${message}`);
   }

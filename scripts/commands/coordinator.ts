@@ -17,6 +17,7 @@ export interface CoordinatorStartOptions {
   readonly consortium: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly leastRetentionDays: number;
   readonly trustProxy: number;
   readonly requestsPerMinute: number;
   readonly logLevel: string;
@@ -26,8 +27,8 @@ export interface CoordinatorStartOptions {
 
 export async function startCoordinator(options: CoordinatorStartOptions): Promise<number> {
   collectLessOften('coordinator');
-  const { trustProxy, requestsPerMinute } = options;
-  const config = configOf(options, { trustProxy, requestsPerMinute });
+  const { trustProxy, requestsPerMinute, leastRetentionDays } = options;
+  const config = configOf(options, { trustProxy, requestsPerMinute, leastRetentionDays });
   const log = createLogger(options.logLevel);
   let breaks: (error: Error) => void = () => {};
   const broken = new Promise<Error>((resolve) => (breaks = resolve));
@@ -41,7 +42,7 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
       breaks(error);
     },
   });
-  await leaveLocalAccess(config.dataDir, coordinator, systemClock);
+  await leaveLocalAccess(config.dataDir, coordinator);
   if (options.json === true) {
     printJson({ ready: true, url: coordinator.url, charter: coordinator.charter });
   } else {
@@ -73,7 +74,9 @@ export async function reindexCoordinator(options: { data: string; json?: boolean
 /** @throws FederationError USAGE | CONFIG */
 function configOf(
   options: Pick<CoordinatorStartOptions, 'data' | 'host' | 'port' | 'consortium' | 'tlsCert' | 'tlsKey'>,
-  limits: Partial<Pick<CoordinatorStartOptions, 'trustProxy' | 'requestsPerMinute'>> = {},
+  limits: Partial<
+    Pick<CoordinatorStartOptions, 'trustProxy' | 'requestsPerMinute' | 'leastRetentionDays'>
+  > = {},
 ): CoordinatorConfig {
   const { DATABASE_URL: databaseUrl, TALLYSTICK_PASSPHRASE: passphrase } = process.env;
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined))

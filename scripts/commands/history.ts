@@ -1,5 +1,6 @@
 /** `tallystick audit show` and `receipt`: what a bundle says, for people. */
 import {
+  operatorActs,
   reportBank,
   reportRound,
   reportRun,
@@ -8,6 +9,7 @@ import {
 } from '#scripts/audit/history-report.ts';
 import { readHistory, runIn } from '#scripts/audit/read-history.ts';
 import { EXIT, paint, print, printJson, table } from '#scripts/commands/output.ts';
+import { membersOf } from '#shared/ledger/members.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 interface HistoryOptions {
@@ -32,15 +34,12 @@ export async function showHistory(
   const runs = (
     options.run === undefined ? [...history.state.runs.values()] : [runIn(history, options.run)]
   ).map(reportRun);
-  const { incidents, participants, charter } = history.state;
+  const { incidents, charter } = history.state;
   if (options.json === true) {
-    const banks = [...participants.values()].map(({ id, status, enrolledAt }) => ({
-      id,
-      status,
-      enrolledAt,
-    }));
+    const banks = membersOf(history.state);
+    const acts = operatorActs(checked);
     const { size: entries, root } = history;
-    printJson({ consortium: charter!.payload.consortium, entries, root, banks, incidents, runs });
+    printJson({ consortium: charter!.payload.consortium, entries, root, banks, acts, incidents, runs });
     return EXIT.ok;
   }
   print(`${paint('bold', charter!.payload.consortium)}, ${history.size} entries, root ${history.root}`);
@@ -51,10 +50,18 @@ export async function showHistory(
         `Charter ${charter!.hash}: compare it with the one in your agreement, or give --charter`,
       ),
     );
-  for (const { id, status } of participants.values()) print(`  ${id}: ${status}`);
+  for (const { id, status, fingerprint, admitted } of membersOf(history.state))
+    print(
+      `  ${id}: ${status}  ${fingerprint}${admitted === undefined ? '' : `  admitted ${when(admitted.at)}${by(admitted.by)}`}`,
+    );
+  for (const act of operatorActs(checked)) print(`  ${when(act.at)}  ${act.what}${by(act.by)}`);
   for (const { at, reason } of incidents) print(`  ${when(at)}  incident: ${reason}`);
   for (const run of runs) printRun(run);
   return EXIT.ok;
+}
+
+function by(operator: string | undefined): string {
+  return operator === undefined ? '' : ` by ${operator}`;
 }
 
 function printRun(run: RunReport): void {

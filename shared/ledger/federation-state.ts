@@ -19,6 +19,11 @@ export interface Participant {
   readonly enrol: string;
   status: 'enrolled' | 'admitted' | 'revoked';
   readonly enrolledAt: number;
+  /** Identity keys of before, and until when each was in force. */
+  earlierKeys: readonly { readonly identityKey: string; readonly until: number }[];
+  /** When, and at whose word. A bank that is shown no memberships does not know. */
+  admitted: { readonly at: number; readonly by: string | undefined } | undefined;
+  revoked: { readonly at: number; readonly by: string | undefined; readonly reason: string } | undefined;
 }
 
 export interface Invitation {
@@ -26,7 +31,6 @@ export interface Invitation {
   readonly participant: ParticipantId;
   readonly tokenHash: string;
   readonly expiresAt: number;
-  used: boolean;
 }
 
 export interface Consent {
@@ -163,7 +167,10 @@ export interface FederationState {
   readonly usedKeys: Set<string>;
   /** What people should know, in order. */
   readonly incidents: { readonly at: number; readonly reason: string }[];
-  readonly invitations: Map<string, Invitation>;
+  /** Of each bank the one that is open. */
+  readonly invitations: Map<ParticipantId, Invitation>;
+  /** Hashes of all tokens that were ever given out. */
+  readonly usedTokens: Set<string>;
   readonly participants: Map<ParticipantId, Participant>;
   /** In the order they were proposed. */
   readonly runs: Map<RunId, Run>;
@@ -185,6 +192,7 @@ export function emptyFederation(): FederationState {
     usedKeys: new Set(),
     incidents: [],
     invitations: new Map(),
+    usedTokens: new Set(),
     participants: new Map(),
     runs: new Map(),
     roundRuns: new Map(),

@@ -308,7 +308,7 @@ const TIMELINES: [what: string, type: MessageType, timeline: string][] = [
   ...BANKS.flatMap((bank, i): [string, MessageType, string][] => {
     const n = 1 + 3 * i;
     return [
-      [`invite of ${bank}`, 'invite', `0 STATE, 1 accepted, ${n + 1} REPLAY, ${n + 2} STATE`],
+      [`invite of ${bank}`, 'invite', `0 STATE, 1 accepted, ${n + 1} REPLAY, ${n + 3} STATE`],
       [`enrol of ${bank}`, 'enrol', `0 STATE, 1 INVITATION, ${n + 1} accepted, ${n + 2} INVITATION`],
       [`admit of ${bank}`, 'admit', `0 STATE, 1 NOT_FOUND, ${n + 2} accepted, ${n + 3} REPLAY`],
     ];
@@ -516,7 +516,7 @@ describe('membership', () => {
       const identityKey = `key ${i}`;
       ledger.state.participants.set(id, {
         ...{ id, identityKey, witnessKey: `witness ${i}`, enrol: '' },
-        ...{ status: 'admitted', enrolledAt: 0 },
+        ...{ status: 'admitted', enrolledAt: 0, earlierKeys: [], admitted: undefined, revoked: undefined },
       });
     }
     const first = ledger.write('invite', invite(ALDER));
@@ -773,7 +773,7 @@ describe('random sequences of messages', () => {
       case 'invite':
         return sign(type, invite(bank, wrong ? { tokenHash: digest(`token ${detail}`) } : {}));
       case 'enrol': {
-        const invited = [...state.invitations.values()].find((i) => i.participant === bank);
+        const invited = state.invitations.get(bank);
         return sign(type, enrol(someBank, invited?.hash ?? digest('none')));
       }
       case 'admit':

@@ -8,7 +8,7 @@ import { signHead } from '#shared/ledger/checkpoint.ts';
 import { recordEntry } from '#shared/ledger/entry.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import { emptyFederation } from '#shared/ledger/federation-state.ts';
-import { signNewBankKey, signNewLogKey } from '#shared/ledger/key-rules.ts';
+import { KEY_CHANGES_PER_DAY_MAX, signNewBankKey, signNewLogKey } from '#shared/ledger/key-rules.ts';
 import { assertHead } from '#shared/ledger/witness-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { participantId } from '#shared/protocol/ids.ts';
@@ -26,6 +26,7 @@ const charter = messageHash('charter', CHARTER);
 
 class Ledger {
   readonly state = emptyFederation();
+  time = 1000;
 
   constructor() {
     this.write('charter', CHARTER);
@@ -43,8 +44,8 @@ class Ledger {
     try {
       const message = parseMessage(signMessage(type, payload, seedOf(author)));
       assertAuthentic(this.state, message);
-      assertAdmissible(this.state, message, 1000);
-      apply(this.state, recordEntry({ seq: this.state.size, time: 1000, message }));
+      assertAdmissible(this.state, message, this.time);
+      apply(this.state, recordEntry({ seq: this.state.size, time: this.time, message }));
       return undefined;
     } catch (error) {
       if (error instanceof FederationError) return error.code;
@@ -107,4 +108,21 @@ test('a head is by the key in force at its size, whenever it is shown', () => {
   expect(() => assertHead(whole.state, head(5, 'log 2'))).not.toThrow();
   expect(() => assertHead(whole.state, head(5, 'log'))).toThrow(/not signed/);
   expect(() => assertHead(whole.state, head(4, 'log 2'))).toThrow(/not signed/);
+});
+
+test('a bank changes its keys so often in a day and not more, by the times of the entries', () => {
+  const ledger = new Ledger();
+  const DAY_MS = 86_400_000;
+  const HOUR_MS = 3_600_000;
+  const change = (i: number): string | undefined => ledger.rotate(`k${i + 1}`, `w${i + 1}`, `k${i}`);
+  for (let i = 1; i <= KEY_CHANGES_PER_DAY_MAX; i++) {
+    expect(change(i)).toBeUndefined();
+    ledger.time += HOUR_MS;
+  }
+  expect(change(KEY_CHANGES_PER_DAY_MAX + 1)).toBe('RATE_LIMIT');
+  ledger.time = 1000 + DAY_MS - 1;
+  expect(change(KEY_CHANGES_PER_DAY_MAX + 1)).toBe('RATE_LIMIT');
+  ledger.time = 1000 + DAY_MS;
+  expect(change(KEY_CHANGES_PER_DAY_MAX + 1)).toBeUndefined();
+  expect(change(KEY_CHANGES_PER_DAY_MAX + 2)).toBe('RATE_LIMIT');
 });

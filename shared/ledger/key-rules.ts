@@ -9,7 +9,12 @@
 import { fromBase64Url } from '#shared/crypto/base64.ts';
 import { assertSignedBy, signMessage } from '#shared/crypto/signed-message.ts';
 import { assertSafePublicKey } from '#shared/crypto/signatures.ts';
-import { admittedParticipant, type FederationState, type Rules } from '#shared/ledger/federation-state.ts';
+import {
+  admittedParticipant,
+  type FederationState,
+  type Participant,
+  type Rules,
+} from '#shared/ledger/federation-state.ts';
 import { assertCharter, assertFreshKeys } from '#shared/ledger/membership-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
@@ -42,17 +47,19 @@ export function assertHoldsNewKey({
 
 export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
   'rotate-key': {
-    admissible(state, payload) {
+    admissible(state, payload, time) {
       assertCharter(state, payload.charter);
-      admittedParticipant(state, payload.from);
+      assertMayChangeKeys(admittedParticipant(state, payload.from), time);
       assertFreshKeys(state, [payload.identityKey, payload.witnessKey]);
       assertHoldsNewKey(payload);
       assertIdle(state, payload.from);
     },
-    apply(state, { from, identityKey, witnessKey }) {
+    apply(state, { from, identityKey, witnessKey }, { entry }) {
       state.usedKeys.add(identityKey).add(witnessKey);
       const participant = state.participants.get(from);
       if (participant === undefined) return; // a bank folds rotations of banks it has not met yet
+      const earlier = { identityKey: participant.identityKey, until: entry.time };
+      participant.earlierKeys = [...participant.earlierKeys, earlier];
       participant.identityKey = identityKey;
       participant.witnessKey = witnessKey;
     },
@@ -69,7 +76,9 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
     },
     apply(state, payload, { entry }) {
       const id = payload.participant;
-      state.participants.get(id)!.status = 'revoked';
+      const participant = state.participants.get(id)!;
+      participant.status = 'revoked';
+      participant.revoked = { at: entry.time, by: payload.by, reason: payload.reason };
       // A run that has not started goes on as if the bank had refused: a roster with it could not be announced. One
       // that has started goes on without it as without a bank that is away.
       const refusal = { decision: 'refused', reason: 'its keys are revoked', at: entry.time } as const;
@@ -94,6 +103,23 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
     },
   },
 };
+
+const DAY_MS = 86_400_000;
+/**
+ * Of all that a bank signs only this is not limited by what somebody else has begun: a run, a round, an invitation.
+ * Entries stay for good, at every bank. More often in a day no person changes keys, even one who has to try twice.
+ */
+export const KEY_CHANGES_PER_DAY_MAX = 4;
+
+/** @throws FederationError RATE_LIMIT */
+function assertMayChangeKeys(participant: Participant, time: number): void {
+  const recent = participant.earlierKeys.filter(({ until }) => until > time - DAY_MS);
+  if (recent.length < KEY_CHANGES_PER_DAY_MAX) return;
+  throw new FederationError(
+    'RATE_LIMIT',
+    `"${participant.id}" has changed its keys ${recent.length} times within a day; it may again from ${new Date(recent[0]!.until + DAY_MS).toISOString()} on`,
+  );
+}
 
 /**
  * Runs pin the keys of their banks.

@@ -28,33 +28,32 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
   invite: {
     admissible(state, payload, time) {
       assertCharter(state, payload.charter);
-      if (state.participants.has(payload.participant)) {
-        throw new FederationError('STATE', `"${payload.participant}" is already enrolled; choose another id`);
+      const known = state.participants.get(payload.participant);
+      if (known !== undefined && known.status !== 'enrolled') {
+        throw new FederationError('STATE', `"${payload.participant}" is ${known.status}; choose another id`);
       }
       if (payload.expiresAt <= time)
         throw new FederationError('STATE', 'the invitation would already be expired');
-      if ([...state.invitations.values()].some((i) => i.tokenHash === payload.tokenHash)) {
+      if (state.usedTokens.has(payload.tokenHash)) {
         throw new FederationError('REPLAY', 'this invitation token was used before');
       }
     },
     apply(state, payload, { hash }) {
-      // the newest invitation of a bank counts: an operator who lost one simply makes another
-      for (const [key, old] of state.invitations) {
-        if (old.participant === payload.participant && !old.used) state.invitations.delete(key);
-      }
+      // The newest invitation of a bank counts: an operator who lost one simply makes another. Whoever used one that had
+      // leaked is not admitted, and makes room for the bank itself; its keys stay used.
       const { participant, tokenHash, expiresAt } = payload;
-      state.invitations.set(hash, { hash, participant, tokenHash, expiresAt, used: false });
+      state.participants.delete(participant);
+      state.usedTokens.add(tokenHash);
+      state.invitations.set(participant, { hash, participant, tokenHash, expiresAt });
     },
   },
 
   enrol: {
     admissible(state, payload, time) {
-      const invitation = state.invitations.get(payload.invite);
+      const invitation = state.invitations.get(payload.from);
       if (
-        invitation === undefined ||
-        invitation.used ||
+        invitation?.hash !== payload.invite ||
         invitation.expiresAt < time ||
-        invitation.participant !== payload.from ||
         invitation.tokenHash !== toHex(sha256(utf8(payload.token)))
       ) {
         throw new FederationError(
@@ -72,7 +71,7 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
     },
     apply(state, payload, { hash, entry }) {
       const { from: id, identityKey, witnessKey } = payload;
-      state.invitations.get(payload.invite)!.used = true;
+      state.invitations.delete(id);
       state.usedKeys.add(identityKey).add(witnessKey);
       state.participants.set(id, {
         id,
@@ -81,6 +80,9 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
         enrol: hash,
         status: 'enrolled',
         enrolledAt: entry.time,
+        earlierKeys: [],
+        admitted: undefined,
+        revoked: undefined,
       });
     },
   },
@@ -95,8 +97,10 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
         throw new FederationError('REPLAY', `"${payload.participant}" is already ${participant.status}`);
       }
     },
-    apply(state, payload) {
-      state.participants.get(payload.participant)!.status = 'admitted';
+    apply(state, payload, { entry }) {
+      const participant = state.participants.get(payload.participant)!;
+      participant.status = 'admitted';
+      participant.admitted = { at: entry.time, by: payload.by };
     },
   },
 };
@@ -106,16 +110,11 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
  * @throws FederationError WEAK_KEY | REPLAY
  */
 export function assertFreshKeys(state: FederationState, keys: readonly string[]): void {
-  const known = new Set(state.usedKeys);
-  // a bank folds no enrolments: it knows its peers from the roster
-  for (const { identityKey, witnessKey } of state.participants.values())
-    known.add(identityKey).add(witnessKey);
-  for (const key of keys) {
+  keys.forEach((key, i) => {
     assertSafePublicKey(fromBase64Url(key));
-    if (known.has(key))
+    if (state.usedKeys.has(key) || keys.indexOf(key) < i)
       throw new FederationError('REPLAY', 'this key is, or was, already in use in this consortium');
-    known.add(key);
-  }
+  });
 }
 
 /** @throws FederationError STATE */

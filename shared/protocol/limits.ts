@@ -16,6 +16,10 @@ export const LIMITS = {
   socketBytesMax: 1_048_576,
   /** A JSON request body over HTTP. */
   requestBytesMax: 262_144,
+  /** The same from somebody without a token: an enrolment, or keys that change. */
+  strangerRequestBytesMax: 16_384,
+  /** All that a connection may send before somebody has vouched for it: an authentication has about 500 bytes. */
+  strangerSocketBytesMax: 4096,
   /** Entries in one page of the ledger. */
   pageEntriesMax: 500,
   /** A whole page of entries must fit in one socket packet. */

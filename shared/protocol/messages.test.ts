@@ -25,8 +25,15 @@ const HEAD = { size: 1, root: HASH, signature: SIG };
 
 /** One valid payload of each type. */
 const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
-  charter: { v: 1, consortium: 'One', origin: 'tallystick.example/one', coordinatorKey: KEY, logKey: KEY },
-  invite: { charter: HASH, participant: 'alder', tokenHash: HASH, expiresAt: 5 },
+  charter: {
+    v: 1,
+    consortium: 'One',
+    origin: 'tallystick.example/one',
+    coordinatorKey: KEY,
+    logKey: KEY,
+    leastRetentionDays: 90,
+  },
+  invite: { charter: HASH, participant: 'alder', tokenHash: HASH, expiresAt: 5, by: 'anna' },
   enrol: {
     invite: HASH,
     from: 'alder',
@@ -35,17 +42,18 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
     witnessKey: KEY,
     agentVersion: '0.1.0',
   },
-  admit: { enrol: HASH, participant: 'alder' },
+  admit: { enrol: HASH, participant: 'alder', by: 'anna' },
   'rotate-key': { charter: HASH, from: 'alder', identityKey: KEY, witnessKey: KEY, proof: SIG },
-  revoke: { charter: HASH, participant: 'alder', reason: '' },
-  'rotate-log-key': { charter: HASH, logKey: KEY, endorsement: SIG, proof: SIG },
-  retention: { charter: HASH, runs: [HASH], reason: '' },
-  incident: { charter: HASH, reason: 'restored from a backup' },
-  'run-proposed': { charter: HASH, plan: PLAN },
+  revoke: { charter: HASH, participant: 'alder', reason: '', by: 'anna' },
+  'rotate-log-key': { charter: HASH, logKey: KEY, endorsement: SIG, proof: SIG, by: 'anna' },
+  retention: { charter: HASH, runs: [HASH], reason: '', by: 'anna' },
+  incident: { charter: HASH, reason: 'restored from a backup', by: 'anna' },
+  token: { charter: HASH, change: 'added', name: 'anna', role: 'operator', expiresAt: 5, by: 'anna' },
+  'run-proposed': { charter: HASH, plan: PLAN, by: 'anna' },
   consent: { run: HASH, from: 'alder', decision: 'granted', reason: '' },
   'run-started': {
     ...{ run: HASH, roster: ['alder', 'birch'] },
-    ...{ identityKeys: [KEY, KEY, KEY], witnessKeys: [KEY, KEY] },
+    ...{ identityKeys: [KEY, KEY, KEY], witnessKeys: [KEY, KEY], by: 'anna' },
   },
   'open-round': {
     run: HASH,
@@ -119,9 +127,11 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
     reason: '',
     artefact: HASH,
     metrics: {},
+    by: 'anna',
   },
 };
 const OPTIONAL = new Set([
+  'charter.leastRetentionDays',
   'run-finished.code',
   'run-finished.artefact',
   'run-finished.checkpoint',
@@ -160,7 +170,7 @@ describe.each(TYPES)('a message of type %s', (type) => {
   test('needs each of its fields, and the error names the missing one', () => {
     for (const key of keys) {
       const { [key]: _missing, ...rest } = payload;
-      if (OPTIONAL.has(`${type}.${key}`)) {
+      if (key === 'by' || OPTIONAL.has(`${type}.${key}`)) {
         expect(parseMessage(messageOf(type, rest)).payload).toEqual(rest);
       } else {
         const refusal = refusalOf(messageOf(type, rest));
@@ -350,9 +360,8 @@ describe('who may send and who is told', () => {
     );
   });
 
-  test('no bank is told who is invited or consents, nor of another bank’s plain updates', () => {
-    const kept: MessageType[] = ['enrol', 'consent', 'plain-input', 'refuse-round', 'invite', 'admit'];
-    const upkeep: MessageType[] = ['revoke', 'retention', 'incident'];
-    expect([...FEED_TYPES, ...kept, ...upkeep].toSorted()).toEqual(TYPES.toSorted());
+  test('no bank is told who consents, nor of another bank’s plain updates, nor who may operate', () => {
+    const kept: MessageType[] = ['consent', 'plain-input', 'refuse-round', 'incident', 'token'];
+    expect([...FEED_TYPES, ...kept].toSorted()).toEqual(TYPES.toSorted());
   });
 });

@@ -15,11 +15,17 @@ import type { MessageType } from '#shared/protocol/messages.ts';
 import type { SignedHead } from '#shared/protocol/payloads/fields.ts';
 
 /**
- * What a bank is told of the ledger: the coordinator's side of runs; of other banks only what masked rounds
- * need, where every bank checks every other's signature. Plain updates are nobody else's business.
+ * What a bank is told of the ledger: who belongs to the consortium and how each came to, the coordinator's side of runs;
+ * of other banks' part in them only what masked rounds need, where every bank checks every other's signature. Plain
+ * updates are nobody else's business.
  */
 export const FEED_TYPES = [
   'charter',
+  'invite',
+  'enrol',
+  'admit',
+  'revoke',
+  'retention',
   'rotate-key',
   'rotate-log-key',
   'run-proposed',

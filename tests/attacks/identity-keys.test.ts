@@ -128,7 +128,7 @@ test('a bank starts no masked run whose roster comes without keys', async () => 
   expect(consortium.sent).toEqual(['consent']);
 });
 
-test('a bank takes no members from the coordinator, even with all their signatures', async () => {
+test('a bank takes no keys of others from what the coordinator says of their membership, even with all their signatures', async () => {
   const consortium = await consented(fingerprints());
   const { history, agent } = consortium;
   const falseSeed = (id: string): Uint8Array =>
@@ -148,7 +148,47 @@ test('a bank takes no members from the coordinator, even with all their signatur
   const { identityKeys: _keys, ...started } = consortium.runStarted();
   history.say('run-started', started);
   history.say('open-session', consortium.openSession(1));
-  expect(await agent.brokenOff()).toBe('STATE');
+  expect(await agent.brokenOff()).toBe('SHAPE');
   await consortium.settle();
   expect(consortium.sent).toEqual(['consent']);
+});
+
+test.each([
+  ['another key', 'another', 'FORBIDDEN'],
+  ['a bank that was revoked', 'revoked', 'FORBIDDEN'],
+  ['a bank that was not admitted', 'enrolled', 'FORBIDDEN'],
+])('a bank starts no run whose roster has %s than its membership', async (_what, kind, code) => {
+  const consortium = await consented();
+  const { history } = consortium;
+  const seed = kind === 'another' ? sha256(utf8('attacks/other c')) : new PlayedBank('c').seed;
+  const participant = participantId.parse('c');
+  const token = 'a token of c, which is long enough';
+  const charter = consortium.coordinator.charterHash;
+  const { hash: invite } = history.say('invite', {
+    ...{ charter, participant, expiresAt: 4_000_000_000_000, tokenHash: toHex(sha256(utf8(token))) },
+  });
+  const identityKey = toBase64Url(publicKeyOf(seed));
+  const roster = consortium.runStarted();
+  const witnessKey = roster.witnessKeys[roster.roster.indexOf(participant)]!;
+  const enrolment = { invite, from: participant, token, identityKey, witnessKey, agentVersion: 'test' };
+  const { hash: enrol } = history.tell(signMessage('enrol', enrolment, seed));
+  if (kind !== 'enrolled') history.say('admit', { enrol, participant });
+  if (kind === 'revoked') history.say('revoke', { charter, participant, reason: '' });
+  history.lie('run-started', roster);
+  expect(await consortium.agent.brokenOff()).toBe(code);
+  await consortium.settle();
+  expect(consortium.sent).toEqual(['consent']);
+});
+
+test('a bank goes on with no coordinator that deletes evidence sooner than the charter says', async () => {
+  const consortium = await Consortium.gather();
+  const { history, agent, coordinator } = consortium;
+  consortium.propose();
+  await coordinator.until('consent');
+  const run = history.run.id;
+  history.say('run-finished', {
+    ...{ run, parent: run, outcome: 'stopped', code: 'STOPPED', reason: '', metrics: {} },
+  });
+  history.lie('retention', { charter: coordinator.charterHash, runs: [run], reason: '' });
+  expect(await agent.brokenOff()).toBe('STATE');
 });

@@ -58,7 +58,7 @@ describe.each(DATABASES)('enrolment on %s', (database) => {
     const bank = new TestBank(coordinator, 'only-enrolled');
     await bank.enrol(await bank.invite());
     expect(await bank.authenticate()).toMatchObject({ ok: false, code: 'UNKNOWN_PARTICIPANT' });
-    expect(await bank.ask('follow', { from: 0 })).toMatchObject({ ok: false, code: 'UNAUTHENTICATED' });
+    await eventually('it to be hung up on', () => !bank.wire.connected);
     await bank.admit();
     expect(await bank.authenticate()).toMatchObject({ ok: true });
   });
@@ -120,7 +120,26 @@ describe.each(DATABASES)('enrolment on %s', (database) => {
     const second = await bank.invite();
     expect((await bank.enrol(first)).code).toBe('INVITATION');
     expect((await bank.enrol(second)).status).toBe(200);
-    await expect(bank.invite()).rejects.toMatchObject({ code: 'STATE' }); // an id is used once
+    await bank.admit();
+    await expect(bank.invite()).rejects.toMatchObject({ code: 'STATE' }); // an id is admitted once
+  });
+
+  test('whoever used an invitation that had leaked makes room for the bank, which gets a new one', async () => {
+    const thief = new TestBank(coordinator, 'robbed');
+    const leaked = await thief.invite();
+    expect((await thief.enrol(leaked)).status).toBe(200);
+    const bank = new TestBank(coordinator, 'robbed');
+    expect((await bank.enrol(leaked)).code).toBe('INVITATION');
+    await expect(bank.admit()).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    const code = await bank.invite();
+    await expect(thief.admit()).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect((await bank.enrol(code)).status).toBe(200);
+    expect((await thief.enrol(leaked)).code).toBe('INVITATION');
+    await expect(thief.admit()).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect(await thief.authenticate()).toMatchObject({ code: 'SIG' });
+    await bank.admit();
+    await bank.connect();
+    expect(await thief.authenticate()).toMatchObject({ code: 'SIG' });
   });
 
   test('the token of an invitation has 256 random bits, and only its hash is in the ledger', async () => {

@@ -106,6 +106,6 @@ test('what a bank sent as its vector stays when it is also a contract or a model
     ...{ run: run.id, parent: ctx, outcome: 'stopped', code: 'STOPPED', reason: '', metrics: {} },
   });
   federation.clock.advance(DAY_MS);
-  expect(await expireBodies(1, { journal, entries, bodies })).toEqual([run.id]);
+  expect(await expireBodies(1, 'anna', { journal, entries, bodies })).toEqual([run.id]);
   expect(await bodies.size(root)).toBeGreaterThan(0);
 });

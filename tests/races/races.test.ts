@@ -11,7 +11,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import { runRoutes } from '#coordinator/http/routes/runs.ts';
 import { Access } from '#coordinator/participants/access.ts';
-import { FailedAttempts } from '#coordinator/participants/failed-attempts.ts';
+import { Strangers } from '#coordinator/participants/strangers.ts';
 import { acceptUpdate } from '#coordinator/rounds/accept-update.ts';
 import { RunDriver } from '#coordinator/rounds/drive-run.ts';
 import { failRun } from '#coordinator/rounds/phases/run-finished.ts';
@@ -224,9 +224,9 @@ describe('at the same moment', () => {
 
   test('somebody asks for the runs while one is being stored: the answer waits until it is', async () => {
     const { federation, store, journal, bodies, ids } = await scene(['a', 'b'], 2);
-    const tokens = await TokenStore.open(federation.db);
+    const tokens = await TokenStore.open(federation.db, federation.clock);
     await tokens.add('reader', 'auditor', 'a'.repeat(40), federation.clock.now());
-    const access = new Access(tokens, new FailedAttempts(federation.clock));
+    const access = new Access(tokens, new Strangers(federation.clock, 100, () => {}));
     const app = express();
     for (const { path, method, handler } of runRoutes({ journal, bodies }))
       app[method](path, handler({ access, stored: () => journal.stored() }));

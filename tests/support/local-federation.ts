@@ -95,6 +95,7 @@ export class LocalFederation {
       ...{ v: 1, consortium: 'test', origin: 'tallystick/test' },
       coordinatorKey: toBase64Url(publicKeyOf(keys.coordinatorSeed)),
       logKey: toBase64Url(publicKeyOf(keys.logSeed)),
+      leastRetentionDays: 0,
     });
   }
 

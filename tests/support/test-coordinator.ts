@@ -33,6 +33,8 @@ export interface TestCoordinatorOptions {
   readonly requestsPerMinute?: number;
   readonly trustProxy?: number;
   readonly databasePatienceMs?: number;
+  /** Days; most tests do not wait for any. */
+  readonly leastRetentionDays?: number;
 }
 
 /** Where a coordinator under test keeps its data. */
@@ -129,7 +131,7 @@ export class TestCoordinator implements CoordinatorUnderTest {
   config() {
     const { dataDir, databaseUrl } = this.storage;
     const { passphrase, requestsPerMinute = 1_000_000, trustProxy = 0 } = this.options;
-    const { databasePatienceMs = 1000 } = this.options;
+    const { databasePatienceMs = 1000, leastRetentionDays = 0 } = this.options;
     return parseCoordinatorConfig({
       dataDir,
       port: this.port,
@@ -137,6 +139,7 @@ export class TestCoordinator implements CoordinatorUnderTest {
       requestsPerMinute,
       trustProxy,
       databasePatienceMs,
+      leastRetentionDays,
       ...(databaseUrl === undefined ? {} : { databaseUrl }),
       ...(passphrase === undefined ? {} : { passphrase }),
     });
@@ -144,7 +147,9 @@ export class TestCoordinator implements CoordinatorUnderTest {
 
   async makeToken(role: 'operator' | 'auditor'): Promise<string> {
     const token = newToken(role);
-    await this.coordinator.tokens.add(`${role}-${randomUUID()}`, role, token, this.clock.now());
+    const now = this.clock.now();
+    const inTenYears = now + 3650 * 86_400_000; // tests move the clock
+    await this.coordinator.tokens.add(`${role}-${randomUUID()}`, role, token, now, inTenYears);
     return token;
   }
 

@@ -92,7 +92,7 @@ describe.each(DATABASES)('on %s', (database) => {
     const { origin } = charter!.payload;
     const disk = gate();
     store.gate = disk.closed;
-    const changed = journal.rotateLogKey(sha256(utf8(`next log key on ${database}`)));
+    const changed = journal.rotateLogKey(sha256(utf8(`next log key on ${database}`)), 'anna');
     const meanwhile = journal.checkpoint(); // the change is folded, and not stored yet
     const { size } = openCheckpoint(meanwhile, origin, fromBase64Url(logKey!));
     expect(size).toBe(journal.tree.size);

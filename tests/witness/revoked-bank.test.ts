@@ -34,6 +34,8 @@ test('a bank that is revoked in a plain run is hung up on and refused, and the r
   await gone;
   expect((await thief.put(root, bytes)).status).toBe(401); // its token for uploads
   expect(await thief.authenticate()).toMatchObject({ ok: false, code: 'UNKNOWN_PARTICIPANT' });
+  await eventually('it to be hung up on', () => !thief.wire.connected);
+  await thief.dial();
   expect(await thief.submit(message)).toMatchObject({ ok: false });
   expect(await run.complete(others)).toMatchObject({ outcome: 'completed' });
   const answered = (await run.view()).rounds.map((round) => round.answered.length);

@@ -1,6 +1,6 @@
 /** Banks: invitations, enrolment, admission. */
 import { z } from 'zod';
-import { route, type Route } from '#coordinator/http/route.ts';
+import { operatorOf, route, type Route } from '#coordinator/http/route.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import { admitBank, charterHash, enrolBank, inviteBank } from '#coordinator/participants/enrolment.ts';
 import { revokeBank, rotateBankKey } from '#coordinator/participants/key-changes.ts';
@@ -71,8 +71,14 @@ export function participantRoutes({ journal, presence }: ParticipantRouteDepende
           .default(72),
       }),
       response: z.strictObject({ code: z.string() }),
-      handle: async ({ body }) => ({
-        code: await inviteBank(body.participant, body.url, body.validHours * 3_600_000, journal),
+      handle: async ({ body, caller }) => ({
+        code: await inviteBank(
+          body.participant,
+          body.url,
+          body.validHours * 3_600_000,
+          operatorOf(caller),
+          journal,
+        ),
       }),
     }),
     route({
@@ -100,8 +106,8 @@ export function participantRoutes({ journal, presence }: ParticipantRouteDepende
       params: byId,
       body: z.strictObject({ fingerprint: z.string().max(40) }),
       response: participantView,
-      handle: async ({ params, body }) =>
-        view(await admitBank(params.participant, body.fingerprint, journal)),
+      handle: async ({ params, body, caller }) =>
+        view(await admitBank(params.participant, body.fingerprint, operatorOf(caller), journal)),
     }),
     route({
       method: 'post',
@@ -121,7 +127,8 @@ export function participantRoutes({ journal, presence }: ParticipantRouteDepende
       params: byId,
       body: z.strictObject({ reason: z.string().min(1).max(500) }),
       response: participantView,
-      handle: async ({ params, body }) => view(await revokeBank(params.participant, body.reason, journal)),
+      handle: async ({ params, body, caller }) =>
+        view(await revokeBank(params.participant, body.reason, operatorOf(caller), journal)),
     }),
   ];
 }

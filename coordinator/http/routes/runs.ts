@@ -1,6 +1,6 @@
 /** Runs: propose, list, show, start early, stop. */
 import { z } from 'zod';
-import { route, type Route } from '#coordinator/http/route.ts';
+import { operatorOf, route, type Route } from '#coordinator/http/route.ts';
 import { runView, viewRun } from '#coordinator/http/run-view.ts';
 import type { Journal } from '#coordinator/journal/journal.ts';
 import { charterHash } from '#coordinator/participants/enrolment.ts';
@@ -27,7 +27,7 @@ export function runRoutes({ journal, bodies }: { journal: Journal; bodies: BodyS
       who: ['operator'],
       body: z.strictObject({ contract: dataContract, plan: planFields.omit({ contract: true }) }),
       response: runView,
-      async handle({ body }) {
+      async handle({ body, caller }) {
         const root = contractHash(body.contract);
         const parsed = plan.safeParse({ ...body.plan, contract: root });
         if (!parsed.success) {
@@ -40,6 +40,7 @@ export function runRoutes({ journal, bodies }: { journal: Journal; bodies: BodyS
         const { hash } = await journal.record('run-proposed', {
           charter: charterHash(journal),
           plan: parsed.data,
+          by: operatorOf(caller),
         });
         return viewRun(find(runId.parse(hash)));
       },
@@ -89,8 +90,8 @@ export function runRoutes({ journal, bodies }: { journal: Journal; bodies: BodyS
       who: ['operator'],
       params: byId,
       response: runView,
-      async handle({ params }) {
-        await startRun(find(params.run), journal);
+      async handle({ params, caller }) {
+        await startRun(find(params.run), journal, operatorOf(caller));
         return viewRun(find(params.run));
       },
     }),
@@ -102,8 +103,8 @@ export function runRoutes({ journal, bodies }: { journal: Journal; bodies: BodyS
       params: byId,
       body: z.strictObject({ reason: z.string().min(1).max(400) }),
       response: runView,
-      async handle({ params, body }) {
-        await failRun(find(params.run), 'STOPPED', body.reason, journal);
+      async handle({ params, body, caller }) {
+        await failRun(find(params.run), 'STOPPED', body.reason, journal, operatorOf(caller));
         return viewRun(find(params.run));
       },
     }),

@@ -1,46 +1,56 @@
-/** Access tokens for operators and auditors: made here, shown once, stored as hashes. */
+/** Access tokens for operators and auditors: made here, shown once, stored as hashes, told of in the ledger. */
 import { z } from 'zod';
-import { route, type Route } from '#coordinator/http/route.ts';
-import { newToken } from '#coordinator/participants/access.ts';
-import type { TokenStore } from '#coordinator/store/token-store.ts';
-import type { Clock } from '#shared/protocol/clock.ts';
+import { operatorOf, route, type Route } from '#coordinator/http/route.ts';
+import { addToken, removeToken, type TokenDependencies } from '#coordinator/participants/tokens.ts';
 import { timeMs } from '#shared/protocol/ids.ts';
+import { operatorName } from '#shared/protocol/payloads/fields.ts';
 
 const role = z.enum(['operator', 'auditor']);
-const name = z.string().regex(/^[\w.@-]{1,60}$/);
 
-export function tokenRoutes({ tokens, clock }: { tokens: TokenStore; clock: Clock }): Route[] {
+export function tokenRoutes(deps: TokenDependencies): Route[] {
   return [
     route({
       method: 'post',
       path: '/tokens',
       summary: 'Make an access token. It is in the answer and nowhere else.',
       who: ['operator'],
-      body: z.strictObject({ name, role }),
-      response: z.strictObject({ name, role, token: z.string() }),
-      async handle({ body }) {
-        const token = newToken(body.role);
-        await tokens.add(body.name, body.role, token, clock.now());
-        return { ...body, token };
+      body: z.strictObject({
+        /** Who it is for: entries that are caused with it say so. */
+        name: operatorName,
+        role,
+        days: z.number().positive().max(3650).default(90),
+      }),
+      response: z.strictObject({ name: operatorName, role, expiresAt: timeMs, token: z.string() }),
+      async handle({ body: { name, role: wanted, days }, caller }) {
+        const made = await addToken({ name, role: wanted, days }, operatorOf(caller), deps);
+        return { name, role: wanted, ...made };
       },
     }),
     route({
       method: 'get',
       path: '/tokens',
-      summary: 'The names and roles of all access tokens.',
+      summary:
+        'The names and roles of all access tokens, when they end and when they were used last (to the hour).',
       who: ['operator'],
-      response: z.strictObject({ tokens: z.array(z.strictObject({ name, role, createdAt: timeMs })) }),
-      handle: () => ({ tokens: tokens.list() }),
+      response: z.strictObject({
+        tokens: z.array(
+          z.strictObject({
+            ...{ name: operatorName, role, createdAt: timeMs, expiresAt: timeMs },
+            lastUsedAt: timeMs.nullable(),
+          }),
+        ),
+      }),
+      handle: () => ({ tokens: deps.tokens.list() }),
     }),
     route({
       method: 'post',
       path: '/tokens/:name/removal',
       summary: 'Make a token worthless. The last one of an operator stays: nobody could make another.',
       who: ['operator'],
-      params: z.strictObject({ name }),
-      response: z.strictObject({ name }),
-      async handle({ params }) {
-        await tokens.remove(params.name);
+      params: z.strictObject({ name: operatorName }),
+      response: z.strictObject({ name: operatorName }),
+      async handle({ params, caller }) {
+        await removeToken(params.name, operatorOf(caller), deps);
         return params;
       },
     }),

@@ -1,6 +1,6 @@
 /** Looking after the ledger: retention, incidents, the ledger's key. */
 import { z } from 'zod';
-import { route, type Route } from '#coordinator/http/route.ts';
+import { operatorOf, route, type Route } from '#coordinator/http/route.ts';
 import { charterHash } from '#coordinator/participants/enrolment.ts';
 import { expireBodies, type RetentionDependencies } from '#coordinator/retention.ts';
 import { hash, key32 } from '#shared/protocol/ids.ts';
@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
 export interface UpkeepRouteDependencies {
   readonly retention: RetentionDependencies;
   /** Makes a new ledger key and puts it in force. */
-  readonly rotateLogKey: () => Promise<void>;
+  readonly rotateLogKey: (by: string) => Promise<void>;
 }
 
 export function upkeepRoutes({ retention, rotateLogKey }: UpkeepRouteDependencies): Route[] {
@@ -23,7 +23,9 @@ export function upkeepRoutes({ retention, rotateLogKey }: UpkeepRouteDependencie
       who: ['operator'],
       body: z.strictObject({ keepDays: z.number().min(0).max(36_500) }),
       response: z.strictObject({ runs: z.array(hash) }),
-      handle: async ({ body }) => ({ runs: await expireBodies(body.keepDays * DAY_MS, retention) }),
+      handle: async ({ body, caller }) => ({
+        runs: await expireBodies(body.keepDays * DAY_MS, operatorOf(caller), retention),
+      }),
     }),
     route({
       method: 'post',
@@ -32,8 +34,9 @@ export function upkeepRoutes({ retention, rotateLogKey }: UpkeepRouteDependencie
       who: ['operator'],
       body: z.strictObject({ reason: z.string().min(1).max(500) }),
       response: z.strictObject({ recorded: z.literal(true) }),
-      async handle({ body }) {
-        await journal.record('incident', { charter: charterHash(journal), reason: body.reason });
+      async handle({ body, caller }) {
+        const by = operatorOf(caller);
+        await journal.record('incident', { charter: charterHash(journal), reason: body.reason, by });
         return { recorded: true } as const;
       },
     }),
@@ -44,8 +47,8 @@ export function upkeepRoutes({ retention, rotateLogKey }: UpkeepRouteDependencie
       who: ['operator'],
       body: z.strictObject({}),
       response: z.strictObject({ logKey: key32 }),
-      async handle() {
-        await rotateLogKey();
+      async handle({ caller }) {
+        await rotateLogKey(operatorOf(caller));
         return { logKey: journal.state.logKey! };
       },
     }),

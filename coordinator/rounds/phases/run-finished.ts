@@ -26,7 +26,14 @@ export async function completeRun(
   });
 }
 
-export async function failRun(run: Run, code: ErrorCode, reason: string, journal: Journal): Promise<void> {
+/** @param by the operator who stops it, if it is one */
+export async function failRun(
+  run: Run,
+  code: ErrorCode,
+  reason: string,
+  journal: Journal,
+  by?: string,
+): Promise<void> {
   const outcome = code === 'STOPPED' ? 'stopped' : 'failed';
   // whatever the run has come to when this is recorded: an operator who stops it shall not have to be quick
   await journal.record('run-finished', () => ({
@@ -36,5 +43,6 @@ export async function failRun(run: Run, code: ErrorCode, reason: string, journal
     code,
     reason: reason.slice(0, 500),
     metrics: {},
+    ...(by === undefined ? {} : { by }),
   }));
 }

@@ -1,7 +1,7 @@
 /** Who belongs to the consortium, its keys, and what concerns the ledger as a whole. */
 import { z } from 'zod';
 import { hash, key32, participantId, runId, signature64, timeMs } from '#shared/protocol/ids.ts';
-import { sentence } from '#shared/protocol/payloads/fields.ts';
+import { operatorName, sentence } from '#shared/protocol/payloads/fields.ts';
 
 export const consortiumPayloads = {
   /** Entry 0: who this consortium is. Its hash is what an auditor pins. */
@@ -15,6 +15,8 @@ export const consortiumPayloads = {
       .refine((s) => !s.includes('+'), 'must not contain "+"'),
     coordinatorKey: key32,
     logKey: key32,
+    /** How long the bodies of a run are evidence: nobody deletes them sooner. Absent: see ledger/record-rules.ts. */
+    leastRetentionDays: z.int().min(0).max(36_500).optional(),
   }),
 
   /** The operator invites one bank, once. The token itself travels outside the platform. */
@@ -24,6 +26,7 @@ export const consortiumPayloads = {
     /** SHA-256 of the token's text. */
     tokenHash: hash,
     expiresAt: timeMs,
+    by: operatorName.optional(),
   }),
 
   /** The bank presents the token and its new identity key; its signature proves that it holds the key. */
@@ -43,6 +46,7 @@ export const consortiumPayloads = {
     /** Hash of the enrol. */
     enrol: hash,
     participant: participantId,
+    by: operatorName.optional(),
   }),
 
   /** A bank changes both its keys. Signed with the old identity key; `proof` shows that it holds the new one. */
@@ -56,7 +60,12 @@ export const consortiumPayloads = {
   }),
 
   /** From here on nothing this bank signs is taken. What it signed before stays valid. */
-  revoke: z.strictObject({ charter: hash, participant: participantId, reason: sentence }),
+  revoke: z.strictObject({
+    charter: hash,
+    participant: participantId,
+    reason: sentence,
+    by: operatorName.optional(),
+  }),
 
   /** The ledger's heads are signed by another key from here on. */
   'rotate-log-key': z.strictObject({
@@ -65,11 +74,27 @@ export const consortiumPayloads = {
     /** By the old ledger key, and by the new one. */
     endorsement: signature64,
     proof: signature64,
+    by: operatorName.optional(),
   }),
 
   /** The bodies of these runs have reached the end of the retention period and are deleted; entries stay. */
-  retention: z.strictObject({ charter: hash, runs: z.array(runId).min(1).max(500), reason: sentence }),
+  retention: z.strictObject({
+    charter: hash,
+    runs: z.array(runId).min(1).max(500),
+    reason: sentence,
+    by: operatorName.optional(),
+  }),
 
   /** Something that people who read this ledger later should know. */
-  incident: z.strictObject({ charter: hash, reason: sentence.min(1) }),
+  incident: z.strictObject({ charter: hash, reason: sentence.min(1), by: operatorName.optional() }),
+
+  /** An access token was made, or made worthless: whoever holds an operator's can do what entries say an operator did. */
+  token: z.strictObject({
+    charter: hash,
+    change: z.enum(['added', 'removed']),
+    name: operatorName,
+    role: z.enum(['operator', 'auditor']),
+    expiresAt: timeMs,
+    by: operatorName.optional(),
+  }),
 } as const;

@@ -14,6 +14,14 @@ export const signedHead = z.strictObject({
 });
 export type SignedHead = z.infer<typeof signedHead>;
 
+/**
+ * Who had this done: the name of the operator's access token. It is the coordinator's word, and so are the names. Absent
+ * where the coordinator did it by itself.
+ */
+export const operatorName = z
+  .string()
+  .regex(/^[\w.@-]{1,60}$/, 'letters, digits, and . _ @ -, 1 to 60 of them');
+
 export const sentence = z.string().max(500);
 export const roundNumber = z.int().min(0).max(LIMITS.roundsMax);
 export const rosterIndex = z

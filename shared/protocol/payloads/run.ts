@@ -2,12 +2,12 @@
 import { z } from 'zod';
 import { hash, key32, participantId, runId, signature64 } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import { errorCode, metrics, sentence, signedHead } from '#shared/protocol/payloads/fields.ts';
+import { errorCode, metrics, operatorName, sentence, signedHead } from '#shared/protocol/payloads/fields.ts';
 import { plan } from '#shared/protocol/plan.ts';
 import { SESSION_BANKS_MAX, SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
 
 export const runPayloads = {
-  'run-proposed': z.strictObject({ charter: hash, plan }),
+  'run-proposed': z.strictObject({ charter: hash, plan, by: operatorName.optional() }),
 
   consent: z.strictObject({
     run: runId,
@@ -24,6 +24,7 @@ export const runPayloads = {
     identityKeys: z.array(key32).min(SESSION_BANKS_MIN).max(SESSION_BANKS_MAX).optional(),
     /** The enrolled witness key of each: with them anybody can tell whether the end is cosigned. */
     witnessKeys: z.array(key32).min(1).max(LIMITS.participantsMax),
+    by: operatorName.optional(),
   }),
 
   /** The program is done: the banks are asked to cosign the ledger, last sum included. */
@@ -56,5 +57,6 @@ export const runPayloads = {
     /** Root of the model artefact, when completed. */
     artefact: hash.optional(),
     metrics,
+    by: operatorName.optional(),
   }),
 } as const;

@@ -21,7 +21,7 @@ function scoredRows(rows: number): Scored {
   const bad = Uint8Array.from(logits, (z) =>
     generator.nextUnit() < 1 / (1 + Math.exp(1 - 0.5 * z)) ? 1 : 0,
   );
-  const keys = { high: new Uint32Array(rows), low: new Uint32Array(rows) };
+  const keys = { high: new Uint32Array(rows), low: new Uint32Array(rows), occurrence: new Uint32Array(rows) };
   generator.fill(keys.high);
   generator.fill(keys.low);
   return { logits, bad, keys };
@@ -34,6 +34,7 @@ function part({ logits, bad, keys }: Scored, rows: Uint32Array): Scored {
     keys: {
       high: Uint32Array.from(rows, (i) => keys.high[i]!),
       low: Uint32Array.from(rows, (i) => keys.low[i]!),
+      occurrence: new Uint32Array(rows.length),
     },
   };
 }

@@ -37,6 +37,7 @@ import {
 import { inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
+import { keptBackMax } from '#models/rows/kept-back.ts';
 import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -162,7 +163,7 @@ function startTraining(
   metrics: Metrics,
 ): Step<FedavgState> {
   const weights = initialWeights(shape, setup.seed);
-  const holdoutRows = Math.min(ROWS_MAX, Math.max(1, Math.floor(rows * settings.holdoutFraction)));
+  const holdoutRows = Math.min(ROWS_MAX, Math.max(1, keptBackMax(rows, settings.holdoutFraction)));
   return askTraining(
     {
       setup,

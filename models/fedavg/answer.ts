@@ -25,7 +25,7 @@ interface TrainSettings {
 
 interface Prepared {
   readonly trainer: NetworkTrainer;
-  readonly trainingRows: number;
+  readonly training: KeyedTable;
   readonly holdout: KeyedTable & { readonly features: Float32Array };
 }
 
@@ -41,7 +41,7 @@ export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): P
     const features = transformTable(setup.contract, fit, training.table);
     return {
       trainer: await createNetworkTrainer(shape, { features, bad, rows }),
-      trainingRows: rows,
+      training,
       holdout: { ...holdout, features: transformTable(setup.contract, fit, holdout.table) },
     };
   }
@@ -95,13 +95,13 @@ function evaluate(
   question: Question,
   shape: NetworkShape,
   link: Link | undefined,
-  { holdout }: Prepared,
+  prepared: Prepared,
   segments: readonly Segment[],
   seed: string,
 ): Answer {
   const answers = Object.entries(question.tensors).map(([name, weights]) => {
-    const logits = logitsOf(shape, weights as Float32Array, link, holdout);
-    return answerEvaluation(name, segments, logits, holdout, seed);
+    const logits = logitsOf(shape, weights as Float32Array, link, prepared.holdout);
+    return answerEvaluation(name, segments, logits, prepared, seed);
   });
   return Object.assign({}, ...answers) as Answer;
 }
@@ -119,7 +119,7 @@ function logitsOf(
 async function train(
   question: Question,
   { round }: TrainSettings,
-  { trainer, trainingRows }: Prepared,
+  { trainer, training }: Prepared,
   { local, clip, rowsCap, stop }: FedavgSettings,
   seed: string,
   progress: (fraction: number) => void,
@@ -128,7 +128,7 @@ async function train(
   const learningRate = local.learningRate * rateFactor(local.schedule, round, stop.rounds);
   const options = { weights: received, ...local, learningRate, seed: `${seed}/${round}`, progress };
   const trained = await trainer.train(options);
-  const rows = Math.min(trainingRows, rowsCap);
+  const rows = Math.min(training.table.rowCount, rowsCap);
   const share = rows / rowsCap;
   const delta = new Float32Array(received.length);
   for (let i = 0; i < delta.length; i++) {

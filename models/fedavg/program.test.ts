@@ -108,6 +108,8 @@ function evaluated(
     fields[`${name}LogLoss`] = [Math.round(logLoss * 40 * 2 ** 20)];
     fields[`${name}Brier`] = [4 * 2 ** 20];
     fields[`${name}Pd`] = [20 * 2 ** 20];
+    fields[`${name}TrainingRows`] = [160];
+    fields[`${name}TrainingBads`] = [80];
   }
   return fields;
 }

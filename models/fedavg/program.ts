@@ -327,12 +327,13 @@ function finish(
   { setup, settings, shape, fit, modes, candidates, reason }: InPhase<'evaluate'>,
   sum: RingSum,
 ): Step<FedavgState> {
-  const { kMin, calibration: method, scaling, cutoffs } = settings;
+  const { kMin, calibration: method, holdoutFraction, scaling, cutoffs } = settings;
+  const { participants } = setup;
   const { chosenBy: by } = settings.stop;
   const asked = segmentsOf(setup.contract, settings.segments);
   const judged = Object.entries(candidates).map(([name, candidate]) => ({
     ...candidate,
-    ...readEvaluation(name, asked, sum, { method, kMin }),
+    ...readEvaluation(name, asked, sum, { method, kMin, holdoutFraction, participants }),
   }));
   const { weights, round, calibration, segments, ...chosen } = judged.reduce((a, b) =>
     isBetterAsUsed(by, b.metrics, a.metrics) ? b : a,

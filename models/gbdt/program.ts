@@ -288,10 +288,11 @@ function judge(
   state: Growing,
   sum: RingSum,
 ): Growing & { readonly best: Judged; readonly present: Judged; readonly metrics: Metrics } {
-  const { settings, best } = state;
-  const segments = segmentsOf(state.setup.contract, settings.segments);
-  const { calibration: method, minCount: kMin } = settings;
-  const evaluation = readEvaluation('', segments, sum, { method, kMin });
+  const { settings, setup, best } = state;
+  const segments = segmentsOf(setup.contract, settings.segments);
+  const { calibration: method, minCount: kMin, holdoutFraction } = settings;
+  const { participants } = setup;
+  const evaluation = readEvaluation('', segments, sum, { method, kMin, holdoutFraction, participants });
   const present = { trees: treesOf(state), evaluation };
   const metrics = { trees: present.trees, ...evaluation.metrics };
   const [now, before] = [evaluation, best?.evaluation].map((e) => e?.metrics[settings.chosenBy]);

@@ -191,7 +191,12 @@ function finish(state: Extract<LogisticState, { phase: 'evaluate' }>, sum: RingS
     calibration,
     segments,
     metrics: judged,
-  } = readEvaluation('holdout', asked, sum, { method: settings.calibration, kMin: settings.kMin });
+  } = readEvaluation('holdout', asked, sum, {
+    method: settings.calibration,
+    kMin: settings.kMin,
+    holdoutFraction: settings.holdoutFraction,
+    participants: setup.participants,
+  });
   const newtonRounds = state.roundsBefore + fit.rounds;
   const metrics = {
     ...judged,

@@ -287,7 +287,12 @@ function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
     calibration,
     segments,
     metrics: judged,
-  } = readEvaluation('holdout', asked, sum, { method: settings.calibration, kMin: settings.kMin });
+  } = readEvaluation('holdout', asked, sum, {
+    method: settings.calibration,
+    kMin: settings.kMin,
+    holdoutFraction: settings.holdoutFraction,
+    participants: setup.participants,
+  });
   const [intercept, ...slopes] = fit.coefficients as [number, ...number[]];
   const inputs = selected.map(({ woe }, i) => ({ coefficient: slopes[i]!, woe }));
   const points = pointsOfGroups(intercept, inputs, calibration.map, settings.scaling);

@@ -48,6 +48,14 @@ function answerOf(machine: RunMachine, seed: string): FieldValues {
   for (const { name, length, clip } of machine.asked!.question.fields) {
     const size = Math.min(clip, 50);
     values[name] = Float64Array.from({ length }, () => Math.floor(size * generator.nextUnit()) + 1);
+    const [, candidate, what] = /^(.*)Training(Rows|Bads)$/.exec(name) ?? [];
+    if (what === undefined) continue;
+    // or the machine would not believe that a fifth of the rows was kept back
+    const outcomes = what === 'Rows' ? ['Bad', 'Good'] : ['Bad'];
+    const kept = outcomes.flatMap((outcome) =>
+      ['Fit', 'Judge'].map((half) => `${candidate!}${half}${outcome}`),
+    );
+    values[name] = Float64Array.of(4 * kept.flatMap((n) => [...values[n]!]).reduce((a, b) => a + b, 0));
   }
   return values;
 }

@@ -3,6 +3,7 @@ import { calibrationRecord } from '#models/evaluation/calibration-map.ts';
 import { answerEvaluation, evaluationFields, readEvaluation } from '#models/evaluation/evaluation.ts';
 import { exactMetrics } from '#models/metrics/exact-metrics.ts';
 import { rowsKept, type RecordKeys } from '#models/rows/record-keys.ts';
+import type { Table } from '#shared/contract/table.ts';
 import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
 import { encodeFields } from '#shared/ring/encode.ts';
 import { assertNoOverflow, vectorLength } from '#shared/ring/field.ts';
@@ -21,7 +22,7 @@ function scoredRows(rows: number): Scored {
   const bad = Uint8Array.from(logits, (z) =>
     generator.nextUnit() < 1 / (1 + Math.exp(1 - 0.5 * z)) ? 1 : 0,
   );
-  const keys = { high: new Uint32Array(rows), low: new Uint32Array(rows) };
+  const keys = { high: new Uint32Array(rows), low: new Uint32Array(rows), occurrence: new Uint32Array(rows) };
   generator.fill(keys.high);
   generator.fill(keys.low);
   return { logits, bad, keys };
@@ -34,17 +35,25 @@ function part({ logits, bad, keys }: Scored, rows: Uint32Array): Scored {
     keys: {
       high: Uint32Array.from(rows, (i) => keys.high[i]!),
       low: Uint32Array.from(rows, (i) => keys.low[i]!),
+      occurrence: new Uint32Array(rows.length),
     },
   };
 }
 
 const fields = evaluationFields('holdout', []);
 
-function summed(banks: readonly Scored[]): RingSum {
+/** Training rows of a bank that keeps a fifth of its bads and of its goods back. */
+function trainingRows(bad: Uint8Array): { table: Table } {
+  const rows = Uint8Array.from({ length: 4 * bad.length }, (_, i) => bad[i >> 2]!);
+  return { table: { rowCount: rows.length, columns: [], bad: rows } };
+}
+
+function summed(banks: readonly Scored[], trainingOf = trainingRows): RingSum {
   const sum = createWords('u64', vectorLength(fields));
   for (const { logits, bad, keys } of banks) {
     const table = { rowCount: bad.length, columns: [], bad };
-    const answer = answerEvaluation('holdout', [], logits, { table, keys }, 'seed');
+    const split = { training: trainingOf(bad), holdout: { table, keys } };
+    const answer = answerEvaluation('holdout', [], logits, split, 'seed');
     addInto(sum, encodeFields(answer, fields, 'u64', 's'));
   }
   return new RingSum(sum, fields, banks.length);
@@ -52,7 +61,7 @@ function summed(banks: readonly Scored[]): RingSum {
 
 describe('evaluation', () => {
   const scored = scoredRows(20_000);
-  const settings = { method: 'platt', kMin: 20 } as const;
+  const settings = { method: 'platt', kMin: 20, holdoutFraction: 0.2, participants: 20 } as const;
   const { metrics, calibration } = readEvaluation('holdout', [], summed([scored]), settings);
 
   test('agrees with the metrics of all scores in one place', () => {
@@ -150,6 +159,19 @@ describe('evaluation', () => {
     const methodFor = (kMin: number) =>
       readEvaluation('holdout', [], summed([many]), { ...settings, kMin }).calibration.map.method;
     expect([methodFor(400), methodFor(600)]).toEqual(['platt', 'identity']);
+  });
+
+  test('rows kept back that cannot be chance stop the run, and it says whose and how many', () => {
+    const skewed = (bad: Uint8Array) => ({
+      table: { ...trainingRows(bad).table, bad: new Uint8Array(bad.length * 4) },
+    });
+    const read = (trainingOf: typeof trainingRows) =>
+      readEvaluation('holdout', [], summed([scored], trainingOf), { ...settings, participants: 3 });
+    // all bads kept back and none trained on, as where the draw knew the outcome
+    expect(() => read(skewed)).toThrow(/expected 20\.0 % ± 8\.\d % of all banks' bads .* got 100\.0 %/);
+    const twice = (bad: Uint8Array) => trainingRows(bad.subarray(0, bad.length / 3));
+    expect(() => read(twice)).toThrow(/bads .* got 4\d\.\d %/);
+    expect(() => read(trainingRows)).not.toThrow();
   });
 
   test('too few rows are not published', () => {

@@ -26,9 +26,11 @@ import {
 } from '#models/evaluation/segments.ts';
 import { expectedCalibrationError, hosmerLemeshow } from '#models/metrics/calibration-tests.ts';
 import { discriminationOf, SCORE_BINS, scoreBin, scoreBinEnd } from '#models/metrics/score-histogram.ts';
+import { assertKeptBack, type KeptBackDraw } from '#models/rows/kept-back.ts';
 import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Answer } from '#models/program.ts';
 import { rowsKept, type KeyedTable } from '#models/rows/record-keys.ts';
+import { countBads, type Table } from '#shared/contract/table.ts';
 import type { Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
@@ -47,6 +49,8 @@ export function lossRowsMax(participants: number): number {
 const HISTOGRAMS = ['FitBad', 'FitGood', 'JudgeBad', 'JudgeGood'] as const;
 const LOGIT_SUMS = ['FitLogits', 'JudgeLogits'] as const;
 const LOSS_SUMS = ['LogLoss', 'Brier', 'Pd'] as const;
+/** Of the rows not kept back, at the banks that answer here: whether the share kept back can be believed. */
+const TRAINING_SUMS = ['TrainingRows', 'TrainingBads'] as const;
 
 /**
  * @param prefix begins the name of each field: letters and digits, at most 20
@@ -65,6 +69,7 @@ export function evaluationFields(prefix: string, segments: readonly Segment[], r
     ...HISTOGRAMS.map((name) => field(name, SCORE_BINS, ROWS_MAX)),
     ...LOGIT_SUMS.map((name) => field(name, SCORE_BINS, rowsMax * LOGIT_LIMIT * QUANTA)),
     ...LOSS_SUMS.map((name) => field(name, 1, rowsMax * LOSS_LIMIT * QUANTA)),
+    ...TRAINING_SUMS.map((name) => field(name, 1, ROWS_MAX)),
     ...segmentFields(prefix, segments),
   ];
 }
@@ -73,22 +78,25 @@ export function evaluationFields(prefix: string, segments: readonly Segment[], r
  * Inside a bank.
  * @param logits the model's log-odds of bad, before calibration, one for each hold-out row; the same bits on
  *   every machine
- * @param holdout the same rows
+ * @param split the bank's rows; `holdout` are those of `logits`
  * @param seed the plan's: decides the halves
  */
 export function answerEvaluation(
   prefix: string,
   segments: readonly Segment[],
   logits: Float64Array,
-  { table, keys }: KeyedTable,
+  split: { readonly training: { readonly table: Table }; readonly holdout: KeyedTable },
   seed: string,
 ): Answer {
+  const { table, keys } = split.holdout;
   const { bad } = table;
   const fit = new Uint8Array(bad.length);
   for (const row of rowsKept(keys, 'calibration', seed, 0.5)) fit[row] = 1;
   const answer: Record<string, Float64Array> = {};
   for (const { name, length } of evaluationFields(prefix, [])) answer[name] = new Float64Array(length);
   const sums = (name: string) => answer[`${prefix}${name}`]!;
+  sums('TrainingRows')[0] = split.training.table.rowCount;
+  sums('TrainingBads')[0] = countBads(split.training.table);
   const [logLoss, brier, pd] = LOSS_SUMS.map(sums) as [Float64Array, Float64Array, Float64Array];
   const halves = ['Judge', 'Fit'].map((half) => ({
     good: sums(`${half}Good`),
@@ -118,7 +126,7 @@ function quanta(x: number): number {
   return Math.floor(x * QUANTA + 0.5);
 }
 
-export interface EvaluationSettings {
+export interface EvaluationSettings extends KeptBackDraw {
   readonly method: 'identity' | 'platt' | 'isotonic';
   /** Fewest rows of a group that is published. */
   readonly kMin: number;
@@ -141,12 +149,13 @@ export interface Evaluation {
  * A method for which the rows do not suffice gives way: isotonic to platt, platt to identity, which is all there is
  * below kMin rows to fit to. Platt's line also gives way when the rows cannot tell it from identity (likelihood
  * ratio, 5 %): a line fitted to little then adds more error than it removes.
+ * @throws FederationError DATA_SOURCE when the rows kept back are not those that the plan says (rows/kept-back.ts)
  */
 export function readEvaluation(
   prefix: string,
   segments: readonly Segment[],
   sum: RingSum,
-  { method, kMin }: EvaluationSettings,
+  { method, kMin, ...draw }: EvaluationSettings,
 ): Evaluation {
   const numbers = (name: string) => sum.numbers(`${prefix}${name}`);
   const halfOf = (half: 'Fit' | 'Judge'): ScoreBins => ({
@@ -159,6 +168,8 @@ export function readEvaluation(
   const good = judging.good.map((g, i) => g + fit.good[i]!);
   const bads = bad.reduce((a, b) => a + b, 0);
   const rows = good.reduce((a, b) => a + b, bads);
+  const training = { rows: numbers('TrainingRows')[0]!, bads: numbers('TrainingBads')[0]! };
+  assertKeptBack({ rows, bads }, training, draw);
   const map = fitMap(method, fit, kMin);
   const table = groupBins(judging, enoughFor(judging, kMin)).map((group, i, { length }) => ({
     ...tableRow(group, judging, map),

@@ -48,11 +48,17 @@ function evaluated(banks: number, kMin: number) {
   for (let bank = 0; bank < banks; bank++) {
     const rows = range(ROWS).filter((i) => i % banks === bank);
     const part = selectRows(table, rows);
-    const keyed = { table: part, keys: recordKeys(part) };
+    const [training, holdout] = [{ table: part }, { table: part, keys: recordKeys(part) }];
+    const split = { training, holdout };
     const own = Float64Array.from(rows, (i) => logits[i]!);
-    addInto(sum, encodeFields(answerEvaluation('holdout', segments, own, keyed, 's'), fields, 'u64', 's'));
+    addInto(sum, encodeFields(answerEvaluation('holdout', segments, own, split, 's'), fields, 'u64', 's'));
   }
-  return readEvaluation('holdout', segments, new RingSum(sum, fields, banks), { method: 'identity', kMin });
+  return readEvaluation('holdout', segments, new RingSum(sum, fields, banks), {
+    method: 'identity',
+    kMin,
+    holdoutFraction: 0.5,
+    participants: 3,
+  });
 }
 
 describe('figures by category', () => {

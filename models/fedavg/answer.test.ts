@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createFedavgAnswerer, splitHoldout } from '#models/fedavg/answer.ts';
+import { createFedavgAnswerer } from '#models/fedavg/answer.ts';
 import { fedavg } from '#models/fedavg/program.ts';
 import { createNetworkTrainer } from '#models/fedavg/train-network.ts';
 import { evaluationFields } from '#models/evaluation/evaluation.ts';
@@ -7,6 +7,7 @@ import { lossSums } from '#models/metrics/exact-metrics.ts';
 import { discriminationOf } from '#models/metrics/score-histogram.ts';
 import { transformTable } from '#models/preprocessing/transform.ts';
 import type { Answer, Question } from '#models/program.ts';
+import { splitByKey } from '#models/rows/record-keys.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { dataContract } from '#shared/contract/contract.ts';
 import type { Table } from '#shared/contract/table.ts';
@@ -63,28 +64,6 @@ async function trainQuestion(table: Table, settings: Json = SETTINGS) {
 const fitOf = (question: Question) =>
   (question.settings as unknown as { fit: { means: number[]; deviations: number[] } }).fit;
 
-describe('splitHoldout', () => {
-  const table = makeTable(103);
-
-  test('divides the rows in two without losing or doubling one', () => {
-    const { holdout, training } = splitHoldout(table, 0.25, 'seed');
-    expect([holdout.rowCount, training.rowCount]).toEqual([25, 78]);
-    const ascending = (xs: number[]) => xs.toSorted((a, b) => a - b);
-    expect(ascending([...xOf(holdout), ...xOf(training)])).toEqual(ascending(xOf(table)));
-    expect(holdout.bad).toHaveLength(25);
-  });
-
-  test('is the same every time for a seed, and another for another seed', () => {
-    const of = (seed: string) => xOf(splitHoldout(table, 0.25, seed).holdout);
-    expect(of('seed')).toEqual(of('seed'));
-    expect(of('other')).not.toEqual(of('seed'));
-  });
-
-  test('does not simply take the first rows', () => {
-    expect(xOf(splitHoldout(table, 0.25, 'seed').holdout)).not.toEqual(xOf(table).slice(0, 25));
-  });
-});
-
 describe("a bank's answer", () => {
   test('to the questions about the data covers all its rows, kept back or not', async () => {
     const table = makeTable(400);
@@ -98,10 +77,11 @@ describe("a bank's answer", () => {
     const table = makeTable(400);
     const { answer, question, answerer } = await trainQuestion(table);
     const weights = question.tensors['weights'] as Float32Array;
-    const { training } = splitHoldout(table, 0.25, 'seed');
+    const training = splitByKey(table, 0.25, 'seed').training.table;
+    const rows = training.rowCount;
     const trainer = await createNetworkTrainer(
       { inputs: 1, hidden: [], dropout: 0 },
-      { features: transformTable(contract, fitOf(question), training), bad: training.bad, rows: 300 },
+      { features: transformTable(contract, fitOf(question), training), bad: training.bad, rows },
     );
     const trained = await trainer.train({
       weights,
@@ -117,9 +97,9 @@ describe("a bank's answer", () => {
     });
     const changes = [...trained.weights].map((w, i) => w - weights[i]!);
     expect(Math.max(...changes.map(Math.abs))).toBeGreaterThan(0.05); // so that the clip shows
-    expect(answer['exampleCount']).toEqual(Float64Array.of(300));
+    expect(answer['exampleCount']).toEqual(Float64Array.of(rows));
     changes.forEach((change, i) => {
-      expect(answer['delta']![i]).toBeCloseTo((300 / 320) * Math.max(-0.05, Math.min(0.05, change)), 6);
+      expect(answer['delta']![i]).toBeCloseTo((rows / 320) * Math.max(-0.05, Math.min(0.05, change)), 6);
     });
     trainer.dispose();
     answerer.dispose();
@@ -135,7 +115,7 @@ describe("a bank's answer", () => {
   test('judges the model it received on the rows kept back', async () => {
     const table = makeTable(400);
     const { answer, question, answerer } = await trainQuestion(table);
-    const { holdout } = splitHoldout(table, 0.25, 'seed');
+    const holdout = splitByKey(table, 0.25, 'seed').holdout.table;
     const [w, b] = question.tensors['weights'] as Float32Array as unknown as [number, number];
     const { means, deviations } = fitOf(question);
     const logits = Float64Array.from(
@@ -149,7 +129,7 @@ describe("a bank's answer", () => {
     const [bad, good] = [answer['holdoutBad'] as Float64Array, answer['holdoutGood'] as Float64Array];
     const bads = bad.reduce((x, y) => x + y, 0);
     expect(bads).toBe(holdout.bad.reduce((x, y) => x + y, 0));
-    expect(good.reduce((x, y) => x + y, bads)).toBe(100);
+    expect(good.reduce((x, y) => x + y, bads)).toBe(holdout.rowCount);
     // the weight is positive or not: the histogram must order bads and goods as the scores do
     const { auc } = discriminationOf(bad, good)!;
     expect(auc > 0.5).toBe(w > 0);
@@ -186,7 +166,7 @@ describe("a bank's answer", () => {
     const fields = ['best', 'last'].flatMap((name) => evaluationFields(name, []));
     const evaluate: Question = { ...question, kind: 'evaluate', ring: 'u64', fields, tensors };
     const answer = await answerer.answer(evaluate, () => {});
-    const { holdout } = splitHoldout(table, 0.25, 'seed');
+    const holdout = splitByKey(table, 0.25, 'seed').holdout.table;
     const { means, deviations } = fitOf(question);
     for (const [name, [w, b]] of Object.entries(tensors)) {
       const logits = Float64Array.from(
@@ -198,8 +178,8 @@ describe("a bank's answer", () => {
       expect(answer[`${name}Pd`]![0]! / 2 ** 20).toBeCloseTo(expected.pd, 3);
       const counted = (half: string) =>
         [...answer[`${name}${half}Bad`]!, ...answer[`${name}${half}Good`]!].reduce((x, y) => x + y, 0);
-      expect(counted('Fit') + counted('Judge')).toBe(100);
-      expect(Math.abs(counted('Fit') - 50)).toBeLessThan(25);
+      expect(counted('Fit') + counted('Judge')).toBe(holdout.rowCount);
+      expect(Math.abs(counted('Fit') - holdout.rowCount / 2)).toBeLessThan(25);
     }
     const again = await createFedavgAnswerer({ contract, settings, participants: 1, seed: 'seed' }, table);
     expect(await again.answer(evaluate, () => {})).toEqual(answer);

@@ -13,9 +13,8 @@ import { answerMeans, answerSpreads } from '#models/preprocessing/moments.ts';
 import { transformTable, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Answer, Answerer, ProgramSetup, Question } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
-import { recordKeys, type KeyedTable } from '#models/rows/record-keys.ts';
-import { selectRows, type Table } from '#shared/contract/table.ts';
-import { range, SeededGenerator } from '#shared/random/seeded-generator.ts';
+import { splitByKey, type KeyedTable } from '#models/rows/record-keys.ts';
+import type { Table } from '#shared/contract/table.ts';
 
 /** Of questions to train and to evaluate; the round of the former only. */
 interface TrainSettings {
@@ -26,33 +25,24 @@ interface TrainSettings {
 
 interface Prepared {
   readonly trainer: NetworkTrainer;
-  readonly trainingRows: number;
-  readonly holdout: {
-    readonly features: Float32Array;
-    readonly bad: Uint8Array;
-    readonly rows: number;
-    readonly keyed: KeyedTable;
-  };
+  readonly training: KeyedTable;
+  readonly holdout: KeyedTable & { readonly features: Float32Array };
 }
 
 /** Splits off the hold-out rows at once; loads TensorFlow.js at the first train question. */
 export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
   const settings = parseSettings(fedavgSettings, setup.settings);
-  const { holdout, training } = splitHoldout(table, settings.holdoutFraction, setup.seed);
+  const { holdout, training } = splitByKey(table, settings.holdoutFraction, setup.seed);
   const segments = segmentsOf(setup.contract, settings.segments);
   let prepared: Prepared | undefined;
 
   async function prepare({ fit, shape }: TrainSettings): Promise<Prepared> {
-    const features = transformTable(setup.contract, fit, training);
+    const { bad, rowCount: rows } = training.table;
+    const features = transformTable(setup.contract, fit, training.table);
     return {
-      trainer: await createNetworkTrainer(shape, { features, bad: training.bad, rows: training.rowCount }),
-      trainingRows: training.rowCount,
-      holdout: {
-        features: transformTable(setup.contract, fit, holdout),
-        bad: holdout.bad,
-        rows: holdout.rowCount,
-        keyed: { table: holdout, keys: recordKeys(holdout) },
-      },
+      trainer: await createNetworkTrainer(shape, { features, bad, rows }),
+      training,
+      holdout: { ...holdout, features: transformTable(setup.contract, fit, holdout.table) },
     };
   }
 
@@ -74,17 +64,6 @@ export async function createFedavgAnswerer(setup: ProgramSetup, table: Table): P
   };
 }
 
-/** Which rows are kept back depends on the seed and the row count only, so it is the same in every round. */
-export function splitHoldout(
-  table: Table,
-  fraction: number,
-  seed: string,
-): { holdout: Table; training: Table } {
-  const order = new SeededGenerator('holdout', seed).shuffle(range(table.rowCount));
-  const size = Math.floor(table.rowCount * fraction);
-  return { holdout: selectRows(table, order.slice(0, size)), training: selectRows(table, order.slice(size)) };
-}
-
 /** Histograms and loss sums of the received model on the hold-out rows. */
 function judge(
   question: Question,
@@ -92,15 +71,16 @@ function judge(
   link: Link | undefined,
   { holdout }: Prepared,
 ): Answer {
+  const { bad } = holdout.table;
   const logits = logitsOf(shape, question.tensors['weights'] as Float32Array, link, holdout);
   const bins = question.fields.find((f) => f.name === 'holdoutBad')!.length;
   const holdoutBad = new Float64Array(bins);
   const holdoutGood = new Float64Array(bins);
   logits.forEach((logit, i) => {
-    const counts = holdout.bad[i] === 1 ? holdoutBad : holdoutGood;
+    const counts = bad[i] === 1 ? holdoutBad : holdoutGood;
     counts[scoreBin(logit, bins)]! += 1;
   });
-  const { logLoss, brier, pd } = lossSums(logits, holdout.bad);
+  const { logLoss, brier, pd } = lossSums(logits, bad);
   return {
     holdoutBad,
     holdoutGood,
@@ -115,13 +95,13 @@ function evaluate(
   question: Question,
   shape: NetworkShape,
   link: Link | undefined,
-  { holdout }: Prepared,
+  prepared: Prepared,
   segments: readonly Segment[],
   seed: string,
 ): Answer {
   const answers = Object.entries(question.tensors).map(([name, weights]) => {
-    const logits = logitsOf(shape, weights as Float32Array, link, holdout);
-    return answerEvaluation(name, segments, logits, holdout.keyed, seed);
+    const logits = logitsOf(shape, weights as Float32Array, link, prepared.holdout);
+    return answerEvaluation(name, segments, logits, prepared, seed);
   });
   return Object.assign({}, ...answers) as Answer;
 }
@@ -131,15 +111,15 @@ function logitsOf(
   shape: NetworkShape,
   weights: Float32Array,
   link: Link | undefined,
-  { features, rows }: Prepared['holdout'],
+  { features, table }: Prepared['holdout'],
 ): Float64Array {
-  return createNetworkScorer(shape, weights)(features, rows).map((z) => trueLogit(link, z));
+  return createNetworkScorer(shape, weights)(features, table.rowCount).map((z) => trueLogit(link, z));
 }
 
 async function train(
   question: Question,
   { round }: TrainSettings,
-  { trainer, trainingRows }: Prepared,
+  { trainer, training }: Prepared,
   { local, clip, rowsCap, stop }: FedavgSettings,
   seed: string,
   progress: (fraction: number) => void,
@@ -148,7 +128,7 @@ async function train(
   const learningRate = local.learningRate * rateFactor(local.schedule, round, stop.rounds);
   const options = { weights: received, ...local, learningRate, seed: `${seed}/${round}`, progress };
   const trained = await trainer.train(options);
-  const rows = Math.min(trainingRows, rowsCap);
+  const rows = Math.min(training.table.rowCount, rowsCap);
   const share = rows / rowsCap;
   const delta = new Float32Array(received.length);
   for (let i = 0; i < delta.length; i++) {

@@ -108,6 +108,8 @@ function evaluated(
     fields[`${name}LogLoss`] = [Math.round(logLoss * 40 * 2 ** 20)];
     fields[`${name}Brier`] = [4 * 2 ** 20];
     fields[`${name}Pd`] = [20 * 2 ** 20];
+    fields[`${name}TrainingRows`] = [160];
+    fields[`${name}TrainingBads`] = [80];
   }
   return fields;
 }
@@ -587,9 +589,9 @@ describe('settings', () => {
     for (const name of ['holdoutBad', 'holdoutGood']) {
       expect(byName[name]).toMatchObject({ length: BINS, scale: 1, clip: 2 ** 20, rounding: 'nearest' });
     }
-    // one bank may have all of the 200 rows held out of 1000
-    for (const name of ['brier', 'pd']) expect(byName[name]).toMatchObject({ length: 1, clip: 200 });
-    expect(byName['logLoss']).toMatchObject({ length: 1, clip: 1600 });
+    // one bank may have all rows held out, of 1000 they are 200 ± √(1000 · ln 2e9) at most
+    for (const name of ['brier', 'pd']) expect(byName[name]).toMatchObject({ length: 1, clip: 347 });
+    expect(byName['logLoss']).toMatchObject({ length: 1, clip: 2776 });
     expect(fields.map(({ name }) => name)).toEqual([
       'exampleCount',
       'delta',

@@ -37,6 +37,7 @@ import {
 import { inputNames, type Standardisation } from '#models/preprocessing/transform.ts';
 import type { Metrics, Program, ProgramSetup, Question, Step } from '#models/program.ts';
 import { parseSettings } from '#models/program-settings.ts';
+import { keptBackMax } from '#models/rows/kept-back.ts';
 import { ROWS_MAX } from '#models/rows/rows-max.ts';
 import type { Json } from '#shared/crypto/canonical-json.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -160,7 +161,7 @@ function startTraining(
   metrics: Metrics,
 ): Step<FedavgState> {
   const weights = initialWeights(shape, setup.seed);
-  const holdoutRows = Math.min(ROWS_MAX, Math.max(1, Math.floor(rows * settings.holdoutFraction)));
+  const holdoutRows = Math.min(ROWS_MAX, Math.max(1, keptBackMax(rows, settings.holdoutFraction)));
   return askTraining(
     {
       setup,
@@ -324,12 +325,13 @@ function finish(
   { setup, settings, shape, fit, modes, candidates, reason }: InPhase<'evaluate'>,
   sum: RingSum,
 ): Step<FedavgState> {
-  const { kMin, calibration: method, scaling, cutoffs } = settings;
+  const { kMin, calibration: method, holdoutFraction, scaling, cutoffs } = settings;
+  const { participants } = setup;
   const { chosenBy: by } = settings.stop;
   const asked = segmentsOf(setup.contract, settings.segments);
   const judged = Object.entries(candidates).map(([name, candidate]) => ({
     ...candidate,
-    ...readEvaluation(name, asked, sum, { method, kMin }),
+    ...readEvaluation(name, asked, sum, { method, kMin, holdoutFraction, participants }),
   }));
   const { weights, round, calibration, segments, ...chosen } = judged.reduce((a, b) =>
     isBetterAsUsed(by, b.metrics, a.metrics) ? b : a,

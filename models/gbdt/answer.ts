@@ -117,7 +117,8 @@ class LocalEnsemble {
   }
 
   private evaluate(): Answer {
-    return answerEvaluation('', this.segments, this.holdout.logits, this.holdout, this.setup.seed);
+    const { segments, training, holdout, setup } = this;
+    return answerEvaluation('', segments, holdout.logits, { training, holdout }, setup.seed);
   }
 
   private histograms(

@@ -5,7 +5,8 @@
  *
  * Banks never say which row is in which node: they answer with the histograms of the nodes asked for, and
  * everybody finds the same splits in the sum. All sums are of integers, so the model is the same bytes however
- * the rows are spread over banks, and the same as trained on all rows in one place.
+ * the rows are spread over banks, and the same as trained on all rows in one place (where rows of a bank tie, see
+ * rows/record-keys.ts).
  *
  * Rounds: `depth` a tree. Bytes: a level asks for the left children of the splits above it, up to 2^(level − 1)
  * nodes, each of 24 bytes for every bin of every feature: with 50 features and 64 bins 79 kB a node, so 0.6 MB
@@ -279,10 +280,11 @@ function judge(
   state: Growing,
   sum: RingSum,
 ): Growing & { readonly best: Judged; readonly present: Judged; readonly metrics: Metrics } {
-  const { settings, best } = state;
-  const segments = segmentsOf(state.setup.contract, settings.segments);
-  const { calibration: method, minCount: kMin } = settings;
-  const evaluation = readEvaluation('', segments, sum, { method, kMin });
+  const { settings, setup, best } = state;
+  const segments = segmentsOf(setup.contract, settings.segments);
+  const { calibration: method, minCount: kMin, holdoutFraction } = settings;
+  const { participants } = setup;
+  const evaluation = readEvaluation('', segments, sum, { method, kMin, holdoutFraction, participants });
   const present = { trees: treesOf(state), evaluation };
   const metrics = { trees: present.trees, ...evaluation.metrics };
   const [now, before] = [evaluation, best?.evaluation].map((e) => e?.metrics[settings.chosenBy]);

@@ -25,7 +25,8 @@ export async function createLogisticAnswerer(setup: ProgramSetup, table: Table):
   assertRows(table);
   const { contract, seed } = setup;
   const settings = parseSettings(logisticSettings, setup.settings);
-  const { training, holdout } = splitByKey(table, settings.holdoutFraction, seed);
+  const split = splitByKey(table, settings.holdoutFraction, seed);
+  const { training, holdout } = split;
   const segments = segmentsOf(contract, settings.segments);
   let matrix: Float32Array | undefined; // the standardisation is the same in all rounds of a run
   return {
@@ -42,7 +43,7 @@ export async function createLogisticAnswerer(setup: ProgramSetup, table: Table):
         }
         default: {
           const logits = judge(question, setup, holdout.table);
-          return answerEvaluation('holdout', segments, logits, holdout, seed);
+          return answerEvaluation('holdout', segments, logits, split, seed);
         }
       }
     },

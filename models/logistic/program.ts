@@ -5,8 +5,8 @@
  *
  *   totals → squares → newton … newton → evaluate
  *
- * Exact: the same artefact, byte for byte, for the same rows however they are spread over banks. Weights are
- * rounded to float32 in the end, and judged so.
+ * Exact: the same artefact, byte for byte, for the same rows however they are spread over banks (where rows of a
+ * bank tie, see rows/record-keys.ts). Weights are rounded to float32 in the end, and judged so.
  *
  * Special values are not set apart: they count as the numbers they are, clipped to the range.
  */
@@ -191,7 +191,12 @@ function finish(state: Extract<LogisticState, { phase: 'evaluate' }>, sum: RingS
     calibration,
     segments,
     metrics: judged,
-  } = readEvaluation('holdout', asked, sum, { method: settings.calibration, kMin: settings.kMin });
+  } = readEvaluation('holdout', asked, sum, {
+    method: settings.calibration,
+    kMin: settings.kMin,
+    holdoutFraction: settings.holdoutFraction,
+    participants: setup.participants,
+  });
   const newtonRounds = state.roundsBefore + fit.rounds;
   const metrics = {
     ...judged,

@@ -26,7 +26,8 @@ interface AskedModel {
 export async function createScorecardAnswerer(setup: ProgramSetup, table: Table): Promise<Answerer> {
   assertRows(table);
   const settings = parseSettings(scorecardSettings, setup.settings);
-  const { training, holdout } = splitByKey(table, settings.holdoutFraction, setup.seed);
+  const split = splitByKey(table, settings.holdoutFraction, setup.seed);
+  const { training, holdout } = split;
   const segments = segmentsOf(setup.contract, settings.segments);
   const binned = createBinCache(training.table);
   return {
@@ -46,7 +47,7 @@ export async function createScorecardAnswerer(setup: ProgramSetup, table: Table)
           const { columns, bad } = holdout.table;
           const codes = model.features.map((feature, j) => binColumn(columns[feature]!, model.bins[j]!));
           const logits = Float64Array.from(bad, (_, row) => logitOf(model, inputsOfRow(model, codes, row)));
-          return answerEvaluation('holdout', segments, logits, holdout, setup.seed);
+          return answerEvaluation('holdout', segments, logits, split, setup.seed);
         }
       }
     },

@@ -4,8 +4,8 @@
  *   quantiles (at most four questions) → binCounts → newton … newton → evaluate
  *
  * Exact: the same artefact, byte for byte, for the same rows however they are spread over banks, and the same
- * as from all rows in one place. Rows held out by record key judge the model; all else is learned from the
- * others.
+ * as from all rows in one place (where rows of a bank tie, see rows/record-keys.ts). Rows held out by record key
+ * judge the model; all else is learned from the others.
  *
  * What everybody sees besides the artefact: the counts of all fine bins, summed over the banks, and the
  * gradient and Hessian of every Newton round. Where one bank alone has rows in a bin, the sum is its count.
@@ -287,7 +287,12 @@ function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
     calibration,
     segments,
     metrics: judged,
-  } = readEvaluation('holdout', asked, sum, { method: settings.calibration, kMin: settings.kMin });
+  } = readEvaluation('holdout', asked, sum, {
+    method: settings.calibration,
+    kMin: settings.kMin,
+    holdoutFraction: settings.holdoutFraction,
+    participants: setup.participants,
+  });
   const [intercept, ...slopes] = fit.coefficients as [number, ...number[]];
   const inputs = selected.map(({ woe }, i) => ({ coefficient: slopes[i]!, woe }));
   const points = pointsOfGroups(intercept, inputs, calibration.map, settings.scaling);

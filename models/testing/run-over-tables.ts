@@ -27,6 +27,7 @@ export async function runOverTables(
   contract: DataContract,
   tables: readonly Table[],
   forgetful = false,
+  seed = 'seed',
 ): Promise<RunOverTables> {
   const { create, ...asPlanned } = program;
   const plan = planFields.parse({
@@ -37,7 +38,7 @@ export async function runOverTables(
     participants: tables.map((_, i) => `bank-${i + 10}`),
     cohort: { minimum: 1 },
     aggregation: 'plain',
-    seed: 'seed',
+    seed,
   });
   const machine = new RunMachine(plan, contract, tables.length);
   const setup = { contract, settings: program.settings, participants: tables.length, seed: plan.seed };

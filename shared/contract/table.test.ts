@@ -44,19 +44,22 @@ describe('selectRows', () => {
 });
 
 describe('concatTables', () => {
-  test('puts the rows of all tables one after the other, empty ones included', () => {
+  test('puts the rows of all tables one after the other, empty ones included, and says which are whose', () => {
     const joined = concatTables([
       table([1, 2], [1, 2], [0, 1]),
       table([], [], []),
       table([Number.NaN], [0], [1]),
     ]);
-    expect(joined).toEqual(table([1, 2, Number.NaN], [1, 2, 0], [0, 1, 1]));
+    const bankRows = [2, 0, 1];
+    expect(joined).toEqual({ ...table([1, 2, Number.NaN], [1, 2, 0], [0, 1, 1]), bankRows });
+    expect(concatTables([table([9], [1], [0]), joined]).bankRows).toEqual([1, ...bankRows]);
   });
 
   test('undoes a split of the rows', () => {
     const whole = table([3, 1, 4, 1, 5], [0, 1, 2, 3, 1], [1, 0, 0, 1, 0]);
     const parts = [Uint32Array.of(0, 1), Uint32Array.of(2), Uint32Array.of(3, 4)];
-    expect(concatTables(parts.map((rows) => selectRows(whole, rows)))).toEqual(whole);
+    const joined = concatTables(parts.map((rows) => selectRows(whole, rows)));
+    expect(joined).toEqual({ ...whole, bankRows: [2, 1, 2] });
   });
 
   test('refuses columns of another type, and no tables at all', () => {

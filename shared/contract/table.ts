@@ -23,6 +23,8 @@ export interface Table {
   readonly columns: readonly Column[];
   /** 1 where the applicant turned out bad, else 0. */
   readonly bad: Uint8Array;
+  /** Of a table put together from several banks': how many rows are whose, in the order they come in. */
+  readonly bankRows?: readonly number[];
 }
 
 export function isNumberColumn(column: Column): column is NumberColumn {
@@ -49,7 +51,7 @@ export function rowAt(table: Table, index: number, row: Float64Array): Float64Ar
   return row;
 }
 
-/** The rows at `indices`, in that order. */
+/** The rows at `indices`, in that order; whose they are is no longer known. */
 export function selectRows(table: Table, indices: Uint32Array): Table {
   return {
     rowCount: indices.length,
@@ -75,7 +77,7 @@ function gather<Values extends Uint8Array | Uint16Array | Float64Array>(
   return into;
 }
 
-/** All rows of `tables`, one after the other. All must follow the same contract. */
+/** All rows of `tables`, one after the other, and which are whose. All must follow the same contract. */
 export function concatTables(tables: readonly Table[]): Table {
   const rowCount = tables.reduce((sum, t) => sum + t.rowCount, 0);
   const first = tables[0];
@@ -97,5 +99,5 @@ export function concatTables(tables: readonly Table[]): Table {
     });
     offset += table.rowCount;
   }
-  return { rowCount, columns, bad };
+  return { rowCount, columns, bad, bankRows: tables.flatMap((t) => t.bankRows ?? [t.rowCount]) };
 }

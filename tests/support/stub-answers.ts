@@ -5,6 +5,7 @@
  */
 import type { AskedQuestion } from '#models/run-machine.ts';
 import type { Answer, CreateAnswerer, Question } from '#models/program.ts';
+import { SCORE_BINS } from '#models/metrics/score-histogram.ts';
 import { encodeFields, type RingWords } from '#shared/ring/encode.ts';
 import type { Field } from '#shared/ring/field.ts';
 import { createWords } from '#shared/ring/ring-sum.ts';
@@ -78,6 +79,13 @@ function stubField({ name, length }: Field, bank: string): Float64Array {
       counts[Math.floor(length / 2) + (name === 'holdoutBad' ? 5 : -5)] = 2;
       return counts;
     }
+    // four times the rows kept back, of which the default has two in every cell of both halves
+    case 'bestTrainingRows':
+    case 'lastTrainingRows':
+      return Float64Array.of(4 * 8 * SCORE_BINS);
+    case 'bestTrainingBads':
+    case 'lastTrainingBads':
+      return Float64Array.of(4 * 4 * SCORE_BINS);
     default:
       return new Float64Array(length).fill(1.5);
   }

@@ -15,6 +15,7 @@ import {
   type NumberSummary,
 } from '#participant-agent/data/data-report.ts';
 import type { DataContract, Feature, NumberFeature } from '#shared/contract/contract.ts';
+import { spellingsOf } from '#shared/contract/outcome.ts';
 import {
   countBads,
   type CategoryColumn,
@@ -46,7 +47,12 @@ export const DATA_THRESHOLDS = {
 export interface Intake {
   readonly rowsRead: number;
   readonly targetMissing: number;
+  /** Rows whose outcome is in none of the contract's lists. */
   readonly targetInvalid: number;
+  /** Those outcomes with their counts, for the bank's own eyes; '' when there are none, or too many to be outcomes. */
+  readonly unlistedOutcomes: string;
+  /** Total lines and empty rows, which are not among the rows read. */
+  readonly setAside: number;
   /** Per feature, cells of used rows that are not a finite number; 0 for categories. */
   readonly invalidNumbers: readonly number[];
 }
@@ -125,7 +131,9 @@ function findInRows(used: number, bad: number, { target }: DataContract, intake:
   const limits = DATA_THRESHOLDS;
   const findings: Finding[] = [];
   const { targetMissing, targetInvalid } = intake;
-  const dropped = targetMissing + targetInvalid;
+  const bads = spellingsOf(target.bad)
+    .map((text) => `"${text}"`)
+    .join(' or ');
   if (used < limits.usableRowsMin) {
     findings.push({
       severity: 'error',
@@ -140,8 +148,8 @@ function findInRows(used: number, bad: number, { target }: DataContract, intake:
       feature: target.column,
       message:
         bad === 0
-          ? `no row is bad: none equals "${target.bad}"; check how the file spells the outcome`
-          : `every row is bad: all equal "${target.bad}"; good applicants are needed as well`,
+          ? `no row is bad: none equals ${bads}; check how the file spells the outcome`
+          : `every row is bad: all equal ${bads}; good applicants are needed as well`,
     });
   } else if (used > 0 && (bad / used < limits.badRateWarnBelow || bad / used > limits.badRateWarnAbove)) {
     findings.push({
@@ -153,18 +161,30 @@ function findInRows(used: number, bad: number, { target }: DataContract, intake:
         `${formatPercent(limits.badRateWarnAbove)}; check that bad and good are not swapped and no rows left out`,
     });
   }
-  if (dropped > 0) {
-    const expected =
-      target.good === undefined
-        ? ''
-        : `, ${groupDigits(targetInvalid)} have neither "${target.bad}" nor "${target.good}"`;
+  if (targetInvalid > 0) {
+    findings.push({
+      severity: 'error',
+      code: 'unlisted-outcomes',
+      feature: target.column,
+      message:
+        `${groupDigits(targetInvalid)} of ${groupDigits(intake.rowsRead)} rows have an outcome that the contract does ` +
+        'not name; agree on a contract that lists every value under bad, good or missing, or correct the file',
+      ...(intake.unlistedOutcomes === '' ? {} : { detail: intake.unlistedOutcomes }),
+    });
+  }
+  if (targetMissing > 0) {
     findings.push({
       severity: 'warning',
       code: 'dropped-rows',
       feature: target.column,
-      message:
-        `${groupDigits(dropped)} of ${groupDigits(intake.rowsRead)} rows are not used: ` +
-        `${groupDigits(targetMissing)} have no outcome${expected}`,
+      message: `${groupDigits(targetMissing)} of ${groupDigits(intake.rowsRead)} rows are not used: they have no outcome`,
+    });
+  }
+  if (intake.setAside > 0) {
+    findings.push({
+      severity: 'warning',
+      code: 'set-aside',
+      message: `${groupDigits(intake.setAside)} lines are no applicants and are not used: total lines, or rows without any value`,
     });
   }
   return findings;

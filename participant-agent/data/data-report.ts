@@ -38,6 +38,8 @@ const finding = z.strictObject({
     'one-class',
     'unusual-bad-rate',
     'dropped-rows',
+    'unlisted-outcomes',
+    'set-aside',
     'invalid-numbers',
     'missing-refused',
     'all-missing',
@@ -48,12 +50,14 @@ const finding = z.strictObject({
   ]),
   feature: z.string().optional(),
   message: z.string(),
+  /** What the file holds, for the bank's own eyes: messages may leave the bank as the reason of a refusal. */
+  detail: z.string().optional(),
 });
 
 export const dataReport = z.strictObject({
   rowsRead: count,
   rowsUsed: count,
-  /** Dropped because the outcome is empty, and because it is neither `bad` nor `good`. */
+  /** Dropped because the outcome is not known, and because the contract does not list it. */
   targetMissing: count,
   targetInvalid: count,
   badCount: count,
@@ -106,8 +110,9 @@ export function renderDataReport(report: DataReport): string {
     .join('\n\n')}\n`;
 }
 
-function renderFinding({ severity, feature, message }: Finding): string[] {
-  const text = feature === undefined ? message : `${feature}: ${message}`;
+function renderFinding({ severity, feature, message, detail }: Finding): string[] {
+  const found = detail === undefined ? message : `${message}; found ${detail}`;
+  const text = feature === undefined ? found : `${feature}: ${found}`;
   const lines = wrapText(text, REPORT_WIDTH - 9);
   return lines.map((line, i) => (i === 0 ? severity : '').padEnd(9) + line);
 }

@@ -101,8 +101,9 @@ async function writeScores(
     let text = '';
     for (const record of batch) {
       const { line, cells } = record;
-      if (record.problem !== undefined) {
-        reject({ line, column: null, message: record.problem });
+      const unusable = record.problem ?? record.aside;
+      if (unusable !== undefined) {
+        reject({ line, column: null, message: unusable });
         continue;
       }
       const problem = reader.readCells(cells, row);

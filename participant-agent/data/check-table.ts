@@ -14,15 +14,10 @@ import {
   groupDigits,
   type NumberSummary,
 } from '#participant-agent/data/data-report.ts';
+import { tallyOf } from '#participant-agent/data/feature-tally.ts';
 import type { DataContract, Feature, NumberFeature } from '#shared/contract/contract.ts';
 import { spellingsOf } from '#shared/contract/outcome.ts';
-import {
-  countBads,
-  type CategoryColumn,
-  isNumberColumn,
-  type NumberColumn,
-  type Table,
-} from '#shared/contract/table.ts';
+import { countBads, type Column, isNumberColumn, type Table } from '#shared/contract/table.ts';
 
 /** Fractions are 0 to 1. */
 export const DATA_THRESHOLDS = {
@@ -60,15 +55,15 @@ export interface Intake {
 /** Pure. `table` follows `contract`, column by column. */
 export function checkTable(table: Table, contract: DataContract, intake: Intake): DataReport {
   const badCount = countBads(table);
-  const features = table.columns.map((column, i) =>
-    isNumberColumn(column) ? summariseNumber(column, intake.invalidNumbers[i]!) : summariseCategory(column),
-  );
+  const features = table.columns.map((column, i) => summarise(column, intake.invalidNumbers[i]!));
   const findings = [
     ...findInRows(table.rowCount, badCount, contract, intake),
     // Without rows every rule on a column is vacuous.
     ...(table.rowCount === 0
       ? []
-      : table.columns.flatMap(({ feature }, i) => findInFeature(feature, features[i]!, table.rowCount))),
+      : table.columns.flatMap(({ feature }, i) =>
+          findInFeature(feature, features[i]!, table.rowCount, 'trained on'),
+        )),
   ];
   findings.sort((a, b) => Number(b.severity === 'error') - Number(a.severity === 'error'));
   return {
@@ -84,47 +79,10 @@ export function checkTable(table: Table, contract: DataContract, intake: Intake)
   };
 }
 
-function summariseNumber({ feature, values }: NumberColumn, invalid: number): NumberSummary {
-  let [present, belowMin, aboveMax, sum] = [0, 0, 0, 0];
-  let [lowest, highest] = [Infinity, -Infinity];
-  for (const value of values) {
-    if (Number.isNaN(value)) continue;
-    present++;
-    sum += value / values.length; // divided first: values near the largest double must not overflow the sum
-    if (value < lowest) lowest = value;
-    if (value > highest) highest = value;
-    if (value < feature.min) belowMin++;
-    else if (value > feature.max) aboveMax++;
-  }
-  const missing = values.length - present - invalid;
-  return {
-    type: 'number',
-    name: feature.name,
-    missing,
-    missingFraction: values.length === 0 ? 0 : missing / values.length,
-    constant: present > 0 && present === values.length && lowest === highest,
-    invalid,
-    belowMin,
-    aboveMax,
-    observedMin: present === 0 ? null : lowest,
-    observedMax: present === 0 ? null : highest,
-    mean: present === 0 ? null : Math.min(highest, Math.max(lowest, sum * (values.length / present))),
-  };
-}
-
-function summariseCategory({ feature, codes }: CategoryColumn): CategorySummary {
-  const cellsOf = new Uint32Array(feature.categories.length + 2);
-  for (const code of codes) cellsOf[code]!++;
-  const missing = cellsOf[0]!;
-  return {
-    type: 'category',
-    name: feature.name,
-    missing,
-    missingFraction: codes.length === 0 ? 0 : missing / codes.length,
-    // "Other" may be many values, but the model sees one.
-    constant: missing === 0 && codes.length > 0 && cellsOf.includes(codes.length),
-    unknown: cellsOf[feature.categories.length + 1]!,
-  };
+function summarise(column: Column, invalid: number): NumberSummary | CategorySummary {
+  const tally = tallyOf(column.feature);
+  for (const value of isNumberColumn(column) ? column.values : column.codes) tally.add(value);
+  return tally.summary(invalid);
 }
 
 function findInRows(used: number, bad: number, { target }: DataContract, intake: Intake): Finding[] {
@@ -190,10 +148,12 @@ function findInRows(used: number, bad: number, { target }: DataContract, intake:
   return findings;
 }
 
-function findInFeature(
+/** @param use what becomes of the rows, for the messages */
+export function findInFeature(
   feature: Feature,
   summary: NumberSummary | CategorySummary,
   rowsUsed: number,
+  use: 'trained on' | 'scored',
 ): Finding[] {
   const limits = DATA_THRESHOLDS;
   const findings: Finding[] = [];
@@ -203,7 +163,8 @@ function findInFeature(
 
   const filled = rowsUsed - summary.missing;
   if (filled === 0) {
-    add('error', 'all-missing', 'the column is empty; fill it, or agree on a contract without it');
+    const todo = use === 'scored' ? 'fill it' : 'fill it, or agree on a contract without it';
+    add('error', 'all-missing', `the column is empty; ${todo}`);
     return findings;
   }
   const invalid = summary.type === 'number' ? summary.invalid : 0;
@@ -233,7 +194,7 @@ function findInFeature(
       limits.unknownCategoriesWarnAbove,
       limits.unknownCategoriesErrorAbove,
     );
-    const todo = 'they are trained on as "other"; check the coding';
+    const todo = `they are ${use} as "other"; check the coding`;
     if (severity !== undefined) {
       add(
         severity,
@@ -242,7 +203,7 @@ function findInFeature(
       );
     }
   }
-  if (summary.constant)
+  if (summary.constant && use === 'trained on')
     add('warning', 'constant', 'every row has the same value, which tells the model nothing here');
   return findings;
 }

@@ -11,7 +11,7 @@ import { CsvParser, type CsvRecord } from '#participant-agent/data/csv-parser.ts
 import type { FileHead } from '#participant-agent/data/file-head.ts';
 import { unfit } from '#participant-agent/data/read-error.ts';
 import { isTotalLine } from '#participant-agent/data/total-line.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
+import type { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** Characters. A longer record means a quote that is opened and never closed. */
 const RECORD_MAX = 2_000_000;

@@ -16,6 +16,8 @@ const numberSummary = z.strictObject({
   ...summaryBase,
   /** Cells that are neither empty nor a finite number; trained on as missing. */
   invalid: count,
+  /** Cells with a special value; the figures below are of the others. */
+  special: count,
   belowMin: count,
   aboveMax: count,
   /** In the contract's unit, before clipping; null when no cell holds a number. */
@@ -47,6 +49,7 @@ const finding = z.strictObject({
     'out-of-range',
     'unknown-categories',
     'constant',
+    'shifted',
   ]),
   feature: z.string().optional(),
   message: z.string(),
@@ -101,7 +104,7 @@ export function renderDataReport(report: DataReport): string {
   const features = alignColumns(FEATURE_COLUMNS, report.features.map(featureCells));
   const legend = [
     'missing: of the rows used. invalid: cells that are not a number.',
-    'outside: cells beyond the agreed range, or of no agreed category.',
+    'outside: cells beyond the agreed range (special values are not), or of no agreed category.',
   ];
   const parts = [[verdict, rows], findings, [...features, '', ...legend]];
   return `${parts

@@ -135,6 +135,7 @@ function declareModels(model: Command): void {
     .requiredOption('--data <file>', 'CSV (also .gz) or Parquet')
     .requiredOption('--out <file>', 'new CSV file')
     .option('--id <column>', 'a column to carry over, such as an application number')
+    .option('--despite-check', 'score a file though it does not look like what the model was made for')
     .addOption(language())
     .addOption(json())
     .action(run(async () => (await import('#scripts/commands/score-file.ts')).scoreFile));

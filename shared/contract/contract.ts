@@ -48,8 +48,7 @@ const numberFeature = z
     monotone: z.enum(['increasing', 'decreasing']).optional(),
     /**
      * Values with a meaning of their own (−1 for "never"), which may lie outside the range. Binned models (scorecard,
-     * gbdt) and profiles keep them apart; to networks and the logistic regression they are numbers like others,
-     * clipped to the range.
+     * gbdt) and profiles keep them apart; networks and the logistic regression have an input of its own for each.
      */
     special: z.array(z.number()).min(1).max(20).optional(),
     /** How its numbers are written, when not plainly. */

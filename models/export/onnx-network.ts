@@ -105,13 +105,37 @@ function addInputs(
       axis: { integer: 1 },
     });
     const missing = graph.node('IsNaN', [raw]);
-    columns.push(addStandardised(graph, raw, missing, transform, contract));
+    const special = numbers.flatMap(({ feature, start }, k) =>
+      (feature.type === 'number' ? (feature.special ?? []) : []).map((value, i) => ({
+        k,
+        value,
+        input: start + 1 + i,
+      })),
+    );
+    let apart = missing;
+    if (special.length > 0) {
+      const cells = graph.node('Gather', [raw, graph.integers(special.map(({ k }) => k))], {
+        axis: { integer: 1 },
+      });
+      const wanted = graph.doubles(
+        special.map(({ value }) => value),
+        [special.length],
+      );
+      const flags = graph.cast(graph.node('Equal', [cells, wanted]), 'double');
+      // [special, numbers]: which number each of them is one of
+      const belongs = special.flatMap(({ k }) => numbers.map((_, n) => (n === k ? 1 : 0)));
+      const hits = graph.node('MatMul', [flags, graph.doubles(belongs, [special.length, numbers.length])]);
+      apart = graph.node('Or', [missing, graph.node('Greater', [hits, graph.doubles([0], [1])])]);
+      columns.push(flags);
+      order.push(...special.map(({ input }) => input));
+    }
+    columns.push(addStandardised(graph, raw, apart, transform, contract));
     order.push(...numbers.map(({ start }) => start));
     const flagged = numbers.flatMap(({ feature }, k) => (feature.missing === 'allowed' ? [k] : []));
     if (flagged.length > 0) {
       const flags = graph.cast(missing, 'double');
       columns.push(graph.node('Gather', [flags, graph.integers(flagged)], { axis: { integer: 1 } }));
-      order.push(...flagged.map((k) => numbers[k]!.start + 1));
+      order.push(...flagged.map((k) => numbers[k]!.end - 1));
     }
   }
 
@@ -138,18 +162,18 @@ function addInputs(
   return { inputs: graph.node('Concat', columns, { axis: { integer: 1 } }), order };
 }
 
-/** Clip, scale, standardise, limit; 0 where missing. */
+/** Clip, scale, standardise, limit; 0 where missing or special. */
 function addStandardised(
   graph: OnnxGraph,
   raw: string,
-  missing: string,
+  apart: string,
   { means, deviations }: StandardisedTransform,
   contract: DataContract,
 ): string {
   const features = numberFeatures(contract);
   const list = (values: readonly number[]): string => graph.doubles(values, [values.length]);
   const zero = graph.doubles([0], [1]);
-  const present = graph.node('Where', [missing, list(features.map((f) => f.min)), raw]);
+  const present = graph.node('Where', [apart, list(features.map((f) => f.min)), raw]);
   const above = graph.node('Max', [present, list(features.map((f) => f.min))]);
   const clipped = graph.node('Min', [above, list(features.map((f) => f.max))]);
   let onScale = clipped;
@@ -168,5 +192,5 @@ function addStandardised(
     graph.doubles([INPUT_LIMIT], [1]),
   ]);
   const rounded = graph.cast(graph.cast(limited, 'float'), 'double');
-  return graph.node('Where', [missing, zero, rounded]);
+  return graph.node('Where', [apart, zero, rounded]);
 }

@@ -19,7 +19,7 @@ import type { Field } from '#shared/ring/field.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 
 export interface Totals extends RowCounts {
-  /** Of each number feature: rows with a value, and their mean in [0, 1] of the range (½ without any). */
+  /** Of each number feature: rows with an ordinary value, and their mean in [0, 1] of the range (½ without any). */
   readonly present: readonly number[];
   readonly means: readonly number[];
 }
@@ -39,7 +39,8 @@ export function answerTotals(table: Table): Answer {
   const counts = answerRowCounts(table);
   const numbers = table.columns.filter(isNumberColumn);
   if (numbers.length === 0) return counts;
-  const present = Float64Array.from(numbers, ({ values }) => values.filter((x) => !Number.isNaN(x)).length);
+  const present = new Float64Array(numbers.length);
+  visitUnits(table, (_, j) => (present[j]! += 1));
   return { ...counts, present, ...sumUnits('units', table, (u) => u) };
 }
 

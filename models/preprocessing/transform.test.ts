@@ -51,6 +51,31 @@ describe('the inputs', () => {
     ]);
   });
 
+  test('of a number with special values are the number, one for each of these, then missing', () => {
+    const arrears = dataContract.parse({
+      ...contract,
+      features: [{ name: 'arrears', type: 'number', min: 0, max: 100, special: [999, -1] }],
+    });
+    expect(inputNames(arrears)).toEqual(['arrears', 'arrears = 999', 'arrears = -1', 'arrears is missing']);
+    const table = tableOf(arrears, [0, 0, 0, 0, 0], [50, 999, -1, NAN, 998]);
+    const fit = { means: [0.25], deviations: [0.5] };
+    // 998 is no special value: it is clipped to 100 like any other
+    const rows = [
+      [0.5, 0, 0, 0],
+      [0, 1, 0, 0],
+      [0, 0, 1, 0],
+      [0, 0, 0, 1],
+      [1.5, 0, 0, 0],
+    ];
+    expect(Array.from(transformTable(arrears, fit, table))).toEqual(rows.flat());
+    const one = createRowTransform(arrears, fit);
+    const inputs = new Float32Array(4);
+    rows.forEach((expected, i) => {
+      one(rowAt(table, i, new Float64Array(1)), inputs);
+      expect(Array.from(inputs)).toEqual(expected);
+    });
+  });
+
   test('of each feature lie side by side', () => {
     expect(inputRanges(contract)).toEqual([
       { start: 0, end: 2 },

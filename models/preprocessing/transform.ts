@@ -3,15 +3,15 @@
  *
  * A number is clipped to the contract's [min, max], put on its declared scale (linear, or
  * sign(x)·ln(1+|x|)), mapped to [0, 1] over that range, then standardised with the federation's mean and
- * standard deviation and limited to ±INPUT_LIMIT. A missing number becomes 0 and sets its indicator. A category is
- * one-hot over the contract's vocabulary, then "other", then, where missing is allowed, "missing". Special values
- * are not set apart: they are clipped like any other number.
+ * standard deviation and limited to ±INPUT_LIMIT. Special values have an indicator each, and so has missing where it
+ * is allowed; the number is then 0, and neither counts in mean and deviation. A category is one-hot over the
+ * contract's vocabulary, then "other", then, where missing is allowed, "missing".
  *
  * Means and deviations live in [0, 1] units: they are all a sum can give, and need no logarithm to agree on.
  */
 import { z } from 'zod';
 import { unitScaler } from '#models/preprocessing/unit-range.ts';
-import type { DataContract } from '#shared/contract/contract.ts';
+import type { DataContract, NumberFeature } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
 
 /** A standardised value beyond this many standard deviations says no more than that it is extreme. */
@@ -29,16 +29,23 @@ export function inputRanges(contract: DataContract): { start: number; end: numbe
   let end = 0;
   return contract.features.map((f) => {
     const start = end;
-    end += (f.type === 'number' ? 1 : f.categories.length + 1) + (f.missing === 'allowed' ? 1 : 0);
+    end +=
+      (f.type === 'number' ? 1 + specialOf(f).length : f.categories.length + 1) +
+      (f.missing === 'allowed' ? 1 : 0);
     return { start, end };
   });
+}
+
+function specialOf(feature: NumberFeature): readonly number[] {
+  return feature.special ?? [];
 }
 
 /** Names of the network's inputs, in order. */
 export function inputNames(contract: DataContract): string[] {
   return contract.features.flatMap((f) => {
     const missing = f.missing === 'allowed' ? [`${f.name} is missing`] : [];
-    if (f.type === 'number') return [f.name, ...missing];
+    if (f.type === 'number')
+      return [f.name, ...specialOf(f).map((value) => `${f.name} = ${value}`), ...missing];
     return [...f.categories.map((c) => `${f.name} = ${c}`), `${f.name} = other`, ...missing];
   });
 }
@@ -56,18 +63,21 @@ export function transformTable(contract: DataContract, fit: Standardisation, tab
       const toUnit = unitScaler(column.feature);
       const mean = fit.means[numberIndex]!;
       const deviation = fit.deviations[numberIndex]!;
+      const special = specialOf(column.feature);
+      const missingAt = 1 + special.length;
       numberIndex++;
       for (let row = 0; row < table.rowCount; row++) {
         const value = column.values[row]!;
         const at = row * width + start;
         if (Number.isNaN(value)) {
-          if (indicator === 1) matrix[at + 1] = 1;
-        } else {
+          if (indicator === 1) matrix[at + missingAt] = 1;
+        } else if (special.includes(value)) matrix[at + 1 + special.indexOf(value)] = 1;
+        else {
           const z = (toUnit(value) - mean) / deviation;
           matrix[at] = z > INPUT_LIMIT ? INPUT_LIMIT : z < -INPUT_LIMIT ? -INPUT_LIMIT : z;
         }
       }
-      start += 1 + indicator;
+      start += missingAt + indicator;
     } else {
       const levels = column.feature.categories.length;
       for (let row = 0; row < table.rowCount; row++) {
@@ -100,11 +110,13 @@ export function createRowTransform(contract: DataContract, fit: Standardisation)
     const toUnit = unitScaler(feature);
     const mean = fit.means[numberIndex]!;
     const deviation = fit.deviations[numberIndex]!;
+    const special = specialOf(feature);
     numberIndex++;
     return (value: number, inputs: Float32Array) => {
       if (Number.isNaN(value)) {
-        if (indicator) inputs[start + 1] = 1;
-      } else {
+        if (indicator) inputs[start + 1 + special.length] = 1;
+      } else if (special.includes(value)) inputs[start + 1 + special.indexOf(value)] = 1;
+      else {
         const z = (toUnit(value) - mean) / deviation;
         inputs[start] = z > INPUT_LIMIT ? INPUT_LIMIT : z < -INPUT_LIMIT ? -INPUT_LIMIT : z;
       }

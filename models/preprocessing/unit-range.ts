@@ -20,15 +20,23 @@ export function unitScaler(feature: NumberFeature): (value: number) => number {
   };
 }
 
+/** As `unitScaler`; NaN also for special values, which are no sizes. */
+function ordinaryUnitScaler(feature: NumberFeature): (value: number) => number {
+  const toUnit = unitScaler(feature);
+  if (feature.special === undefined) return toUnit;
+  const apart = new Set(feature.special);
+  return (value) => (apart.has(value) ? Number.NaN : toUnit(value));
+}
+
 /**
- * Calls `visit` for every value of the number columns, column by column; missing ones are passed over.
+ * Calls `visit` for every value of the number columns, column by column; missing and special ones are passed over.
  * @param j index among the number columns
  * @param scalerOf maps a value to its unit, or to NaN for one that does not count
  */
 export function visitUnits(
   table: Table,
   visit: (unit: number, j: number) => void,
-  scalerOf: (feature: NumberFeature) => (value: number) => number = unitScaler,
+  scalerOf: (feature: NumberFeature) => (value: number) => number = ordinaryUnitScaler,
 ): void {
   table.columns.filter(isNumberColumn).forEach(({ feature, values }, j) => {
     const toUnit = scalerOf(feature);

@@ -3,14 +3,9 @@
  * category's code (0 missing, 1 … k, k + 1 for a value outside the vocabulary). Nothing is guessed: a cell that is
  * not what the contract says is a problem, and is named. Problems never quote a value.
  */
-import { canonicalValue, levelCodes, numberOfText, trimBlanks } from '#shared/contract/cell-text.ts';
-import {
-  contractColumns,
-  derivationInputs,
-  type DataContract,
-  type Feature,
-} from '#shared/contract/contract.ts';
+import { derivationInputs, type DataContract, type Feature } from '#shared/contract/contract.ts';
 import { derivedValue } from '#shared/contract/derive.ts';
+import { cellReader, INVALID, sourceColumns, type SourceColumn } from '#shared/contract/read-cell.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export interface RowProblem {
@@ -20,7 +15,8 @@ export interface RowProblem {
 }
 
 /** Reads one cell: the number or the code of a category, or a text saying what is wrong with it. */
-type CellReader<Cell> = (cell: Cell) => number | string;
+type ValueReader = (cell: unknown) => number | string;
+type TextReader = (cell: string) => number | string;
 
 export interface RowReader {
   /** The columns a row is read from, without repeats, in the order `readCells` takes them. */
@@ -34,8 +30,8 @@ export interface RowReader {
 }
 
 export function createRowReader(contract: DataContract): RowReader {
-  const columns = columnsOf(contract);
-  const readers = columns.map(({ feature }) => textReader(feature));
+  const columns = sourceColumns(contract);
+  const readers = columns.map(textReader);
   const values = new Float64Array(columns.length);
   const toSlots = slotsFrom(contract, columns);
   return {
@@ -57,15 +53,16 @@ export function createRowReader(contract: DataContract): RowReader {
  * @throws FederationError CONTRACT naming the column and the kind of value that came
  */
 export function rowOf(contract: DataContract, record: Readonly<Record<string, unknown>>): Float64Array {
-  const columns = columnsOf(contract);
-  const values = Float64Array.from(columns, ({ name, feature }) => {
+  const columns = sourceColumns(contract);
+  const values = Float64Array.from(columns, (column) => {
+    const { name, feature } = column;
     const value = Object.hasOwn(record, name) ? record[name] : undefined;
     const read =
       value === undefined
         ? 'is not there; give null where the value is not known'
         : value === null
           ? missing(feature)
-          : valueReader(feature)(value);
+          : valueReader(column)(value);
     if (typeof read === 'string') throw new FederationError('CONTRACT', `column "${name}" ${read}`);
     return read;
   });
@@ -74,19 +71,6 @@ export function rowOf(contract: DataContract, record: Readonly<Record<string, un
   if (problem !== undefined)
     throw new FederationError('CONTRACT', `column "${problem.column}" ${problem.message}`);
   return row;
-}
-
-interface SourceColumn {
-  readonly name: string;
-  /** The feature of that name, or undefined for a number that features are only derived from. */
-  readonly feature: Feature | undefined;
-}
-
-function columnsOf(contract: DataContract): SourceColumn[] {
-  const own = new Map(contract.features.map((feature) => [feature.name, feature]));
-  return contractColumns(contract)
-    .filter((name) => name !== contract.target.column)
-    .map((name) => ({ name, feature: own.get(name) }));
 }
 
 /** From the values of the columns to the slots of the features: most are copied, some derived. */
@@ -132,45 +116,32 @@ export function rowOfBaseline(
   return Float64Array.from(contract.features, (feature, j) => {
     const cell = baseline[j] ?? null;
     if (feature.type === 'number') return typeof cell === 'number' ? cell : Number.NaN;
-    return typeof cell === 'string' ? categoryCode(feature.categories)(cell) : 0;
+    return typeof cell === 'string' ? cellReader(feature)(cell) : 0;
   });
 }
 
-function textReader(feature: Feature | undefined): CellReader<string> {
-  if (feature?.type !== 'category') {
-    return (text) => {
-      const value = numberOfText(text);
-      if (!Number.isNaN(value)) return value;
-      return trimBlanks(text) === '' ? missing(feature) : 'expected a number, got text that is none';
-    };
-  }
-  const codeOf = categoryCode(feature.categories);
+function textReader({ feature, read }: Pick<SourceColumn, 'feature' | 'read'>): TextReader {
+  const isNumber = feature?.type !== 'category';
   return (text) => {
-    const code = codeOf(text);
-    return code === 0 ? missing(feature) : code;
+    const value = read(text);
+    if (value === INVALID) return 'expected a number, got text that is none';
+    return isNumber
+      ? Number.isNaN(value)
+        ? missing(feature)
+        : value
+      : value === 0
+        ? missing(feature)
+        : value;
   };
 }
 
-function valueReader(feature: Feature | undefined): CellReader<unknown> {
-  if (feature?.type !== 'category') {
+function valueReader(column: SourceColumn): ValueReader {
+  if (column.feature?.type !== 'category') {
     return (value) =>
       typeof value === 'number' && Number.isFinite(value) ? value : `expected a number, got ${kindOf(value)}`;
   }
-  const fromText = textReader(feature);
+  const fromText = textReader(column);
   return (value) => (typeof value === 'string' ? fromText(value) : `expected a text, got ${kindOf(value)}`);
-}
-
-/** 0 for text that is empty after trimming. */
-function categoryCode(categories: readonly string[]): (text: string) => number {
-  const codes = levelCodes(categories);
-  const other = categories.length + 1;
-  return (text) => {
-    const known = codes.get(text); // as nearly every cell is found
-    if (known !== undefined && text !== '') return known;
-    const trimmed = trimBlanks(text);
-    if (trimmed === '') return 0;
-    return codes.get(trimmed) ?? codes.get(canonicalValue(trimmed)) ?? other;
-  };
 }
 
 function missing(feature: Feature | undefined): number | string {

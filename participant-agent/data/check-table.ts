@@ -14,14 +14,10 @@ import {
   groupDigits,
   type NumberSummary,
 } from '#participant-agent/data/data-report.ts';
+import { tallyOf } from '#participant-agent/data/feature-tally.ts';
 import type { DataContract, Feature, NumberFeature } from '#shared/contract/contract.ts';
-import {
-  countBads,
-  type CategoryColumn,
-  isNumberColumn,
-  type NumberColumn,
-  type Table,
-} from '#shared/contract/table.ts';
+import { spellingsOf } from '#shared/contract/outcome.ts';
+import { countBads, type Column, isNumberColumn, type Table } from '#shared/contract/table.ts';
 
 /** Fractions are 0 to 1. */
 export const DATA_THRESHOLDS = {
@@ -46,7 +42,12 @@ export const DATA_THRESHOLDS = {
 export interface Intake {
   readonly rowsRead: number;
   readonly targetMissing: number;
+  /** Rows whose outcome is in none of the contract's lists. */
   readonly targetInvalid: number;
+  /** Those outcomes with their counts, for the bank's own eyes; '' when there are none, or too many to be outcomes. */
+  readonly unlistedOutcomes: string;
+  /** Total lines and empty rows, which are not among the rows read. */
+  readonly setAside: number;
   /** Per feature, cells of used rows that are not a finite number; 0 for categories. */
   readonly invalidNumbers: readonly number[];
 }
@@ -54,15 +55,15 @@ export interface Intake {
 /** Pure. `table` follows `contract`, column by column. */
 export function checkTable(table: Table, contract: DataContract, intake: Intake): DataReport {
   const badCount = countBads(table);
-  const features = table.columns.map((column, i) =>
-    isNumberColumn(column) ? summariseNumber(column, intake.invalidNumbers[i]!) : summariseCategory(column),
-  );
+  const features = table.columns.map((column, i) => summarise(column, intake.invalidNumbers[i]!));
   const findings = [
     ...findInRows(table.rowCount, badCount, contract, intake),
     // Without rows every rule on a column is vacuous.
     ...(table.rowCount === 0
       ? []
-      : table.columns.flatMap(({ feature }, i) => findInFeature(feature, features[i]!, table.rowCount))),
+      : table.columns.flatMap(({ feature }, i) =>
+          findInFeature(feature, features[i]!, table.rowCount, 'trained on'),
+        )),
   ];
   findings.sort((a, b) => Number(b.severity === 'error') - Number(a.severity === 'error'));
   return {
@@ -78,54 +79,19 @@ export function checkTable(table: Table, contract: DataContract, intake: Intake)
   };
 }
 
-function summariseNumber({ feature, values }: NumberColumn, invalid: number): NumberSummary {
-  let [present, belowMin, aboveMax, sum] = [0, 0, 0, 0];
-  let [lowest, highest] = [Infinity, -Infinity];
-  for (const value of values) {
-    if (Number.isNaN(value)) continue;
-    present++;
-    sum += value / values.length; // divided first: values near the largest double must not overflow the sum
-    if (value < lowest) lowest = value;
-    if (value > highest) highest = value;
-    if (value < feature.min) belowMin++;
-    else if (value > feature.max) aboveMax++;
-  }
-  const missing = values.length - present - invalid;
-  return {
-    type: 'number',
-    name: feature.name,
-    missing,
-    missingFraction: values.length === 0 ? 0 : missing / values.length,
-    constant: present > 0 && present === values.length && lowest === highest,
-    invalid,
-    belowMin,
-    aboveMax,
-    observedMin: present === 0 ? null : lowest,
-    observedMax: present === 0 ? null : highest,
-    mean: present === 0 ? null : Math.min(highest, Math.max(lowest, sum * (values.length / present))),
-  };
-}
-
-function summariseCategory({ feature, codes }: CategoryColumn): CategorySummary {
-  const cellsOf = new Uint32Array(feature.categories.length + 2);
-  for (const code of codes) cellsOf[code]!++;
-  const missing = cellsOf[0]!;
-  return {
-    type: 'category',
-    name: feature.name,
-    missing,
-    missingFraction: codes.length === 0 ? 0 : missing / codes.length,
-    // "Other" may be many values, but the model sees one.
-    constant: missing === 0 && codes.length > 0 && cellsOf.includes(codes.length),
-    unknown: cellsOf[feature.categories.length + 1]!,
-  };
+function summarise(column: Column, invalid: number): NumberSummary | CategorySummary {
+  const tally = tallyOf(column.feature);
+  for (const value of isNumberColumn(column) ? column.values : column.codes) tally.add(value);
+  return tally.summary(invalid);
 }
 
 function findInRows(used: number, bad: number, { target }: DataContract, intake: Intake): Finding[] {
   const limits = DATA_THRESHOLDS;
   const findings: Finding[] = [];
   const { targetMissing, targetInvalid } = intake;
-  const dropped = targetMissing + targetInvalid;
+  const bads = spellingsOf(target.bad)
+    .map((text) => `"${text}"`)
+    .join(' or ');
   if (used < limits.usableRowsMin) {
     findings.push({
       severity: 'error',
@@ -140,8 +106,8 @@ function findInRows(used: number, bad: number, { target }: DataContract, intake:
       feature: target.column,
       message:
         bad === 0
-          ? `no row is bad: none equals "${target.bad}"; check how the file spells the outcome`
-          : `every row is bad: all equal "${target.bad}"; good applicants are needed as well`,
+          ? `no row is bad: none equals ${bads}; check how the file spells the outcome`
+          : `every row is bad: all equal ${bads}; good applicants are needed as well`,
     });
   } else if (used > 0 && (bad / used < limits.badRateWarnBelow || bad / used > limits.badRateWarnAbove)) {
     findings.push({
@@ -153,27 +119,41 @@ function findInRows(used: number, bad: number, { target }: DataContract, intake:
         `${formatPercent(limits.badRateWarnAbove)}; check that bad and good are not swapped and no rows left out`,
     });
   }
-  if (dropped > 0) {
-    const expected =
-      target.good === undefined
-        ? ''
-        : `, ${groupDigits(targetInvalid)} have neither "${target.bad}" nor "${target.good}"`;
+  if (targetInvalid > 0) {
+    findings.push({
+      severity: 'error',
+      code: 'unlisted-outcomes',
+      feature: target.column,
+      message:
+        `${groupDigits(targetInvalid)} of ${groupDigits(intake.rowsRead)} rows have an outcome that the contract does ` +
+        'not name; agree on a contract that lists every value under bad, good or missing, or correct the file',
+      ...(intake.unlistedOutcomes === '' ? {} : { detail: intake.unlistedOutcomes }),
+    });
+  }
+  if (targetMissing > 0) {
     findings.push({
       severity: 'warning',
       code: 'dropped-rows',
       feature: target.column,
-      message:
-        `${groupDigits(dropped)} of ${groupDigits(intake.rowsRead)} rows are not used: ` +
-        `${groupDigits(targetMissing)} have no outcome${expected}`,
+      message: `${groupDigits(targetMissing)} of ${groupDigits(intake.rowsRead)} rows are not used: they have no outcome`,
+    });
+  }
+  if (intake.setAside > 0) {
+    findings.push({
+      severity: 'warning',
+      code: 'set-aside',
+      message: `${groupDigits(intake.setAside)} lines are no applicants and are not used: total lines, or rows without any value`,
     });
   }
   return findings;
 }
 
-function findInFeature(
+/** @param use what becomes of the rows, for the messages */
+export function findInFeature(
   feature: Feature,
   summary: NumberSummary | CategorySummary,
   rowsUsed: number,
+  use: 'trained on' | 'scored',
 ): Finding[] {
   const limits = DATA_THRESHOLDS;
   const findings: Finding[] = [];
@@ -183,7 +163,8 @@ function findInFeature(
 
   const filled = rowsUsed - summary.missing;
   if (filled === 0) {
-    add('error', 'all-missing', 'the column is empty; fill it, or agree on a contract without it');
+    const todo = use === 'scored' ? 'fill it' : 'fill it, or agree on a contract without it';
+    add('error', 'all-missing', `the column is empty; ${todo}`);
     return findings;
   }
   const invalid = summary.type === 'number' ? summary.invalid : 0;
@@ -213,7 +194,7 @@ function findInFeature(
       limits.unknownCategoriesWarnAbove,
       limits.unknownCategoriesErrorAbove,
     );
-    const todo = 'they are trained on as "other"; check the coding';
+    const todo = `they are ${use} as "other"; check the coding`;
     if (severity !== undefined) {
       add(
         severity,
@@ -222,7 +203,7 @@ function findInFeature(
       );
     }
   }
-  if (summary.constant)
+  if (summary.constant && use === 'trained on')
     add('warning', 'constant', 'every row has the same value, which tells the model nothing here');
   return findings;
 }

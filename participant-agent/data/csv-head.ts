@@ -1,11 +1,10 @@
 /**
  * The first records of a CSV file: enough to know its delimiter and its column names.
  *
- * DuckDB can sniff both, but its sniffer also guesses rows to skip, comment characters and quote characters,
- * renames columns that differ in case only, and answers differently for other sample sizes. A bank's file
- * must be read the same way every day, so only the delimiter is guessed here, from a short list, and all
- * else is RFC 4180: quote `"`, doubled inside quotes; line breaks inside quotes belong to the cell.
+ * A bank's file must be read the same way every day, so only the delimiter is guessed, from a short list. A first
+ * line `sep=;`, which Excel writes and reads, says it outright.
  */
+import { CsvParser } from '#participant-agent/data/csv-parser.ts';
 import type { FileHead } from '#participant-agent/data/file-head.ts';
 import { unfit } from '#participant-agent/data/read-error.ts';
 
@@ -15,10 +14,14 @@ const DELIMITERS = [',', ';', '\t', '|'] as const;
 /** Records looked at to choose the delimiter: a wrong one rarely agrees with the header this often. */
 const SNIFF_RECORDS = 20;
 
+const SEPARATOR_LINE = /^"?sep=([,;\t|])"?[ \t]*(\r{0,2}\n|\r)/i;
+
 export interface CsvHead {
   readonly delimiter: string;
   /** Names of the header line, trimmed, in file order; may be empty or repeat. */
   readonly columns: readonly string[];
+  /** Whether a `sep=` line stands before the header. */
+  readonly separatorLine: boolean;
 }
 
 /** Delimiter and column names. @throws FederationError DATA_SOURCE when line 1 names no columns */
@@ -49,12 +52,20 @@ export function csvHeadOf(path: string, { bytes, complete }: FileHead): CsvHead 
  * @returns undefined when the first line is blank or does not end within `text`
  */
 function readCsvHead(text: string, complete: boolean): CsvHead | undefined {
+  const separator = SEPARATOR_LINE.exec(text);
+  const body = separator === null ? text : text.slice(separator[0].length);
+  if (/^[\r\n]/.test(body)) return undefined;
   let best: { delimiter: string; columns: string[]; agreement: number } | undefined;
-  for (const delimiter of DELIMITERS) {
-    const [header, ...rows] = firstRecords(text, delimiter, SNIFF_RECORDS, complete);
-    if (header === undefined) continue;
-    const columns = header.map((name) => name.trim());
-    const agreeing = rows.filter((row) => row.length === columns.length).length;
+  for (const delimiter of separator === null ? DELIMITERS : [separator[1]!]) {
+    const parser = new CsvParser(delimiter);
+    // a whole file ends its last record; of a beginning, what its last line end closes is whole
+    const records = complete
+      ? parser.end(body, SNIFF_RECORDS)
+      : parser.end(body.slice(0, body.search(/[\r\n][^\r\n]*$/) + 1), SNIFF_RECORDS);
+    const [header, ...rows] = records;
+    if (header === undefined || header.line !== 1) continue;
+    const columns = header.cells.map((name) => name.trim());
+    const agreeing = rows.filter(({ cells }) => cells.length === columns.length).length;
     // A single column agrees with any line that lacks the delimiter: it is chosen only when nothing splits.
     const agreement = columns.length === 1 ? -1 : rows.length === 0 ? 1 : agreeing / rows.length;
     const better =
@@ -64,48 +75,5 @@ function readCsvHead(text: string, complete: boolean): CsvHead | undefined {
     if (better) best = { delimiter, columns, agreement };
   }
   if (best === undefined || best.columns.every((name) => name === '')) return undefined;
-  return { delimiter: best.delimiter, columns: best.columns };
-}
-
-/** Up to `limit` whole records from the start of `text`. Blank lines after the first record are passed over. */
-function firstRecords(text: string, delimiter: string, limit: number, complete: boolean): string[][] {
-  const records: string[][] = [];
-  let record: string[] = [];
-  let cell = '';
-  let state: 'start' | 'plain' | 'quoted' | 'closed' = 'start';
-
-  const endRecord = (): void => {
-    record.push(cell);
-    if (records.length === 0 || record.length > 1 || cell !== '') records.push(record);
-    record = [];
-    cell = '';
-    state = 'start';
-  };
-
-  for (let i = 0; i < text.length && records.length < limit; i++) {
-    const char = text[i]!;
-    if (state === 'quoted') {
-      if (char !== '"') cell += char;
-      else if (text[i + 1] === '"') {
-        cell += '"';
-        i++;
-      } else state = 'closed';
-    } else if (char === delimiter) {
-      record.push(cell);
-      cell = '';
-      state = 'start';
-    } else if (char === '\n' || char === '\r') {
-      if (char === '\r' && text[i + 1] === '\n') i++;
-      endRecord();
-    } else if (state === 'start' && char === '"') {
-      cell = '';
-      state = 'quoted';
-    } else if (state !== 'closed') {
-      cell += char;
-      if (char !== ' ') state = 'plain';
-    }
-  }
-  const pending = cell !== '' || record.length > 0;
-  if (complete && pending && state !== 'quoted' && records.length < limit) endRecord();
-  return records;
+  return { delimiter: best.delimiter, columns: best.columns, separatorLine: separator !== null };
 }

@@ -31,6 +31,7 @@ interface Case {
   refused?: boolean;
   targetMissing?: number;
   targetInvalid?: number;
+  setAside?: number;
 }
 
 /** A table with nothing to find, but for what the case changes. */
@@ -65,6 +66,8 @@ function check(c: Case): DataReport {
     rowsRead: rows + targetMissing + targetInvalid,
     targetMissing,
     targetInvalid,
+    unlistedOutcomes: targetInvalid > 0 ? '"x"' : '',
+    setAside: c.setAside ?? 0,
     invalidNumbers: [c.invalid ?? 0, 0],
   };
   const report = checkTable(table, contract, intake);
@@ -111,7 +114,8 @@ describe('the data check', () => {
       'warning',
     ],
     ['rows without outcome', { targetMissing: 3 }, 'dropped-rows', 'warning'],
-    ['rows of another outcome', { targetInvalid: 3 }, 'dropped-rows', 'warning'],
+    ['rows of another outcome', { targetInvalid: 3 }, 'unlisted-outcomes', 'error'],
+    ['total lines', { setAside: 1 }, 'set-aside', 'warning'],
     ['1 % of invalid numbers', { invalid: 2, value: first(2, NaN) }, 'invalid-numbers', 'warning'],
     ['more than 1 % of invalid numbers', { invalid: 3, value: first(3, NaN) }, 'invalid-numbers', 'error'],
     ['more than 1 % out of range', { value: first(3, -1) }, 'out-of-range', 'warning'],

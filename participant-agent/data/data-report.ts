@@ -16,6 +16,8 @@ const numberSummary = z.strictObject({
   ...summaryBase,
   /** Cells that are neither empty nor a finite number; trained on as missing. */
   invalid: count,
+  /** Cells with a special value; the figures below are of the others. */
+  special: count,
   belowMin: count,
   aboveMax: count,
   /** In the contract's unit, before clipping; null when no cell holds a number. */
@@ -38,6 +40,8 @@ const finding = z.strictObject({
     'one-class',
     'unusual-bad-rate',
     'dropped-rows',
+    'unlisted-outcomes',
+    'set-aside',
     'invalid-numbers',
     'missing-refused',
     'all-missing',
@@ -45,15 +49,18 @@ const finding = z.strictObject({
     'out-of-range',
     'unknown-categories',
     'constant',
+    'shifted',
   ]),
   feature: z.string().optional(),
   message: z.string(),
+  /** What the file holds, for the bank's own eyes: messages may leave the bank as the reason of a refusal. */
+  detail: z.string().optional(),
 });
 
 export const dataReport = z.strictObject({
   rowsRead: count,
   rowsUsed: count,
-  /** Dropped because the outcome is empty, and because it is neither `bad` nor `good`. */
+  /** Dropped because the outcome is not known, and because the contract does not list it. */
   targetMissing: count,
   targetInvalid: count,
   badCount: count,
@@ -97,7 +104,7 @@ export function renderDataReport(report: DataReport): string {
   const features = alignColumns(FEATURE_COLUMNS, report.features.map(featureCells));
   const legend = [
     'missing: of the rows used. invalid: cells that are not a number.',
-    'outside: cells beyond the agreed range, or of no agreed category.',
+    'outside: cells beyond the agreed range (special values are not), or of no agreed category.',
   ];
   const parts = [[verdict, rows], findings, [...features, '', ...legend]];
   return `${parts
@@ -106,8 +113,9 @@ export function renderDataReport(report: DataReport): string {
     .join('\n\n')}\n`;
 }
 
-function renderFinding({ severity, feature, message }: Finding): string[] {
-  const text = feature === undefined ? message : `${feature}: ${message}`;
+function renderFinding({ severity, feature, message, detail }: Finding): string[] {
+  const found = detail === undefined ? message : `${message}; found ${detail}`;
+  const text = feature === undefined ? found : `${feature}: ${found}`;
   const lines = wrapText(text, REPORT_WIDTH - 9);
   return lines.map((line, i) => (i === 0 ? severity : '').padEnd(9) + line);
 }

@@ -1,22 +1,21 @@
 /**
- * One data file of a bank, CSV (plain or gzip) or Parquet, opened through an in-memory DuckDB. This folder
- * is the only door to DuckDB.
+ * A bank's data file (CSV, also .gz, or Parquet) as records of texts, in file order: the one door for training,
+ * scoring and drafts of contracts, so that all of them see the same cells. This folder is the only door to DuckDB,
+ * which reads Parquet.
  *
- * Invariants: every cell is text, so nothing is guessed about a column; rows come in file order (one thread,
- * insertion order kept); nothing is fetched from the network and nothing spilled to disk, because applicants'
- * rows stay in this process's memory. What DuckDB says about a bad line is reworded: its messages quote the
- * line itself.
+ * Invariants: every cell is text, so nothing is guessed about a column; nothing is fetched from the network and
+ * nothing spilled to disk, because applicants' rows stay in this process's memory.
  */
 import { resolve } from 'node:path';
-import type { DuckDBDataChunk } from '@duckdb/node-api';
-import { sqlText } from '#participant-agent/data/cell-sql.ts';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import { csvHeadOf } from '#participant-agent/data/csv-head.ts';
+import { csvRecords } from '#participant-agent/data/csv-records.ts';
 import { type FileHead, readFileHead } from '#participant-agent/data/file-head.ts';
 import { nearestHint } from '#participant-agent/data/nearest-name.ts';
 import { describeReadError, unfit } from '#participant-agent/data/read-error.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
-/** Far above any credit table; below it DuckDB plans in milliseconds. */
+/** Far above any credit table. */
 const COLUMNS_MAX = 10_000;
 
 /** Missing columns named in one error; more would bury the advice. */
@@ -30,21 +29,26 @@ const DUCKDB_OPTIONS = {
   temp_directory: '',
 };
 
+export interface DataRecord {
+  /** CSV: line of the file, the header being 1. Parquet: row, from 1. */
+  readonly line: number;
+  /** One text a column asked for, untrimmed; null or '' where the cell is empty. */
+  readonly cells: readonly (string | null)[];
+  /** What is wrong with the record as such; the cells are then not to be used. */
+  readonly problem?: string | undefined;
+  /** Why it is no applicant's record: a total line, an empty row. */
+  readonly aside?: string | undefined;
+}
+
 export interface DataSource {
   readonly path: string;
   /** Column names in file order, trimmed; may contain '' and repeat. */
   readonly columns: readonly string[];
-  /** What stands after FROM to read every row in file order. */
-  readonly relation: string;
   /**
-   * The SQL expression of a column's cells as VARCHAR, untrimmed; NULL or '' where empty.
-   * @throws FederationError DATA_SOURCE when the file has two columns of that name
+   * Every record, batch by batch, with the columns asked for in that order. May be called again.
+   * @throws FederationError DATA_SOURCE when the file cannot be read on, or has two columns of a name asked for
    */
-  cell(column: string): string;
-  /** Runs one statement. @throws FederationError DATA_SOURCE when the file turns out malformed */
-  run(sql: string): Promise<DuckDBDataChunk[]>;
-  /** Runs one statement and gives its chunks one by one, for tables that need not fit into memory. */
-  stream(sql: string): AsyncIterable<DuckDBDataChunk>;
+  batches(columns: readonly string[]): AsyncGenerator<readonly DataRecord[]>;
 }
 
 /**
@@ -53,38 +57,56 @@ export interface DataSource {
  */
 export async function withDataSource<T>(path: string, use: (source: DataSource) => Promise<T>): Promise<T> {
   const head = await readFileHead(path);
-  const { DuckDBInstance } = await import('@duckdb/node-api'); // 0.3 s that most commands need not wait
+  return head.format === 'parquet' ? withParquet(path, use) : use(csvSource(path, head));
+}
+
+/**
+ * As `source.batches`, for a reader that must not lose a row.
+ * @throws FederationError DATA_SOURCE at the first record that is not as the header says
+ */
+export async function* wellFormedBatches(
+  source: DataSource,
+  columns: readonly string[],
+): AsyncGenerator<readonly DataRecord[]> {
+  for await (const batch of source.batches(columns)) {
+    const unusable = batch.find(({ problem }) => problem !== undefined);
+    if (unusable === undefined) yield batch;
+    else {
+      const todo = 'quote cells that contain the delimiter and double the quotes inside them';
+      const message = `${source.path}, line ${unusable.line}: ${unusable.problem}; ${todo}`;
+      throw new FederationError('DATA_SOURCE', message);
+    }
+  }
+}
+
+function csvSource(path: string, file: FileHead): DataSource {
+  const { columns } = csvHeadOf(path, file);
+  assertColumnCount(path, columns.length);
+  return {
+    path,
+    columns,
+    async *batches(wanted) {
+      const positions = wanted.map((name) => columnIndex(path, columns, name));
+      for await (const batch of csvRecords(path, file)) {
+        yield batch.map(({ line, cells, problem, aside }) => ({
+          line,
+          cells: positions.map((i) => cells[i] ?? null),
+          problem,
+          aside,
+        }));
+      }
+    },
+  };
+}
+
+async function withParquet<T>(path: string, use: (source: DataSource) => Promise<T>): Promise<T> {
+  const { DuckDBInstance } = await import('@duckdb/node-api'); // 0.3 s that CSV need not wait
   const instance = await DuckDBInstance.create(':memory:', DUCKDB_OPTIONS);
   try {
     const connection = await instance.connect();
     try {
-      const reworded = (error: unknown): unknown => {
-        // The original is not kept as `cause`: it quotes the offending line, and causes reach log files.
-        const message = describeReadError(path, error);
-        return message === undefined ? error : new FederationError('DATA_SOURCE', message);
-      };
-      const run = async (sql: string): Promise<DuckDBDataChunk[]> => {
-        try {
-          return await (await connection.run(sql)).fetchAllChunks();
-        } catch (error) {
-          throw reworded(error);
-        }
-      };
-      const stream = async function* (sql: string): AsyncGenerator<DuckDBDataChunk> {
-        try {
-          const result = await connection.stream(sql);
-          for (;;) {
-            const chunk = await result.fetchChunk();
-            if (chunk === null || chunk.rowCount === 0) return;
-            yield chunk;
-          }
-        } catch (error) {
-          throw reworded(error);
-        }
-      };
-      await run("SET TimeZone = 'UTC'");
-      const opened = head.format === 'parquet' ? await openParquet(path, run) : openCsv(path, head);
-      return await use({ path, ...opened, run, stream });
+      await connection.run("SET TimeZone = 'UTC'");
+      return await use(await parquetSource(path, connection));
     } finally {
       connection.closeSync();
     }
@@ -93,23 +115,11 @@ export async function withDataSource<T>(path: string, use: (source: DataSource) 
   }
 }
 
-type Opened = Pick<DataSource, 'columns' | 'relation' | 'cell'>;
-
-function openCsv(path: string, file: FileHead): Opened {
-  const head = csvHeadOf(path, file);
-  assertColumnCount(path, head.columns.length);
-  const struct = head.columns.map((_, i) => `'c${i}': 'VARCHAR'`).join(', ');
-  const relation =
-    `read_csv(${sqlPath(path)}, auto_detect = false, header = true, delim = ${sqlText(head.delimiter)}, ` +
-    `quote = '"', escape = '"', columns = {${struct}}, hive_partitioning = false, ` +
-    `compression = '${file.format === 'csv' ? 'none' : 'gzip'}')`;
-  return { columns: head.columns, relation, cell: (column) => `c${columnIndex(path, head.columns, column)}` };
-}
-
-async function openParquet(path: string, run: DataSource['run']): Promise<Opened> {
+async function parquetSource(path: string, connection: DuckDBConnection): Promise<DataSource> {
   const file = `read_parquet(${sqlPath(path)}, hive_partitioning = false)`;
-  const described = await run(`SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ${file})`);
-  const schema = described.flatMap((chunk) => chunk.getRows());
+  const described = `SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ${file})`;
+  const schema: unknown[][] = [];
+  for await (const rows of rowsOf(path, connection, described)) schema.push(...rows);
   const columns = schema.map(([name]) => String(name).trim());
   assertColumnCount(path, columns.length);
   // A floating NaN is how several writers put a missing number into Parquet.
@@ -118,11 +128,33 @@ async function openParquet(path: string, run: DataSource['run']): Promise<Opened
       ? `CASE WHEN isnan(c${i}) THEN NULL ELSE c${i}::VARCHAR END`
       : `c${i}::VARCHAR`,
   );
+  const relation = `${file} AS t(${schema.map((_, i) => `c${i}`).join(', ')})`;
   return {
+    path,
     columns,
-    relation: `${file} AS t(${schema.map((_, i) => `c${i}`).join(', ')})`,
-    cell: (column) => cells[columnIndex(path, columns, column)]!,
+    async *batches(wanted) {
+      const selected = wanted.map((name) => cells[columnIndex(path, columns, name)]!);
+      let line = 1;
+      for await (const rows of rowsOf(path, connection, `SELECT ${selected.join(', ')} FROM ${relation}`))
+        yield rows.map((texts) => ({ line: line++, cells: texts as (string | null)[] }));
+    },
   };
+}
+
+/** @throws FederationError DATA_SOURCE when the file turns out malformed */
+async function* rowsOf(path: string, connection: DuckDBConnection, sql: string): AsyncGenerator<unknown[][]> {
+  try {
+    const result = await connection.stream(sql);
+    for (;;) {
+      const chunk = await result.fetchChunk();
+      if (chunk === null || chunk.rowCount === 0) return;
+      yield chunk.getRows();
+    }
+  } catch (error) {
+    // The original is not kept as `cause`: it may quote what is in the file, and causes reach log files.
+    const message = describeReadError(path, error);
+    throw message === undefined ? error : new FederationError('DATA_SOURCE', message);
+  }
 }
 
 function columnIndex(path: string, columns: readonly string[], column: string): number {
@@ -142,6 +174,10 @@ function assertColumnCount(path: string, count: number): void {
 /** Absolute, because `~` and URLs mean something to DuckDB; its glob characters as classes of themselves. */
 function sqlPath(path: string): string {
   return sqlText(resolve(path).replaceAll(/[[*?]/g, '[$&]'));
+}
+
+function sqlText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }
 
 /**

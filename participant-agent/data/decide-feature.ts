@@ -1,11 +1,11 @@
-/**
- * The rules of contract inference: from a column's profile to a feature, or to the reason why it is none.
- * Pure; the levels are asked for only when a column turns out to be a category.
- */
+/** The rules of contract inference: from a column's cells to a feature, or to the reason why it is none. Pure. */
 import { DATA_THRESHOLDS } from '#participant-agent/data/check-table.ts';
+import type { ColumnCells } from '#participant-agent/data/column-cells.ts';
 import { formatPercent, groupDigits } from '#participant-agent/data/data-report.ts';
-import type { ColumnProfile } from '#participant-agent/data/profile-column.ts';
+import { numberRange } from '#participant-agent/data/number-range.ts';
+import { type ColumnProfile, profileColumn } from '#participant-agent/data/profile-column.ts';
 import type { CategoryFeature, Feature, NumberFeature } from '#shared/contract/contract.ts';
+import { notationName, type NumberNotation } from '#shared/contract/number-notation.ts';
 
 /** A column is a number when this share of its cells is; the rest are typing errors. */
 const NUMBER_SHARE_MIN = 0.99;
@@ -25,6 +25,13 @@ const IDENTIFIER_VALUES_ABOVE = 100;
 /** Fewer whole numbers may well all differ by chance. */
 const UNIQUE_NUMBERS_MIN = 20;
 const DATE_SHARE_MIN = 0.95;
+/** A level is kept when this share of the rows has it: fewer teach the model nothing and may single out applicants. */
+const LEVEL_SHARE_MIN = 0.005;
+const LEVEL_ROWS_MIN = 2;
+/** Texts among numbers worth a word: below, they are typing errors. */
+const MIXED_SHARE_MIN = 0.1;
+/** So many numbers with three digits behind the point, all below 1000 without one, look like thousands. */
+const GROUPED_MIN = 20;
 
 const IDENTIFIER_NAME =
   /(^|[^a-z])(id|nr|no|num|number|key|account|acct)([^a-z]|$)|id$|编号|代号|序号|账号|证号/i;
@@ -37,34 +44,57 @@ export interface Decision {
   readonly notes: readonly string[];
 }
 
-/** @param levels the texts that enough rows share, most frequent first */
-export async function decideFeature(
-  name: string,
-  profile: ColumnProfile,
-  levels: () => Promise<readonly { text: string; rows: number }[]>,
-): Promise<Decision> {
-  const p = profile;
+export interface Reading {
+  readonly notation?: NumberNotation | undefined;
+  /** Why its numbers cannot be read, a clause. */
+  readonly unclear?: string | undefined;
+}
+
+/** @param cells with missing markers taken out, read in the notation */
+export function decideFeature(name: string, cells: ColumnCells, reading: Reading): Decision {
+  const p = profileColumn(cells);
+  const levels = (): Level[] =>
+    cells.frequentTexts(Math.max(LEVEL_ROWS_MIN, Math.ceil(LEVEL_SHARE_MIN * p.rows)));
   if (p.filled === 0) return leftOut('it is empty');
   if (p.distinctTexts === 1 && p.filled === p.rows) return leftOut('every row has the same value');
+  if (reading.unclear !== undefined) return leftOut(reading.unclear);
   if (p.numbers < NUMBER_SHARE_MIN * p.filled) {
     if (p.dates >= DATE_SHARE_MIN * p.filled)
       return leftOut('it looks like a date; a number of months would be a feature');
     if (p.distinctTexts > IDENTIFIER_SHARE_ABOVE * p.filled && p.distinctTexts > IDENTIFIER_VALUES_ABOVE) {
       return leftOut(
-        `it looks like an identifier, ${groupDigits(p.distinctTexts)} different texts in ${groupDigits(p.filled)} rows`,
+        p.numbers > MIXED_SHARE_MIN * p.filled
+          ? `${mixed(p)}; write the numbers plainly and leave the other cells empty`
+          : `it looks like an identifier, ${groupDigits(p.distinctTexts)} different texts in ${groupDigits(p.filled)} rows`,
       );
     }
-    return decideCategory(name, p, await levels());
+    const why = p.numbers > MIXED_SHARE_MIN * p.filled ? mixed(p) : 'its cells are texts';
+    return decideCategory(p, name, levels(), why);
   }
   if (p.compactDates >= NUMBER_SHARE_MIN * p.numbers && p.distinctNumbers > PERHAPS_CODE_VALUES_MAX) {
     return leftOut('it looks like a date written as a number; a number of months would be a feature');
   }
   if (isNumberIdentifier(name, p))
     return leftOut(`it looks like an identifier, ${groupDigits(p.distinctTexts)} different numbers`);
-  if (p.wholeNumbers === p.numbers && p.distinctNumbers <= CODE_VALUES_MAX)
-    return decideCategory(name, p, await levels());
+  if (
+    reading.notation === undefined &&
+    p.wholeNumbers === p.numbers &&
+    p.distinctNumbers <= CODE_VALUES_MAX
+  ) {
+    const count = p.distinctNumbers === 1 ? 'one number' : `${p.distinctNumbers} different whole numbers`;
+    return decideCategory(p, name, levels(), `it has only ${count}, as codes have`);
+  }
   if (p.min === p.max) return leftOut('all its numbers are the same');
-  return decideNumber(name, p);
+  return decideNumber(name, p, cells, reading.notation);
+}
+
+interface Level {
+  readonly text: string;
+  readonly rows: number;
+}
+
+function mixed(p: ColumnProfile): string {
+  return `${formatPercent(p.numbers / p.filled)} of its cells are numbers and the others are not`;
 }
 
 function leftOut(reason: string): Decision {
@@ -81,10 +111,19 @@ function isNumberIdentifier(name: string, p: ColumnProfile): boolean {
   return running || (sameLength && p.digitsMin >= 5) || IDENTIFIER_NAME.test(name);
 }
 
-function decideNumber(name: string, p: ColumnProfile): Decision {
+function decideNumber(
+  name: string,
+  p: ColumnProfile,
+  cells: ColumnCells,
+  notation: NumberNotation | undefined,
+): Decision {
   const notes: string[] = [];
+  if (notation !== undefined) notes.push(`its numbers are read with ${notationName(notation)}`);
+  else if (cells.grouped >= GROUPED_MIN && cells.grouped === cells.dotted && isBelowThousand(cells, p))
+    notes.push('has three digits behind every point: if the point stands between thousands, add a notation');
+  const range = numberRange(p.sorted);
   const whole = p.wholeNumbers === p.numbers;
-  const isYear = whole && p.min >= 1900 && p.max <= 2100;
+  const isYear = whole && range.min >= 1900 && range.max <= 2100;
   const sameLength = p.digitsMin === p.digitsMax && p.digitsMin >= 4 && p.digitsMin <= 6;
   const isCode = whole && !isYear && (CODE_NAME.test(name) || (p.distinctNumbers > 200 && sameLength));
   if (isYear)
@@ -100,30 +139,58 @@ function decideNumber(name: string, p: ColumnProfile): Decision {
   }
   const invalid = p.filled - p.numbers;
   if (invalid > 0) notes.push(`${groupDigits(invalid)} cells are not a number and will count as missing`);
+  if (range.special.length > 0) {
+    const codes = range.special.map(
+      ({ value, rows }) => `${value} (${formatPercent(rows / p.rows)} of the rows)`,
+    );
+    notes.push(
+      `${codes.join(', ')} proposed as special, with a meaning of ${codes.length === 1 ? 'its' : 'their'} own; take out what is an ordinary value`,
+    );
+  }
+  const [min, max] = [tidyOutward(range.min, 'down'), tidyOutward(range.max, 'up')];
+  if (range.cut > 0)
+    notes.push(
+      `${groupDigits(range.cut)} cells lie far outside [${min}, ${max}], where nearly all are, and will be clipped to it`,
+    );
   const feature: NumberFeature = {
     name,
     type: 'number',
+    ...(notation?.affix === undefined ? {} : { unit: notation.affix }),
     // Two digits of a year are a century.
-    min: isYear ? Math.floor(p.min / 10) * 10 : tidyOutward(p.min, 'down'),
-    max: isYear ? Math.ceil(p.max / 10) * 10 : tidyOutward(p.max, 'up'),
-    scale: !isYear && !isCode && isHeavyTailed(p) ? 'log' : 'linear',
+    min: isYear ? Math.floor(range.min / 10) * 10 : min,
+    max: isYear ? Math.ceil(range.max / 10) * 10 : max,
+    scale: !isYear && !isCode && isHeavyTailed(range.values) ? 'log' : 'linear',
     missing: 'allowed',
+    ...(range.special.length === 0 ? {} : { special: range.special.map(({ value }) => value) }),
+    ...(notation === undefined ? {} : { notation }),
   };
   return { feature, notes };
 }
 
-function isHeavyTailed(p: ColumnProfile): boolean {
+function isBelowThousand(cells: ColumnCells, p: ColumnProfile): boolean {
+  return cells.dotted < p.numbers && p.max < 1000 && p.min > -1000;
+}
+
+/** @param values ascending, cut to the range */
+function isHeavyTailed(values: Float64Array): boolean {
+  const [min, max] = [values[0]!, values.at(-1)!];
+  const sizes = values.map(Math.abs).sort();
+  const [median, medianSize] = [middleOf(values), middleOf(sizes)];
+  let mean = 0;
+  for (const x of values) mean += x / values.length;
+  const maxSize = sizes.at(-1)!;
   // Below a few units ln(1+|x|) is nearly x, so a tail that ends there gains nothing; a median of 0 proves nothing.
-  const longTail = p.maxSize >= 1000 * p.medianSize && (p.medianSize > 0 || p.maxSize > 1000);
-  const skewedAmount = p.min >= 0 && p.max > 1000 && p.mean > 2 * p.median;
+  const longTail = maxSize >= 1000 * medianSize && (medianSize > 0 || maxSize > 1000);
+  const skewedAmount = min >= 0 && max > 1000 && mean > 2 * median;
   return longTail || skewedAmount;
 }
 
-function decideCategory(
-  name: string,
-  p: ColumnProfile,
-  levels: readonly { text: string; rows: number }[],
-): Decision {
+function middleOf(sorted: Float64Array): number {
+  const half = sorted.length / 2;
+  return (sorted[Math.floor(half - 0.5)]! + sorted[Math.floor(half)]!) / 2;
+}
+
+function decideCategory(p: ColumnProfile, name: string, levels: readonly Level[], why: string): Decision {
   const kept = levels.filter(({ text }) => text.length <= LEVEL_LENGTH_MAX).slice(0, LEVELS_MAX);
   const covered = kept.reduce((sum, { rows }) => sum + rows, 0) / p.filled;
   const others = p.distinctTexts - kept.length;
@@ -131,15 +198,19 @@ function decideCategory(
     const found = `${groupDigits(p.distinctTexts)} different texts in ${groupDigits(p.filled)} rows`;
     return leftOut(`too few rows share a value (${found}): free text, or too fine a place`);
   }
-  const notes: string[] = [];
-  const numeric = p.numbers >= NUMBER_SHARE_MIN * p.filled;
-  if (numeric && p.distinctNumbers > 2) {
-    notes.push(`has only ${p.distinctNumbers} different whole numbers and is taken as a category of codes`);
-  }
+  const count = kept.length === 1 ? 'one value' : `${kept.length} values`;
+  const notes = [`taken as a category of ${count}; ${why}`];
   if (others > 0) {
     const rest = others === 1 ? 'a rarer value becomes' : `${groupDigits(others)} rarer values become`;
     notes.push(`${rest} "other" (${formatPercent(1 - covered)} of its cells)`);
   }
+  const alike = kept.filter(({ text }, i) =>
+    kept.some((other, k) => k !== i && folded(other.text) === folded(text)),
+  );
+  if (alike.length > 0)
+    notes.push(
+      `${alike.map(({ text }) => `"${text}"`).join(', ')} differ in capitals or blanks only and stay apart; correct the file if they mean the same`,
+    );
   const feature: CategoryFeature = {
     name,
     type: 'category',
@@ -147,6 +218,10 @@ function decideCategory(
     missing: 'allowed',
   };
   return { feature, notes };
+}
+
+function folded(text: string): string {
+  return text.toLowerCase().replaceAll(/\s+/g, ' ');
 }
 
 /** The next number of two significant digits away from the data: 5,744 up is 5,800; -943 down is -950. */

@@ -1,42 +1,41 @@
 /**
- * A first draft of a data contract from one bank's file, for a person to correct: which columns are numbers
- * and in what range, which are categories and of what levels, which are not features at all.
+ * A first draft of a data contract from one bank's file, for a person to correct: what the outcomes mean, which
+ * columns are numbers, how they are written and in what range, which are categories and of what levels, which are not
+ * features at all; every column that is left out or no plain number is named with the reason.
  *
  * A draft is this bank's view. Its ranges and levels come from its rows (widened to two digits; levels of
- * two rows at least), so it is read and agreed on before it leaves the bank. It cannot tell a column that was
- * written after the outcome was known; such columns must be named in `exclude`.
+ * two rows at least), so it is read and agreed on before it leaves the bank. It points out what tells too much of the
+ * outcome, but cannot know when a column was written; such columns must be named in `exclude`.
  */
 import { basename } from 'node:path';
-import { trimmedText } from '#participant-agent/data/cell-sql.ts';
-import { formatPercent, groupDigits } from '#participant-agent/data/data-report.ts';
-import { type DataSource, withDataSource } from '#participant-agent/data/data-source.ts';
-import { decideFeature } from '#participant-agent/data/decide-feature.ts';
-import { outcomeSql } from '#participant-agent/data/load-table.ts';
+import { ColumnCells } from '#participant-agent/data/column-cells.ts';
+import { type DataSource, wellFormedBatches, withDataSource } from '#participant-agent/data/data-source.ts';
+import { decideFeature, type Reading } from '#participant-agent/data/decide-feature.ts';
+import { inferOutcome } from '#participant-agent/data/infer-outcome.ts';
+import { isMissingAmongNumbers, isMissingMarker } from '#participant-agent/data/missing-markers.ts';
 import { nearestHint } from '#participant-agent/data/nearest-name.ts';
-import { frequentTexts, profileColumn } from '#participant-agent/data/profile-column.ts';
-import { type DataContract, dataContract, type Feature } from '#shared/contract/contract.ts';
+import { isProtectedGround } from '#participant-agent/data/protected-ground.ts';
+import { recogniseNotation } from '#participant-agent/data/recognise-notation.ts';
+import { tellingPower } from '#participant-agent/data/telling-power.ts';
+import { outcomeKey } from '#shared/contract/cell-text.ts';
+import { type Concern, type DataContract, dataContract, type Feature } from '#shared/contract/contract.ts';
+import { BAD, GOOD, outcomeReader } from '#shared/contract/outcome.ts';
+import { type CellReader, cellReader } from '#shared/contract/read-cell.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** The contract's own limits. */
 const FEATURES_MAX = 2000;
 const NAME_LENGTH_MAX = 128;
 const CONTRACT_NAME_LENGTH_MAX = 100;
-
-/** A level is kept when this share of the rows has it: fewer teach the model nothing and may single out applicants. */
-const LEVEL_SHARE_MIN = 0.005;
-const LEVEL_ROWS_MIN = 2;
-
-/** Outcome values listed in an error, when there are not more. */
-const OUTCOMES_LISTED_MAX = 8;
-
-/** Names that hint at age, sex, family, origin or belief. */
-const PROTECTED_NAME =
-  /(^|[^a-z])(age|sex|gender|race|religion)([^a-z]|$)|marital|marriage|ethnic|national(ity|_origin)|foreign|性别|年龄|民族|婚姻|宗教|国籍/i;
+const MARKERS_MAX = 50;
+/** Of a column's filled cells, below which texts that mean "missing" among numbers may mean something else. */
+const NUMBER_SHARE_MIN = 0.5;
 
 export interface InferOptions {
   readonly target: string;
-  readonly bad: string;
-  readonly good?: string;
+  /** As the file spells it; several spellings, also with commas between. */
+  readonly bad: string | readonly string[];
+  readonly good?: string | readonly string[] | undefined;
   /** Columns that are no features: known only afterwards, personal, protected grounds. */
   readonly exclude?: readonly string[];
   /** Default: the file's name. */
@@ -51,41 +50,33 @@ export interface InferredContract {
 
 /**
  * @throws FederationError DATA_SOURCE when the file cannot be read or has no rows, USAGE when a column named
- *   in the options does not exist or `bad` never occurs, CONTRACT when no column is left as a feature
+ *   in the options does not exist, `bad` never occurs or an outcome may be bad or good, CONTRACT when no column is
+ *   left as a feature
  */
 export async function inferContract(path: string, options: InferOptions): Promise<InferredContract> {
   return await withDataSource(path, async (source) => {
     assertNamed(source, options);
-    const notes: string[] = [];
-    const candidates = candidateColumns(source, options, notes);
-    const target = {
+    const outcome = await inferOutcome(source, {
       column: options.target,
-      bad: options.bad,
-      ...(options.good === undefined ? {} : { good: options.good }),
-    };
-
-    const cells = candidates.map((name, i) => `${trimmedText(source.cell(name))} AS f${i}`);
-    const outcome = `${outcomeSql(source.cell(target.column), target)} AS outcome`;
-    const label = `${trimmedText(source.cell(target.column))} AS label`;
-    await source.run(
-      `CREATE TABLE cells AS SELECT ${[outcome, label, ...cells].join(', ')} FROM ${source.relation}`,
-    );
-    notes.unshift(...(await describeOutcomes(source, target)));
+      bad: [options.bad].flat(),
+      good: options.good === undefined ? undefined : [options.good].flat(),
+    });
+    const notes = [...outcome.notes];
+    const candidates = candidateColumns(source, options, notes);
+    const columns = await readColumns(source, candidates, outcome.target);
 
     const features: Feature[] = [];
-    for (const [i, name] of candidates.entries()) {
-      const used = '(FROM cells WHERE outcome < 2)';
-      const profile = await profileColumn(source, used, `f${i}`);
-      const rowsMin = Math.max(LEVEL_ROWS_MIN, Math.ceil(LEVEL_SHARE_MIN * profile.rows));
-      const decision = await decideFeature(name, profile, () =>
-        frequentTexts(source, used, `f${i}`, rowsMin),
-      );
-      notes.push(...decision.notes.map((note) => `${name}: ${note}.`));
-      if (decision.feature === undefined) continue;
-      features.push(decision.feature);
-      if (PROTECTED_NAME.test(name)) {
-        notes.push(`${name}: may be a protected ground; check whether the law lets it decide on credit.`);
+    const markers = new Set<string>();
+    for (const { name, cells, reading, missing } of columns) {
+      const { feature, notes: found } = decideFeature(name, cells, reading);
+      notes.push(...found.map((note) => `${name}: ${note}.`));
+      if (feature === undefined) continue;
+      if (missing.length > 0) {
+        for (const text of missing) markers.add(text);
+        notes.push(`${name}: ${missing.map((text) => `"${text}"`).join(', ')} read as missing.`);
       }
+      const concerns = concernsOf(feature, cells, notes);
+      features.push(concerns.length === 0 ? feature : { ...feature, concerns });
     }
     if (features.length === 0) {
       throw new FederationError(
@@ -100,8 +91,13 @@ export async function inferContract(path: string, options: InferOptions): Promis
       );
     }
     const fileName = basename(path).replace(/\.(csv|parquet|gz)(\.gz)?$/i, '');
-    const name = (options.name ?? fileName).slice(0, CONTRACT_NAME_LENGTH_MAX) || 'data';
-    const parsed = dataContract.safeParse({ v: 1, name, target, features: features.slice(0, FEATURES_MAX) });
+    const parsed = dataContract.safeParse({
+      v: 1,
+      name: (options.name ?? fileName).slice(0, CONTRACT_NAME_LENGTH_MAX) || 'data',
+      target: outcome.target,
+      ...(markers.size === 0 ? {} : { missingMarkers: [...markers].sort().slice(0, MARKERS_MAX) }),
+      features: features.slice(0, FEATURES_MAX),
+    });
     if (!parsed.success) {
       const issue = parsed.error.issues[0]!;
       const place = issue.path.join('.');
@@ -112,6 +108,120 @@ export async function inferContract(path: string, options: InferOptions): Promis
     }
     return { contract: parsed.data, notes };
   });
+}
+
+interface ReadColumn {
+  readonly name: string;
+  readonly cells: ColumnCells;
+  readonly reading: Reading;
+  /** Texts that were taken as missing. */
+  readonly missing: readonly string[];
+}
+
+/** Reads the columns plainly, and those whose numbers are written otherwise once more as they are written. */
+async function readColumns(
+  source: DataSource,
+  names: readonly string[],
+  target: DataContract['target'],
+): Promise<ReadColumn[]> {
+  const plain = await gather(source, names, target, () => cellReader(undefined));
+  const columns = names.map((name, i): ReadColumn => {
+    const cells = plain[i]!;
+    const missing = takeMarkers(cells);
+    const found = recogniseNotation(cells);
+    const reading =
+      found.kind === 'unclear'
+        ? { unclear: found.why }
+        : found.kind === 'notation'
+          ? { notation: found.notation }
+          : {};
+    return { name, cells, reading, missing };
+  });
+  const written = columns.filter(({ reading }) => reading.notation !== undefined);
+  if (written.length === 0) return columns;
+  const again = await gather(
+    source,
+    written.map(({ name }) => name),
+    target,
+    (i) => cellReader({ ...NUMBER, notation: written[i]!.reading.notation }, written[i]!.missing),
+  );
+  return columns.map((column) => {
+    const at = written.indexOf(column);
+    return at < 0 ? column : { ...column, cells: again[at]! };
+  });
+}
+
+const NUMBER = { name: '-', type: 'number', min: 0, max: 1, scale: 'linear', missing: 'allowed' } as const;
+
+async function gather(
+  source: DataSource,
+  names: readonly string[],
+  target: DataContract['target'],
+  readerOf: (index: number) => CellReader,
+): Promise<ColumnCells[]> {
+  const outcomeOf = outcomeReader(target);
+  const columns = names.map((_, i) => new ColumnCells(readerOf(i)));
+  for await (const batch of wellFormedBatches(source, [target.column, ...names])) {
+    for (const { cells, aside } of batch) {
+      if (aside !== undefined) continue;
+      const outcome = outcomeOf(outcomeKey(cells[0] ?? ''));
+      if (outcome !== BAD && outcome !== GOOD) continue;
+      columns.forEach((column, i) => column.add(cells[i + 1] ?? '', outcome));
+    }
+  }
+  return columns;
+}
+
+/** @returns the texts that were counted as missing */
+function takeMarkers(cells: ColumnCells): string[] {
+  const texts = [...cells.texts.keys()];
+  const isAlways = texts.filter(isMissingMarker);
+  cells.takeAsMissing(isAlways);
+  const amongNumbers = [...cells.texts.keys()].filter(isMissingAmongNumbers);
+  const marked = amongNumbers.reduce((sum, text) => {
+    const [good, bad] = cells.texts.get(text)!;
+    return sum + good + bad;
+  }, 0);
+  const others = cells.textRows - marked;
+  // numbers in another notation are texts still
+  const numeric = cells.numberRows + digitRows(cells);
+  if (amongNumbers.length === 0 || numeric < NUMBER_SHARE_MIN * (cells.numberRows + others)) return isAlways;
+  if (cells.numberRows + others === 0) return isAlways;
+  cells.takeAsMissing(amongNumbers);
+  return [...isAlways, ...amongNumbers];
+}
+
+function digitRows(cells: ColumnCells): number {
+  let rows = 0;
+  for (const [text, [good, bad]] of cells.texts)
+    if (/\d/.test(text) && !/\p{L}{4}/u.test(text)) rows += good + bad;
+  return rows;
+}
+
+/** What whoever agrees on the contract should know of the feature; said in the notes as well. */
+function concernsOf(feature: Feature, cells: ColumnCells, notes: string[]): Concern[] {
+  const { name } = feature;
+  const { informationValue, concern } = tellingPower(feature, cells);
+  const value = `information value ${informationValue.toFixed(2)}`;
+  if (concern === 'filled-after')
+    notes.push(
+      `${name}: filled for one outcome and empty for the other; if it is written after the outcome is known, exclude it.`,
+    );
+  else if (concern === 'separates-outcome')
+    notes.push(
+      `${name}: tells bad from good nearly alone (${value}); if it is written after the outcome is known, exclude it.`,
+    );
+  else if (concern === 'strong')
+    notes.push(
+      `${name}: tells much of the outcome (${value}, above 1); make sure that it is known when a decision is made.`,
+    );
+  const isProtected = isProtectedGround(name, feature.type === 'category' ? feature.categories : []);
+  if (isProtected)
+    notes.push(`${name}: may be a protected ground; check whether the law lets it decide on credit.`);
+  return [
+    ...(concern === undefined ? [] : [concern]),
+    ...(isProtected ? (['protected-ground'] as const) : []),
+  ];
 }
 
 function assertNamed(source: DataSource, { target, exclude = [] }: InferOptions): void {
@@ -150,55 +260,4 @@ function candidateColumns(
     } else return true;
     return false;
   });
-}
-
-/** Counts the outcomes. @throws FederationError DATA_SOURCE without rows, USAGE when none is bad or none good */
-async function describeOutcomes(source: DataSource, target: DataContract['target']): Promise<string[]> {
-  const counts = await source.run(
-    'SELECT count(*)::DOUBLE, (count(*) FILTER (outcome = 1))::DOUBLE, (count(*) FILTER (outcome = 0))::DOUBLE, ' +
-      '(count(*) FILTER (outcome = 2))::DOUBLE FROM cells',
-  );
-  const [rows, bad, good, invalid] = counts[0]!.getRowValues(0) as [number, number, number, number];
-  if (rows === 0) {
-    throw new FederationError(
-      'DATA_SOURCE',
-      `${source.path}: expected rows below the header, found none; export it again`,
-    );
-  }
-  if (bad === 0 || good === 0) {
-    const expected =
-      bad === 0
-        ? `"${target.bad}" in some rows`
-        : target.good === undefined
-          ? `something else than "${target.bad}" in some rows`
-          : `"${target.good}" in some rows`;
-    const found = await listOutcomes(source);
-    throw new FederationError(
-      'USAGE',
-      `${source.path}: expected ${expected} of column "${target.column}", found ${found}; name the bad and good outcome as the file spells them`,
-    );
-  }
-  const meaning =
-    target.good === undefined
-      ? `${target.column} = "${target.bad}" is bad, everything else is good`
-      : `${target.column} = "${target.bad}" is bad, "${target.good}" is good`;
-  const notes = [
-    `${groupDigits(rows)} rows read, ${groupDigits(bad)} of ${groupDigits(bad + good)} with an outcome are bad (${formatPercent(bad / (bad + good))}): ${meaning}.`,
-  ];
-  const missing = rows - bad - good - invalid;
-  if (missing > 0) notes.push(`${groupDigits(missing)} rows have no outcome and were not looked at.`);
-  if (invalid > 0) {
-    notes.push(`${groupDigits(invalid)} rows are neither bad nor good and were not looked at.`);
-  }
-  return notes;
-}
-
-/** The spellings of the outcome, which the user is about to type; only when they are few, as codes are. */
-async function listOutcomes(source: DataSource): Promise<string> {
-  const chunks = await source.run(
-    `SELECT DISTINCT left(label, 40) FROM cells WHERE label IS NOT NULL ORDER BY 1 LIMIT ${OUTCOMES_LISTED_MAX + 1}`,
-  );
-  const labels = chunks.flatMap((chunk) => chunk.getRows()).map(([label]) => `"${String(label)}"`);
-  if (labels.length === 0) return 'only empty cells';
-  return labels.length > OUTCOMES_LISTED_MAX ? 'many other values' : labels.join(', ');
 }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, describe, expect, it } from 'vitest';
-import { sqlText } from '#participant-agent/data/cell-sql.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import type { DataContract, Feature } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
@@ -134,7 +133,7 @@ describe('cells become the typed arrays of the contract', () => {
     const instance = await DuckDBInstance.create(':memory:');
     const connection = await instance.connect();
     const source = `(VALUES (1, 12.5::DOUBLE, 'retail'), (0, 'nan'::DOUBLE, '7'), (0, NULL, NULL)) AS t(outcome, amount, sector)`;
-    await connection.run(`COPY (SELECT * FROM ${source}) TO ${sqlText(parquet)} (FORMAT parquet)`);
+    await connection.run(`COPY (SELECT * FROM ${source}) TO '${parquet}' (FORMAT parquet)`);
     connection.closeSync();
     instance.closeSync();
     const csv = write('same.csv', ['outcome,amount,sector', '1,12.5,retail', '0,,7', '0,,']);
@@ -155,18 +154,47 @@ describe('cells become the typed arrays of the contract', () => {
 describe('the outcome', () => {
   const lines = ['outcome,amount', '1,1', '1.0,2', ' 1 ,3', '0,4', '2,5', ',6', 'yes,7'];
 
-  it('without `good`, everything that is not bad is good; numbers are compared as numbers', async () => {
+  it('numbers are compared as numbers, and the one other value is good where the contract names none', async () => {
     const contract = contractOf([amount], { column: 'outcome', bad: '1.00' });
-    const { table, report } = await loadTable(write('lenient.csv', lines), contract);
-    expect(Array.from(table.bad)).toEqual([1, 1, 1, 0, 0, 0]);
+    const two = ['outcome,amount', '1,1', '1.0,2', ' 1 ,3', '0,4', '0.0,5', ',6'];
+    const { table, report } = await loadTable(write('lenient.csv', two), contract);
+    expect(Array.from(table.bad)).toEqual([1, 1, 1, 0, 0]);
     expect(report).toMatchObject({
-      rowsRead: 7,
-      rowsUsed: 6,
+      rowsRead: 6,
+      rowsUsed: 5,
       targetMissing: 1,
       targetInvalid: 0,
       badCount: 3,
-      badRate: 0.5,
     });
+  });
+
+  it('a third value is never good: its rows are not used, and the check refuses them with their counts', async () => {
+    for (const good of [undefined, '0']) {
+      const target = { column: 'outcome', bad: '1', ...(good === undefined ? {} : { good }) };
+      const { table, report, extra } = await loadTable(
+        write('third.csv', lines),
+        contractOf([amount], target),
+        {
+          extraColumns: ['amount'],
+        },
+      );
+      expect(Array.from(table.bad).filter((y) => y === 0)).toHaveLength(good === undefined ? 0 : 1);
+      expect(extra['amount']).toHaveLength(table.rowCount);
+      const finding = report.findings.find(({ code }) => code === 'unlisted-outcomes')!;
+      expect(finding.severity).toBe('error');
+      expect(finding.detail).toContain('"2" (1 row), "yes" (1 row)');
+      expect(finding.message).not.toContain('yes'); // it may leave the bank as the reason of a refusal
+    }
+  });
+
+  it('several spellings of bad, of good and of "not known" are what the contract says they are', async () => {
+    const target = { column: 'outcome', bad: ['1', '2'], good: ['0', 'yes'], missing: ['NA', '?'] };
+    const { table, report } = await loadTable(
+      write('listed.csv', [...lines, 'NA,8', '?,9']),
+      contractOf([amount], target),
+    );
+    expect(Array.from(table.bad)).toEqual([1, 1, 1, 0, 1, 0]);
+    expect(report).toMatchObject({ targetMissing: 3, targetInvalid: 0 });
   });
 
   it('with `good`, what is neither is dropped and counted', async () => {

@@ -1,30 +1,35 @@
 /**
- * A bank's file as the typed arrays of the contract, in file order.
- *
- * One SELECT reads the file once: numbers are cast and categories looked up inside DuckDB, so that no text of
- * a contract column becomes a JavaScript string. Columns the contract does not name are not read.
- *
- * The outcome: equal to `target.bad` is bad; with `target.good` given, equal to it is good and anything else
- * is invalid; without it, everything else is good. Rows whose outcome is missing or invalid are dropped and
- * counted. Numbers are compared as numbers ("1" equals "1.0").
+ * A bank's file as the typed arrays of the contract, in file order. Columns the contract does not name are not read.
+ * Rows whose outcome is not known, or is in none of the contract's lists, are dropped and counted.
  */
-import type { DuckDBDataChunk } from '@duckdb/node-api';
-import { canonicalText, finiteNumber, sqlText, trimmedText } from '#participant-agent/data/cell-sql.ts';
-import { checkTable } from '#participant-agent/data/check-table.ts';
+import { checkTable, type Intake } from '#participant-agent/data/check-table.ts';
+import { countedTexts } from '#participant-agent/data/counted-texts.ts';
 import type { DataReport } from '#participant-agent/data/data-report.ts';
-import { assertColumns, type DataSource, withDataSource } from '#participant-agent/data/data-source.ts';
+import {
+  assertColumns,
+  type DataRecord,
+  type DataSource,
+  wellFormedBatches,
+  withDataSource,
+} from '#participant-agent/data/data-source.ts';
+import { GrowingNumbers } from '#participant-agent/data/growing-numbers.ts';
 import { nearestHint } from '#participant-agent/data/nearest-name.ts';
-import { levelCodes, trimBlanks } from '#shared/contract/cell-text.ts';
+import { outcomeKey } from '#shared/contract/cell-text.ts';
 import {
   contractColumns,
   derivationInputs,
-  type CategoryFeature,
   type DataContract,
+  type Feature,
   type NumberFeature,
 } from '#shared/contract/contract.ts';
 import { derivedValue } from '#shared/contract/derive.ts';
-import type { CategoryColumn, Column, Table } from '#shared/contract/table.ts';
+import { BAD, GOOD, NOT_KNOWN, outcomeReader, UNLISTED } from '#shared/contract/outcome.ts';
+import { type CellReader, INVALID, sourceColumns } from '#shared/contract/read-cell.ts';
+import { selectRows, type Column, type Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+
+/** Different spellings of the outcome that are told apart; a column with more is no outcome. */
+const SPELLINGS_MAX = 1000;
 
 export interface LoadOptions {
   /** Further columns to read as text, such as an application number to join decisions on. */
@@ -50,51 +55,12 @@ export async function loadTable(
 ): Promise<LoadedTable> {
   return await withDataSource(path, async (source) => {
     const extraColumns = [...new Set(options.extraColumns)];
-    const needed = `columns of contract "${contract.name}"`;
-    assertColumns(source.path, source.columns, contractColumns(contract), needed);
+    assertColumns(path, source.columns, contractColumns(contract), `columns of contract "${contract.name}"`);
     assertExtraColumns(source, extraColumns);
-
-    const lookups: Uint16Array[] = [];
-    /** By column name, where it stands in the SELECT. */
-    const positions = new Map<string, number>();
-    const selected = [outcomeSql(source.cell(contract.target.column), contract.target)];
-    const select = (name: string, sql: string): void => {
-      if (positions.has(name)) return;
-      positions.set(name, selected.length);
-      selected.push(sql);
-    };
-    for (const [index, feature] of contract.features.entries()) {
-      if (feature.type === 'category') {
-        const lookup = await createLevels(source, feature, index);
-        lookups[index] = lookup;
-        select(feature.name, levelSql(source.cell(feature.name), index, lookup.length));
-      } else {
-        for (const name of numberSources(contract, feature)) select(name, finiteNumber(source.cell(name)));
-      }
-    }
-    const firstExtra = selected.length;
-    selected.push(...extraColumns.map((name) => source.cell(name)));
-    const chunks = await source.run(`SELECT ${selected.join(', ')} FROM ${source.relation}`);
-
-    const rows = takeOutcomes(chunks);
-    const invalidNumbers = contract.features.map(() => 0);
-    const columns = contract.features.map((feature, index): Column => {
-      const positionOf = (name: string): number => positions.get(name)!;
-      if (feature.type === 'category')
-        return takeCategory(feature, chunks, rows, positionOf(feature.name), lookups[index]!);
-      const sources = numberSources(contract, feature).map((name) =>
-        takeNumbers(chunks, rows, positionOf(name)),
-      );
-      invalidNumbers[index] = countInvalid(sources, rows.used);
-      return { feature, values: derivedColumn(contract, feature, sources) ?? sources[0]!.values };
-    });
-    const table: Table = { rowCount: rows.used, columns, bad: rows.bad };
-    const { read: rowsRead, targetMissing, targetInvalid } = rows;
-    const report = checkTable(table, contract, { rowsRead, targetMissing, targetInvalid, invalidNumbers });
-    const extra = Object.fromEntries(
-      extraColumns.map((name, i) => [name, takeTexts(chunks, rows, firstExtra + i)] as const),
-    );
-    return { table, report, extra };
+    const rows = new RowCollector(contract, extraColumns);
+    for await (const batch of wellFormedBatches(source, [...rows.columns, ...extraColumns]))
+      for (const record of batch) rows.add(record);
+    return rows.finish();
   });
 }
 
@@ -106,160 +72,120 @@ function assertExtraColumns({ path, columns }: DataSource, wanted: readonly stri
   }
 }
 
-/** 1 bad, 0 good, 2 invalid, NULL missing. */
-export function outcomeSql(cell: string, target: DataContract['target']): string {
-  const text = trimmedText(cell);
-  const equals = (wanted: string): string => {
-    const trimmed = trimBlanks(wanted);
-    const same = `${text} = ${sqlText(trimmed)}`;
-    const isNumber =
-      /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(trimmed) && Number.isFinite(Number(trimmed));
-    return isNumber ? `(${same} OR ${finiteNumber(cell)} = ${Number(trimmed)}::DOUBLE)` : same;
-  };
-  const otherwise = target.good === undefined ? '0' : `CASE WHEN ${equals(target.good)} THEN 0 ELSE 2 END`;
-  const code = `CASE WHEN ${text} IS NULL THEN NULL WHEN ${equals(target.bad)} THEN 1 ELSE ${otherwise} END`;
-  return `(${code})::UTINYINT`;
-}
+class RowCollector {
+  /** The columns a record's cells begin with: the outcome, then what the features are read from. */
+  readonly columns: readonly string[];
+  private readonly contract: DataContract;
+  private readonly extraColumns: readonly string[];
+  private readonly sources: readonly GrowingNumbers[];
+  private readonly read: CellReader[];
+  private readonly outcomeOf: ReturnType<typeof outcomeReader>;
+  private readonly bad = new GrowingNumbers();
+  private readonly texts: (string | null)[][];
+  private rowsRead = 0;
+  private setAside = 0;
+  private targetMissing = 0;
+  /** Rows by spellings that the contract does not list. */
+  private readonly unlisted = new Map<string, number>();
+  private unlistedRows = 0;
 
-/**
- * Declares the feature's vocabulary as a DuckDB enum, whose cast is a hash lookup. A level is also found
- * under its canonical text, unless that is another level's own.
- * @returns the category code of each enum label
- */
-async function createLevels(
-  source: DataSource,
-  feature: CategoryFeature,
-  index: number,
-): Promise<Uint16Array> {
-  const codes = levelCodes(feature.categories);
-  // Enum labels cannot hold a zero byte; such a level matches no cell.
-  for (const label of codes.keys()) if (label.includes('\0')) codes.delete(label);
-  if (codes.size === 0) codes.set('', 1); // an enum needs a label; '' is missing and never looked up
-  await source.run(`CREATE TYPE levels${index} AS ENUM (${[...codes.keys()].map(sqlText).join(', ')})`);
-  return Uint16Array.from(codes.values());
-}
+  constructor(contract: DataContract, extraColumns: readonly string[]) {
+    const columns = sourceColumns(contract);
+    this.columns = [contract.target.column, ...columns.map(({ name }) => name)];
+    this.contract = contract;
+    this.extraColumns = extraColumns;
+    this.read = columns.map(({ read }) => read);
+    this.sources = columns.map(() => new GrowingNumbers());
+    this.outcomeOf = outcomeReader(contract.target);
+    this.texts = extraColumns.map(() => []);
+  }
 
-/** Position of the cell's text in the enum; `labelCount` where it is not in it; NULL where missing. */
-function levelSql(cell: string, index: number, labelCount: number): string {
-  const position = (text: string): string => `enum_code(TRY_CAST(${text} AS levels${index}))::USMALLINT`;
-  const other = `CASE WHEN ${trimmedText(cell)} IS NOT NULL THEN ${labelCount}::USMALLINT END`;
-  return `coalesce(${position(trimmedText(cell))}, ${position(canonicalText(cell))}, ${other})`;
-}
-
-interface Rows {
-  readonly read: number;
-  readonly used: number;
-  readonly targetMissing: number;
-  readonly targetInvalid: number;
-  /** Per chunk, the rows kept. */
-  readonly kept: readonly Uint16Array[];
-  readonly bad: Uint8Array;
-}
-
-function takeOutcomes(chunks: readonly DuckDBDataChunk[]): Rows {
-  let [read, targetMissing, targetInvalid] = [0, 0, 0];
-  const outcomes: number[] = [];
-  const kept = chunks.map((chunk) => {
-    const vector = chunk.getColumnVector(0);
-    const indices: number[] = [];
-    for (let i = 0; i < chunk.rowCount; i++) {
-      const outcome = vector.getItem(i) as number | null;
-      if (outcome === null) targetMissing++;
-      else if (outcome === 2) targetInvalid++;
-      else {
-        indices.push(i);
-        outcomes.push(outcome);
-      }
+  add({ cells, aside }: DataRecord): void {
+    if (aside !== undefined) {
+      this.setAside++;
+      return;
     }
-    read += chunk.rowCount;
-    return Uint16Array.from(indices);
-  });
-  return { read, used: outcomes.length, targetMissing, targetInvalid, kept, bad: Uint8Array.from(outcomes) };
-}
-
-/** The columns of the file that a number feature is read from. */
-function numberSources(contract: DataContract, feature: NumberFeature): string[] {
-  return feature.derive === undefined
-    ? [feature.name]
-    : derivationInputs(contract, feature).map(({ name }) => name);
-}
-
-interface Numbers {
-  /** NaN where missing or invalid. */
-  readonly values: Float64Array;
-  /** 1 where the cell holds something that is not a finite number. */
-  readonly invalid: Uint8Array;
-}
-
-function takeNumbers(chunks: readonly DuckDBDataChunk[], rows: Rows, position: number): Numbers {
-  const values = new Float64Array(rows.used);
-  const invalid = new Uint8Array(rows.used);
-  let row = 0;
-  chunks.forEach((chunk, c) => {
-    const vector = chunk.getColumnVector(position);
-    for (const i of rows.kept[c]!) {
-      const value = vector.getItem(i) as number | null;
-      const usable = value !== null && Number.isFinite(value);
-      if (value !== null && !usable) invalid[row] = 1;
-      values[row++] = usable ? value : NaN;
+    this.rowsRead++;
+    const key = outcomeKey(cells[0] ?? '');
+    const outcome = this.outcomeOf(key);
+    if (outcome === NOT_KNOWN) {
+      this.targetMissing++;
+      return;
     }
-  });
-  return { values, invalid };
-}
+    if (outcome === UNLISTED) {
+      this.unlistedRows++;
+      if (this.unlisted.size < SPELLINGS_MAX || this.unlisted.has(key))
+        this.unlisted.set(key, (this.unlisted.get(key) ?? 0) + 1);
+      if (this.contract.target.good !== undefined) return;
+    }
+    this.bad.push(outcome === BAD ? BAD : GOOD);
+    for (let c = 0; c < this.sources.length; c++) this.sources[c]!.push(this.read[c]!(cells[c + 1] ?? ''));
+    this.texts.forEach((texts, i) => texts.push(cells[this.columns.length + i] || null));
+  }
 
-/** Rows in which at least one of the columns is invalid. */
-function countInvalid(sources: readonly Numbers[], rowCount: number): number {
-  let count = 0;
-  for (let row = 0; row < rowCount; row++) if (sources.some((s) => s.invalid[row] === 1)) count++;
-  return count;
+  finish(): LoadedTable {
+    const { contract, rowsRead, targetMissing, setAside } = this;
+    const invalidNumbers = contract.features.map((feature) => this.countInvalid(feature));
+    const columns = contract.features.map((feature): Column => {
+      const sources = this.sourcesOf(feature).map((source) => source.values());
+      if (feature.type === 'category') return { feature, codes: Uint16Array.from(sources[0]!) };
+      for (const values of sources) values.forEach((x, i) => x === INVALID && (values[i] = NaN));
+      return { feature, values: derivedColumn(contract, feature, sources) ?? sources[0]! };
+    });
+    const bad = Uint8Array.from(this.bad.values());
+    const all: Table = { rowCount: bad.length, columns, bad };
+    // The one other spelling of the file is good; of several, nobody knows which.
+    const isGuess = contract.target.good === undefined && this.unlisted.size > 1;
+    const listed = isGuess ? Uint32Array.from(bad.keys()).filter((row) => bad[row] === BAD) : undefined;
+    const table = listed === undefined ? all : selectRows(all, listed);
+    const isRefused = isGuess || contract.target.good !== undefined;
+    const intake: Intake = {
+      rowsRead,
+      targetMissing,
+      targetInvalid: isRefused ? this.unlistedRows : 0,
+      unlistedOutcomes: isRefused ? countedTexts(this.unlisted, '') : '',
+      setAside,
+      invalidNumbers,
+    };
+    const extra = this.extraColumns.map((name, i) => {
+      const texts = this.texts[i]!;
+      return [name, listed === undefined ? texts : Array.from(listed, (row) => texts[row]!)] as const;
+    });
+    return { table, report: checkTable(table, contract, intake), extra: Object.fromEntries(extra) };
+  }
+
+  private sourcesOf(feature: Feature): GrowingNumbers[] {
+    const names =
+      feature.type === 'number' && feature.derive !== undefined
+        ? derivationInputs(this.contract, feature).map(({ name }) => name)
+        : [feature.name];
+    return names.map((name) => this.sources[this.columns.indexOf(name) - 1]!);
+  }
+
+  /** Rows in which at least one of the feature's columns is filled with something else than a number. */
+  private countInvalid(feature: Feature): number {
+    if (feature.type === 'category') return 0;
+    const sources = this.sourcesOf(feature).map((source) => source.values());
+    let count = 0;
+    for (let row = 0; row < this.bad.length; row++) if (sources.some((s) => s[row] === INVALID)) count++;
+    return count;
+  }
 }
 
 function derivedColumn(
   contract: DataContract,
   feature: NumberFeature,
-  sources: readonly Numbers[],
+  sources: readonly Float64Array[],
 ): Float64Array | undefined {
   const { derive } = feature;
   if (derive === undefined) return undefined;
   const special = derivationInputs(contract, feature).map((input) => new Set(input.special));
   const inputs = new Float64Array(sources.length);
-  return Float64Array.from(sources[0]!.values, (_, row) => {
-    sources.forEach(({ values }, i) => {
+  return Float64Array.from(sources[0]!, (_, row) => {
+    sources.forEach((values, i) => {
       const value = values[row]!;
       inputs[i] = special[i]!.has(value) ? NaN : value;
     });
     return derivedValue(derive, inputs);
   });
-}
-
-function takeCategory(
-  feature: CategoryFeature,
-  chunks: readonly DuckDBDataChunk[],
-  rows: Rows,
-  position: number,
-  lookup: Uint16Array,
-): CategoryColumn {
-  const codes = new Uint16Array(rows.used);
-  const other = feature.categories.length + 1;
-  let row = 0;
-  chunks.forEach((chunk, c) => {
-    const vector = chunk.getColumnVector(position);
-    for (const i of rows.kept[c]!) {
-      const label = vector.getItem(i) as number | null;
-      codes[row++] = label === null ? 0 : (lookup[label] ?? other);
-    }
-  });
-  return { feature, codes };
-}
-
-function takeTexts(chunks: readonly DuckDBDataChunk[], rows: Rows, position: number): (string | null)[] {
-  const texts: (string | null)[] = [];
-  chunks.forEach((chunk, c) => {
-    const vector = chunk.getColumnVector(position);
-    for (const i of rows.kept[c]!) {
-      const text = vector.getItem(i) as string | null;
-      texts.push(text === '' ? null : text);
-    }
-  });
-  return texts;
 }

@@ -1,6 +1,6 @@
 /** Commands for anybody with a machine: no consortium is needed. */
 import { type Command, Option } from 'commander';
-import { aggregation, json, numberOption, run } from '#scripts/command-line/declare.ts';
+import { aggregation, json, numberOption, run, several } from '#scripts/command-line/declare.ts';
 import { DEMO_ROUNDS, DEFAULT_ROUNDS, MODELS, describeRounds } from '#scripts/operator/models.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
@@ -26,7 +26,16 @@ export function declareForAnybody(program: Command): void {
     .description('split one file into banks and see what a federation would bring')
     .requiredOption('--data <file>', 'CSV (also .gz) or Parquet')
     .option('--target <column>', 'the outcome (without --contract)')
-    .option('--positive <value>', 'the value of the target that means bad (without --contract)')
+    .option(
+      '--positive <value>',
+      'the value of the target that means bad; may be given several times (without --contract)',
+      several,
+    )
+    .option(
+      '--good <value>',
+      'the value that means good, where there are more than two; may be given several times',
+      several,
+    )
     .option('--exclude <columns>', 'columns to leave out, with commas between (without --contract)')
     .option('--partition-by <column>', 'its N largest groups become banks, the rest joins the last')
     .addOption(
@@ -55,6 +64,7 @@ export function declareForAnybody(program: Command): void {
       new Option('--contract <file>', 'data contract; without it one is inferred').conflicts([
         'target',
         'positive',
+        'good',
         'exclude',
       ]),
     );

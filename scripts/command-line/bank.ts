@@ -1,6 +1,6 @@
 /** Commands of a bank: its agent, its data, the models that runs have made. */
 import { type Command, Option } from 'commander';
-import { json, logLevel, numberOption, run, stopWithParent } from '#scripts/command-line/declare.ts';
+import { json, logLevel, numberOption, run, several, stopWithParent } from '#scripts/command-line/declare.ts';
 
 export function declareForBanks(program: Command): void {
   declareAgent(program.command('agent').description("a bank's participant agent"));
@@ -42,7 +42,16 @@ function declareData(program: Command): void {
     .command('infer <file>')
     .description('draft a data contract from a file')
     .requiredOption('--target <column>', 'the outcome')
-    .requiredOption('--positive <value>', 'the value of the target that means bad')
+    .requiredOption(
+      '--positive <value>',
+      'the value of the target that means bad; may be given several times',
+      several,
+    )
+    .option(
+      '--good <value>',
+      'the value that means good, where there are more than two; may be given several times',
+      several,
+    )
     .option('--exclude <columns>', 'columns to leave out, with commas between')
     .option('--out <file>', 'write it here instead of to standard output')
     .addOption(json())
@@ -126,6 +135,7 @@ function declareModels(model: Command): void {
     .requiredOption('--data <file>', 'CSV (also .gz) or Parquet')
     .requiredOption('--out <file>', 'new CSV file')
     .option('--id <column>', 'a column to carry over, such as an application number')
+    .option('--despite-check', 'score a file though it does not look like what the model was made for')
     .addOption(language())
     .addOption(json())
     .action(run(async () => (await import('#scripts/commands/score-file.ts')).scoreFile));

@@ -37,6 +37,11 @@ export function numberOption(flags: string, description: string, range: NumberRa
   return range.default === undefined ? option : option.default(range.default);
 }
 
+/** Gathers an option that may be given several times. */
+export function several(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
 export const json = (): Option => new Option('--json', 'one JSON object on standard output');
 
 /** Ends the process when whoever started it is gone: for processes that start others. */

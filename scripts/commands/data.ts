@@ -20,7 +20,8 @@ export async function checkData(
 
 export interface InferOptions {
   readonly target: string;
-  readonly positive: string;
+  readonly positive: readonly string[];
+  readonly good?: readonly string[];
   readonly exclude?: string;
   readonly out?: string;
   readonly json?: boolean;
@@ -30,6 +31,7 @@ export async function inferContractFile(file: string, options: InferOptions): Pr
   const { contract, notes } = await inferContract(file, {
     target: options.target,
     bad: options.positive,
+    good: options.good,
     exclude: options.exclude?.split(',') ?? [],
   });
   const text = `${JSON.stringify(contract, null, 2)}\n`;

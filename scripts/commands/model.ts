@@ -104,7 +104,7 @@ async function rowFromFile(contract: DataContract, path: string, line: number): 
     const record = batch.find((r) => r.line === line);
     if (record !== undefined) {
       found = true;
-      const problem = record.problem ?? describeProblem(reader.readCells(record.cells, row));
+      const problem = record.problem ?? record.aside ?? describeProblem(reader.readCells(record.cells, row));
       if (problem !== undefined) throw new FederationError('CONTRACT', `${path}, line ${line}: ${problem}`);
     }
     return Promise.resolve(!found && (batch.at(-1)?.line ?? 0) < line);

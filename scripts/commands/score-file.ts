@@ -8,6 +8,8 @@ import { access, rename, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { forEachBatch } from '#participant-agent/data/applicant-records.ts';
+import { ApplicantCheck } from '#participant-agent/data/check-applicants.ts';
+import type { Finding } from '#participant-agent/data/data-report.ts';
 import { createRowReader } from '#models/scoring/row.ts';
 import { createApplicantScorer, REASONS_MAX, type Language } from '#models/scoring/score-applicant.ts';
 import { readModelFile } from '#scripts/commands/model-file.ts';
@@ -23,6 +25,8 @@ export interface ScoreOptions {
   /** A column of the data to carry over, such as an application number. */
   readonly id?: string;
   readonly language: Language;
+  /** Keep the scores of a file that does not pass the check. */
+  readonly despiteCheck?: boolean;
   readonly json?: boolean;
 }
 
@@ -42,21 +46,29 @@ interface Tally {
   readonly problems: Problem[];
 }
 
-/** Exit code 1 when some records were kept out. */
+/** Exit code 1 when some records were kept out, or all because the file does not pass the check. */
 export async function scoreFile(model: string, options: ScoreOptions): Promise<number> {
   const { artefact, root } = await readModelFile(model);
   await assertNew(options.out);
   const part = `${options.out}.part`;
   const decisions = artefact.cutoffs === undefined ? {} : { approve: 0, refer: 0, decline: 0 };
   const tally: Tally = { scored: 0, rejected: 0, clipped: 0, decisions, problems: [] };
+  const check = new ApplicantCheck(artefact);
   try {
-    await writeScores(artefact, options, part, tally);
+    await writeScores(artefact, options, part, tally, check);
+    const findings = check.findings();
+    const isRefused = findings.some(({ severity }) => severity === 'error') && options.despiteCheck !== true;
+    if (isRefused) {
+      await rm(part, { force: true });
+      refuse(root, options, findings);
+      return EXIT.failed;
+    }
     await rename(part, options.out);
+    report(root, options, tally, findings);
   } catch (error) {
     await rm(part, { force: true });
     throw error;
   }
-  report(root, options, tally);
   return tally.rejected === 0 ? EXIT.ok : EXIT.failed;
 }
 
@@ -73,6 +85,7 @@ async function writeScores(
   { data, id, language }: ScoreOptions,
   path: string,
   tally: Tally,
+  check: ApplicantCheck,
 ): Promise<void> {
   const reader = createRowReader(artefact.contract);
   const scorer = createApplicantScorer(artefact);
@@ -101,8 +114,9 @@ async function writeScores(
     let text = '';
     for (const record of batch) {
       const { line, cells } = record;
-      if (record.problem !== undefined) {
-        reject({ line, column: null, message: record.problem });
+      const unusable = record.problem ?? record.aside;
+      if (unusable !== undefined) {
+        reject({ line, column: null, message: unusable });
         continue;
       }
       const problem = reader.readCells(cells, row);
@@ -110,6 +124,7 @@ async function writeScores(
         reject({ line, ...problem });
         continue;
       }
+      check.add(row);
       const { pd, score, scoreClipped, decision } = scorer.score(row);
       const carried = id === undefined ? '' : `,${textCell(cells[idPosition(reader.columns, id)] ?? '')}`;
       text += `${line}${carried},${pd.toPrecision(6)},${Math.round(score)},${decision ?? ''}`;
@@ -143,12 +158,34 @@ function textCell(text: string): string {
   return /[",\n\r]/.test(safe) || safe !== safe.trim() ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-function report(model: string, { out, json }: ScoreOptions, tally: Tally): void {
-  const { scored, rejected, clipped, decisions, problems } = tally;
+function refuse(model: string, { data, out, json }: ScoreOptions, findings: readonly Finding[]): void {
   if (json === true) {
-    printJson({ model, out, scored, rejected, scoresCut: clipped, decisions, problems });
+    printJson({ model, out: null, scored: 0, refused: true, findings });
     return;
   }
+  sayFindings(findings);
+  print(
+    `${data} is not what this model was made for: nothing is scored, ${out} not written. Correct the file, or score it all the same with --despite-check`,
+  );
+}
+
+function sayFindings(findings: readonly Finding[]): void {
+  for (const { severity, feature, message } of findings)
+    say(`  ${severity}: ${feature === undefined ? '' : `${feature}: `}${message}`);
+}
+
+function report(
+  model: string,
+  { out, json }: ScoreOptions,
+  tally: Tally,
+  findings: readonly Finding[],
+): void {
+  const { scored, rejected, clipped, decisions, problems } = tally;
+  if (json === true) {
+    printJson({ model, out, scored, rejected, scoresCut: clipped, decisions, problems, findings });
+    return;
+  }
+  sayFindings(findings);
   for (const { line, column, message } of problems)
     say(`  line ${line}${column === null ? '' : `, column "${column}"`}: ${message}`);
   if (rejected > problems.length) say(`  and ${rejected - problems.length} more`);

@@ -33,7 +33,7 @@ interface Trained {
 export async function measure(set: DataSet, model: ModelName, folder: string): Promise<Measured> {
   const split = await splitFile({
     data: join(folder, set.file),
-    inferred: { target: set.target, positive: set.bad, exclude: set.exclude },
+    inferred: { target: set.target, positive: [set.bad], exclude: set.exclude },
     partitionBy: set.partitionBy,
     skew: set.skew,
     banks: set.banks,

@@ -1,4 +1,6 @@
 /** Splitting one table into banks: by a column, evenly, or skewed by class. All from a seed. */
+import type { DataContract } from '#shared/contract/contract.ts';
+import { spellingsOf } from '#shared/contract/outcome.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
@@ -131,12 +133,11 @@ function rowsWhere(count: number, keep: (row: number) => boolean): Uint32Array {
 }
 
 /** A table as CSV that reads back as the same table under the same contract. */
-export function tableCsv(
-  table: Table,
-  target: { column: string; bad: string; good?: string | undefined },
-): string {
+export function tableCsv(table: Table, target: DataContract['target']): string {
   const quote = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const good = target.good ?? (target.bad === 'good' ? 'not good' : 'good');
+  const [bad] = spellingsOf(target.bad);
+  const [good] =
+    target.good === undefined ? [bad === 'good' ? 'not good' : 'good'] : spellingsOf(target.good);
   const lines = [[...table.columns.map((column) => column.feature.name), target.column].map(quote).join(',')];
   for (let row = 0; row < table.rowCount; row++) {
     const cells = table.columns.map((column) => {
@@ -147,7 +148,7 @@ export function tableCsv(
       const code = column.codes[row]!;
       return code === 0 ? '' : quote(column.feature.categories[code - 1] ?? '(other)');
     });
-    lines.push([...cells, quote(table.bad[row] === 1 ? target.bad : good)].join(','));
+    lines.push([...cells, quote(table.bad[row] === 1 ? bad! : good!)].join(','));
   }
   return `${lines.join('\n')}\n`;
 }

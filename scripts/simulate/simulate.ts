@@ -24,7 +24,8 @@ export interface SimulateOptions {
   readonly data: string;
   /** These three without `contract`. */
   readonly target?: string;
-  readonly positive?: string;
+  readonly positive?: readonly string[];
+  readonly good?: readonly string[];
   readonly exclude?: string;
   readonly partitionBy?: string;
   readonly banks: number;
@@ -64,7 +65,7 @@ export async function simulate(options: SimulateOptions): Promise<number> {
 }
 
 function splitOptions(options: SimulateOptions): SplitOptions {
-  const { data, banks, partitionBy, skew, seed, testFraction, contract, target, positive } = options;
+  const { data, banks, partitionBy, skew, seed, testFraction, contract, target, positive, good } = options;
   const common = { data, banks, partitionBy, skew, seed, testFraction };
   if (contract !== undefined) return { ...common, contract };
   if (target === undefined || positive === undefined)
@@ -73,7 +74,7 @@ function splitOptions(options: SimulateOptions): SplitOptions {
       'expected --target COLUMN and --positive VALUE, from which a contract is inferred, or --contract FILE',
     );
   const exclude = options.exclude?.split(',') ?? [];
-  return { ...common, inferred: { target, positive, exclude } };
+  return { ...common, inferred: { target, positive, good, exclude } };
 }
 
 /** @returns undefined when it was interrupted */

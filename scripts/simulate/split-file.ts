@@ -16,8 +16,9 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 
 interface Inferred {
   readonly target: string;
-  /** The value of the target that means bad. */
-  readonly positive: string;
+  /** The values of the target that mean bad, and those that mean good. */
+  readonly positive: readonly string[];
+  readonly good?: readonly string[] | undefined;
   readonly exclude: readonly string[];
 }
 
@@ -60,7 +61,7 @@ export async function splitFile(options: SplitOptions): Promise<SplitFile> {
   if (partitionColumn !== undefined)
     parts = partitionByColumn(extra[partitionColumn]!, split.training, count);
   else parts = partitionBySkew(alpha, table.bad, split.training, count, options.seed);
-  const contract = withoutDerivations(source);
+  const contract = asWritten(source);
   const all = { ...table, columns: underContract(table, contract) };
   const banks = parts.map(({ id, rows }) => ({ id, table: selectRows(all, rows) }));
   say(
@@ -69,11 +70,11 @@ export async function splitFile(options: SplitOptions): Promise<SplitFile> {
   return { contract, banks, test: selectRows(all, split.test) };
 }
 
-/** Banks' files are written from the table, where derived features are columns like the others. */
-function withoutDerivations(contract: DataContract): DataContract {
+/** Banks' files are written from the table: derived features are columns like the others, and numbers are plain. */
+function asWritten(contract: DataContract): DataContract {
   const features = contract.features.map((feature) => {
     if (feature.type === 'category') return feature;
-    const { derive: _, ...plain } = feature;
+    const { derive: _, notation: _written, ...plain } = feature;
     return plain;
   });
   return { ...contract, features };
@@ -85,10 +86,11 @@ function underContract(table: Table, { features }: DataContract): Column[] {
 
 async function contractFor(options: SplitOptions): Promise<DataContract> {
   if ('contract' in options) return readContractFile(options.contract);
-  const { target, positive, exclude } = options.inferred;
+  const { target, positive, good, exclude } = options.inferred;
   const { contract, notes } = await inferContract(options.data, {
     target,
     bad: positive,
+    good,
     exclude: [...exclude, ...(options.partitionBy === undefined ? [] : [options.partitionBy])],
   });
   say('No --contract: inferred one from the file, assuming');

@@ -34,6 +34,12 @@ export function numberOfText(text: string): number {
   return Number.isFinite(value) ? value : Number.NaN;
 }
 
+/** Of an outcome: texts of the same key are the same value, as "1" and "1.0" are; '' is an empty cell. */
+export function outcomeKey(text: string): string {
+  const number = numberOfText(text);
+  return Number.isNaN(number) ? trimBlanks(text) : String(number);
+}
+
 /** The codes of a category's vocabulary by text: 1 … k. A level is also found under its canonical text, unless that is another level's own. */
 export function levelCodes(categories: readonly string[]): Map<string, number> {
   const codes = new Map<string, number>();

@@ -8,6 +8,8 @@
  */
 import { z } from 'zod';
 import { derivation, derivationColumns } from '#shared/contract/derive.ts';
+import { outcomeKey } from '#shared/contract/cell-text.ts';
+import { numberNotation } from '#shared/contract/number-notation.ts';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { utf8 } from '#shared/crypto/hash.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
@@ -19,6 +21,17 @@ const reason = z.strictObject({
   en: z.string().min(1).max(300),
   'zh-CN': z.string().min(1).max(300).optional(),
 });
+
+/**
+ * What whoever consents to a plan, or reads a model, should know of a feature:
+ *   separates-outcome   it tells bad from good nearly alone, as what is written after the outcome does
+ *   filled-after        it is filled for one outcome and empty for the other
+ *   strong              its information value is above 1, which an applicant's data seldom have
+ *   protected-ground    by its name: age, sex, family, origin, belief, health
+ */
+export const concern = z.enum(['separates-outcome', 'filled-after', 'strong', 'protected-ground']);
+export type Concern = z.infer<typeof concern>;
+const concerns = z.array(concern).min(1).max(4);
 
 const numberFeature = z
   .strictObject({
@@ -35,12 +48,14 @@ const numberFeature = z
     monotone: z.enum(['increasing', 'decreasing']).optional(),
     /**
      * Values with a meaning of their own (−1 for "never"), which may lie outside the range. Binned models (scorecard,
-     * gbdt) and profiles keep them apart; to networks and the logistic regression they are numbers like others,
-     * clipped to the range.
+     * gbdt) and profiles keep them apart; networks and the logistic regression have an input of its own for each.
      */
     special: z.array(z.number()).min(1).max(20).optional(),
+    /** How its numbers are written, when not plainly. */
+    notation: numberNotation.optional(),
     /** How it is computed, when it is not a column of the file. */
     derive: derivation.optional(),
+    concerns: concerns.optional(),
     reason: reason.optional(),
   })
   .refine((f) => f.min < f.max, { message: 'min must be below max' })
@@ -54,6 +69,7 @@ const categoryFeature = z.strictObject({
   description: z.string().max(500).optional(),
   categories: z.array(z.string().max(200)).min(1).max(1000),
   missing: z.enum(['allowed', 'refused']).default('allowed'),
+  concerns: concerns.optional(),
   reason: reason.optional(),
 });
 
@@ -61,6 +77,11 @@ export const feature = z.discriminatedUnion('type', [numberFeature, categoryFeat
 export type Feature = z.infer<typeof feature>;
 export type NumberFeature = z.infer<typeof numberFeature>;
 export type CategoryFeature = z.infer<typeof categoryFeature>;
+
+const SPELLINGS_MAX = 50;
+const spelling = z.string().max(200);
+/** One value of the outcome column, or several that mean the same. */
+const spellings = z.union([spelling, z.array(spelling).min(1).max(SPELLINGS_MAX)]);
 
 export const dataContract = z
   .strictObject({
@@ -70,13 +91,26 @@ export const dataContract = z
     /** The outcome. `bad` is the positive class: PD is the probability of it. */
     target: z.strictObject({
       column: columnName,
-      bad: z.string().max(200),
-      good: z.string().max(200).optional(),
+      bad: spellings,
+      /** Without it, the one other spelling of a file is good. */
+      good: spellings.optional(),
+      /** Spellings of an outcome that is not known (yet): such rows are not used. */
+      missing: z.array(spelling).min(1).max(SPELLINGS_MAX).optional(),
       description: z.string().max(500).optional(),
     }),
+    /** Texts that stand for an empty cell, in every column that does not list them as a category. */
+    missingMarkers: z.array(z.string().min(1).max(40)).min(1).max(SPELLINGS_MAX).optional(),
     features: z.array(feature).min(1).max(2000),
   })
   .superRefine((contract, context) => {
+    const { bad, good, missing = [] } = contract.target;
+    const listed = [bad, good ?? [], missing].flat().map(outcomeKey);
+    if (new Set(listed).size !== listed.length)
+      context.addIssue({
+        code: 'custom',
+        path: ['target'],
+        message: 'a value of the outcome is listed twice',
+      });
     const seen = new Set([contract.target.column]);
     contract.features.forEach((f, index) => {
       if (seen.has(f.name)) {

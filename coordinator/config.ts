@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { legible } from '#shared/protocol/foreign-text.ts';
 
 export const coordinatorConfig = z.strictObject({
   /** Keys, bodies and, without PostgreSQL, the database. */
@@ -16,7 +17,7 @@ export const coordinatorConfig = z.strictObject({
     .string()
     .regex(/^postgres(ql)?:\/\//)
     .optional(),
-  consortium: z.string().min(1).max(100).default('consortium'),
+  consortium: legible(z.string().min(1).max(100)).default('consortium'),
   /** Opens the sealed keys; without it a key file in the data folder does. */
   passphrase: z.string().min(1).optional(),
   /** PEM files; without them TLS ends at a proxy in front, or nowhere on a loopback address. */

@@ -24,6 +24,7 @@ import { EgressLog, type EgressRecord } from '#participant-agent/state/egress-lo
 import type { WitnessStore } from '#participant-agent/witness/witness.ts';
 import { key32 } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { sentence } from '#shared/protocol/foreign-text.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import { parseMessage } from '#shared/protocol/messages.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
@@ -31,7 +32,7 @@ import { vectorRoot } from '#shared/ring/vector-root.ts';
 const WITNESSED = 'state/witness.note';
 const FLUSHED = 'state/witness.flushed.note';
 
-const decision = z.strictObject({ decision: z.enum(['granted', 'refused']), reason: z.string().max(500) });
+const decision = z.strictObject({ decision: z.enum(['granted', 'refused']), reason: sentence });
 export type Decision = z.infer<typeof decision>;
 
 /** What a run's `detail` says from its proposal until this bank's consent. */

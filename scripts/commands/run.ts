@@ -11,6 +11,7 @@ import { planFor, readContractFile, readPlanFile } from '#scripts/operator/plan-
 import { watchRun } from '#scripts/operator/watch-run.ts';
 import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 type Options = OperatorOptions & { json?: boolean };
 
@@ -113,9 +114,9 @@ export async function showRun(run: string, options: Options): Promise<number> {
     printJson(view);
     return code;
   }
-  print(`${paint('bold', view.name)}  ${view.run}`);
+  print(`${paint('bold', inert(view.name))}  ${view.run}`);
   print(
-    `phase ${view.phase}, proposed ${new Date(view.proposedAt).toISOString()}, program ${view.plan.program.name}, ${view.plan.aggregation} aggregation\n`,
+    `phase ${view.phase}, proposed ${new Date(view.proposedAt).toISOString()}, program ${inert(view.plan.program.name)}, ${view.plan.aggregation} aggregation\n`,
   );
   print(
     table(
@@ -148,7 +149,7 @@ export async function showRun(run: string, options: Options): Promise<number> {
 }
 
 function printResult({ outcome, reason, artefact, metrics }: NonNullable<RunView['result']>): void {
-  print(`\n${outcome}: ${reason}`);
+  print(`\n${outcome}: ${inert(reason)}`);
   if (artefact !== undefined) print(`model ${artefact}`);
   const { auc, aucError, ks, logLoss } = metrics;
   if (auc !== undefined)

@@ -10,6 +10,7 @@ import { ERROR_CODES, FederationError, type ErrorCode } from '#shared/protocol/e
 import { runId, type RunId } from '#shared/protocol/ids.ts';
 import type { CoordinatorToWatch, WatchToCoordinator } from '#shared/protocol/socket-events.ts';
 import type { Socket } from 'socket.io-client';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 export interface OperatorOptions {
   readonly url?: string | undefined;
@@ -206,7 +207,7 @@ export class OperatorClient {
       problem.code !== undefined && Object.hasOwn(ERROR_CODES, problem.code)
         ? (problem.code as ErrorCode)
         : 'UNREACHABLE';
-    throw new FederationError(code, problem.detail ?? `HTTP status ${response.status}`);
+    throw new FederationError(code, inert(problem.detail ?? `HTTP status ${response.status}`));
   }
 }
 

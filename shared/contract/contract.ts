@@ -9,6 +9,7 @@
 import { z } from 'zod';
 import { derivation, derivationColumns } from '#shared/contract/derive.ts';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
+import { legible } from '#shared/protocol/foreign-text.ts';
 import { utf8 } from '#shared/crypto/hash.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 
@@ -16,8 +17,8 @@ const columnName = z.string().min(1).max(128);
 
 /** What an applicant is told when this feature counted against them, by language. */
 const reason = z.strictObject({
-  en: z.string().min(1).max(300),
-  'zh-CN': z.string().min(1).max(300).optional(),
+  en: legible(z.string().min(1).max(300)),
+  'zh-CN': legible(z.string().min(1).max(300)).optional(),
 });
 
 const numberFeature = z
@@ -25,7 +26,7 @@ const numberFeature = z
     name: columnName,
     type: z.literal('number'),
     description: z.string().max(500).optional(),
-    unit: z.string().max(40).optional(),
+    unit: legible(z.string().max(40)).optional(),
     min: z.number(),
     max: z.number(),
     /** `log` trains on sign(x)·ln(1+|x|): right for money and other heavy-tailed amounts. */
@@ -65,7 +66,7 @@ export type CategoryFeature = z.infer<typeof categoryFeature>;
 export const dataContract = z
   .strictObject({
     v: z.literal(1),
-    name: z.string().min(1).max(100),
+    name: legible(z.string().min(1).max(100)),
     description: z.string().max(2000).optional(),
     /** The outcome. `bad` is the positive class: PD is the probability of it. */
     target: z.strictObject({

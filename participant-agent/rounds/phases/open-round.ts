@@ -10,6 +10,7 @@ import { canonicalJson } from '#shared/crypto/canonical-json.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import { isOpen, type OpenRound, type Run } from '#shared/ledger/federation-state.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { asSentence } from '#shared/protocol/foreign-text.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import type { Mask } from '#shared/secure-sum/mask-keys.ts';
 import type { Progress } from '#shared/protocol/socket-events.ts';
@@ -101,7 +102,7 @@ async function makeAnswer(
   } catch (error) {
     const code: ErrorCode = error instanceof FederationError ? error.code : 'INTERNAL';
     if (code === 'STOPPED') throw error;
-    const reason = describeError(error).slice(0, 500);
+    const reason = asSentence(describeError(error));
     log.error({ run: run.id, round: open.payload.round, code }, `refusing the round: ${reason}`);
     const message = signMessage(
       'refuse-round',

@@ -11,6 +11,7 @@ import { contractHash, dataContract, type DataContract } from '#shared/contract/
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
+import { asSentence } from '#shared/protocol/foreign-text.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 
 /** How often the agent looks whether somebody has decided. */
@@ -44,7 +45,7 @@ async function decide(
   const judged = await judge(run, computer, context);
   if (judged === undefined) return undefined;
   const { decision, reason } = judged;
-  const payload = { run: run.id, from: context.config.participant, decision, reason: reason.slice(0, 500) };
+  const payload = { run: run.id, from: context.config.participant, decision, reason: asSentence(reason) };
   return signMessage('consent', payload, context.seed);
 }
 

@@ -15,7 +15,6 @@ export const signedHead = z.strictObject({
 });
 export type SignedHead = z.infer<typeof signedHead>;
 
-export const sentence = z.string().max(500);
 export const roundNumber = z.int().min(0).max(LIMITS.roundsMax);
 export const rosterIndex = z
   .int()

@@ -7,7 +7,7 @@ import { Server as SocketServer } from 'socket.io';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
 import { CoordinatorEvents } from '#coordinator/events.ts';
 import { createHttpApp } from '#coordinator/http/app.ts';
-import { createServer, listen } from '#coordinator/http/server.ts';
+import { createServer, listen, renewCertificate } from '#coordinator/http/server.ts';
 import { Journal } from '#coordinator/journal/journal.ts';
 import { assertCharterIsOurs, settleLogKey } from '#coordinator/journal/ledger-identity.ts';
 import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordinator/keys.ts';
@@ -46,6 +46,8 @@ export interface Coordinator {
   readonly url: string;
   readonly charter: string;
   readonly tokens: TokenStore;
+  /** Reads certificate and key again, for connections from now on. @returns false without TLS. @throws FederationError CONFIG: the old ones stay */
+  renewCertificate(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -185,6 +187,7 @@ async function assemble(
       url,
       charter: journal.state.charter!.hash,
       tokens,
+      renewCertificate: () => renewCertificate(server, config.tls),
       async close() {
         await driving.close();
         // also closes the HTTP server, which waits for requests under way: stalled ones would keep it for minutes

@@ -57,7 +57,15 @@ export async function startAgent(
     createComputer: (dataFile) => new ThreadComputer(dataFile),
   });
   // before anything that takes time: a signal that comes meanwhile must end the agent in order too
-  const stopped = untilStopped(options.stopWithParent === true, agent.broken);
+  const stopped = untilStopped(options.stopWithParent === true, agent.broken, () => {
+    readAgentConfig(options.folder).then(
+      (config) => {
+        log.level = options.logLevel ?? config.logLevel;
+        log.info({ logLevel: log.level }, 'the log level was read again');
+      },
+      (error: unknown) => log.error({ err: error }, 'the log level stays as it was'),
+    );
+  });
   log.info({ participant: agent.participant }, 'agent started');
   if (options.json === true) printJson({ ready: true, participant: agent.participant });
   await Promise.race([sayEngine(log), stopped]);

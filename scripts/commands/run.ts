@@ -9,7 +9,7 @@ import {
 import { assertOptionsFit, type ProposalName } from '#scripts/operator/models.ts';
 import { planFor, readContractFile, readPlanFile } from '#scripts/operator/plan-file.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
-import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
+import { EXIT, paint, print, printJson, say, table, unread } from '#scripts/commands/output.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { inert } from '#shared/protocol/foreign-text.ts';
 
@@ -196,9 +196,9 @@ export async function watch(run: string, options: Options): Promise<number> {
   return exitCodeOfRun(phase.result);
 }
 
-/** Aborts at the first Ctrl-C; the second ends the process. */
+/** Aborts at the first Ctrl-C, whose second ends the process, or when nobody reads on. */
 export function detachOnInterrupt(): AbortSignal {
   const detach = new AbortController();
   process.once('SIGINT', () => detach.abort());
-  return detach.signal;
+  return AbortSignal.any([detach.signal, unread]);
 }

@@ -38,12 +38,17 @@ export type Decision = z.infer<typeof decision>;
 /** What a run's `detail` says from its proposal until this bank's consent. */
 export const CONSIDERING = 'considering';
 
-export interface AgentStatus {
-  /** The process that wrote it; killed, it leaves what it wrote last. */
-  readonly pid: number;
+export interface ConnectionState {
   readonly connected: boolean;
   /** When it was connected, or was not any more. */
   readonly since: string;
+  /** What keeps it from being connected, as far as it is known. */
+  readonly reason?: string;
+}
+
+export interface AgentStatus extends ConnectionState {
+  /** The process that wrote it; killed, it leaves what it wrote last. */
+  readonly pid: number;
   readonly runs: readonly { run: string; name: string; phase: string; detail: string }[];
 }
 

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { LEAST_RETENTION_DAYS } from '#shared/ledger/record-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { legible } from '#shared/protocol/foreign-text.ts';
 
 export const coordinatorConfig = z.strictObject({
   /** Keys, bodies and, without PostgreSQL, the database. */
@@ -19,7 +20,7 @@ export const coordinatorConfig = z.strictObject({
     .optional(),
   /** How long a database that goes away while we run is waited for, before the coordinator ends. */
   databasePatienceMs: z.int().min(0).max(3_600_000).default(60_000),
-  consortium: z.string().min(1).max(100).default('consortium'),
+  consortium: legible(z.string().min(1).max(100)).default('consortium'),
   /** Days for which a run's bodies are kept after its end, at least; goes into the charter at the first start. */
   leastRetentionDays: z.int().min(0).max(36_500).default(LEAST_RETENTION_DAYS),
   /** Opens the sealed keys; without it a key file in the data folder does. */

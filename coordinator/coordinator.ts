@@ -6,7 +6,7 @@ import { Server as SocketServer } from 'socket.io';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
 import { CoordinatorEvents } from '#coordinator/events.ts';
 import { createHttpApp } from '#coordinator/http/app.ts';
-import { createServer, listen } from '#coordinator/http/server.ts';
+import { createServer, listen, renewCertificate } from '#coordinator/http/server.ts';
 import { Journal } from '#coordinator/journal/journal.ts';
 import { assertLedgerIsOurs, foundLedger, settleLogKey } from '#coordinator/journal/ledger-identity.ts';
 import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordinator/keys.ts';
@@ -47,6 +47,8 @@ export interface Coordinator {
   readonly charter: string;
   readonly tokens: TokenStore;
   readonly journal: Journal;
+  /** Reads certificate and key again, for connections from now on. @returns false without TLS. @throws FederationError CONFIG: the old ones stay */
+  renewCertificate(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -190,6 +192,7 @@ async function assemble(
       charter: journal.state.charter!.hash,
       tokens,
       journal,
+      renewCertificate: () => renewCertificate(server, config.tls),
       async close() {
         await driving.close();
         // also closes the HTTP server, which waits for requests under way: stalled ones would keep it for minutes

@@ -2,20 +2,21 @@
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { readAgentConfig, readYaml, type AgentConfig } from '#participant-agent/config.ts';
+import { readAgentConfig, type AgentConfig } from '#participant-agent/config.ts';
 import type { Logger } from '#participant-agent/logger.ts';
-import { policy as policySchema, type Policy } from '#participant-agent/policy/policy.ts';
+import { PolicyFile } from '#participant-agent/policy/policy-file.ts';
 import type { AgentKeys } from '#participant-agent/keys.ts';
 import { RunFollower } from '#participant-agent/rounds/follow-runs.ts';
 import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { KeyVault } from '#participant-agent/state/key-vault.ts';
-import { AgentState } from '#participant-agent/state/agent-state.ts';
+import { AgentState, type ConnectionState } from '#participant-agent/state/agent-state.ts';
 import { lockFolder, type FolderLock } from '#participant-agent/state/folder-lock.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { askText } from '#participant-agent/transport/ask-coordinator.ts';
 import { BodyClient } from '#participant-agent/transport/body-client.ts';
 import { Connection } from '#participant-agent/transport/connection.ts';
 import { trustOf } from '#participant-agent/transport/trust.ts';
+import { wayTo } from '#participant-agent/transport/way.ts';
 import { keepForkProof } from '#participant-agent/witness/fork-evidence.ts';
 import { Witness } from '#participant-agent/witness/witness.ts';
 import { emptyFederation } from '#shared/ledger/federation-state.ts';
@@ -48,11 +49,7 @@ export interface Agent {
  */
 export async function createAgent(folder: string, keys: AgentKeys, deps: AgentDependencies): Promise<Agent> {
   const config = await readAgentConfig(folder);
-  const policy = await readYaml(
-    join(folder, 'policy.yaml'),
-    policySchema,
-    'run "tallystick agent enrol" first',
-  );
+  const policy = PolicyFile.open(join(folder, 'policy.yaml'), deps.log);
   // before any state is read: two agents would each know only their own promises
   const lock = await lockFolder(join(folder, 'lock'), deps.clock);
   try {
@@ -67,7 +64,7 @@ async function agentIn(
   folder: string,
   lock: FolderLock,
   config: AgentConfig,
-  policy: Policy,
+  policy: PolicyFile,
   keys: AgentKeys,
   deps: AgentDependencies,
 ): Promise<Agent> {
@@ -75,7 +72,7 @@ async function agentIn(
   const { identity: seed } = keys;
   const state = await AgentState.open(folder);
   const { url, charter } = config.coordinator;
-  const trust = await trustOf(folder, config);
+  const way = wayTo(url, await trustOf(folder, config));
 
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal); // every request of every run listens
@@ -85,14 +82,13 @@ async function agentIn(
   const federation = emptyFederation();
   const witness = await Witness.open(keys.witness, state);
   const timeNow = (): string => new Date(clock.now()).toISOString();
-  let line = { connected: false, since: timeNow() };
+  let line: ConnectionState = { connected: false, since: timeNow() };
   const connection = new Connection({
-    url,
+    way,
     charter,
     seed,
     clock,
     log,
-    trust,
     participant: config.participant,
     position: () => witness.tree.size,
     onHead: (head) => guarded(() => follower.takeHead(head)),
@@ -102,11 +98,17 @@ async function agentIn(
       line = { connected, since: timeNow() };
       saveStatus();
     },
+    onTrouble: (reason) => {
+      line = { ...line, reason };
+      saveStatus();
+    },
   });
-  const bodies = new BodyClient(url, { trust, log, token: () => connection.httpToken(stopping.signal) });
+  const bodies = new BodyClient({ way, log, clock, token: () => connection.httpToken(stopping.signal) });
   const context: AgentContext = {
     config,
-    policy,
+    get policy() {
+      return policy.current();
+    },
     seed,
     clock,
     log,
@@ -162,7 +164,7 @@ async function agentIn(
   /** Best effort: the witnessed note is evidence enough for whoever has a note of the other history. */
   async function keepEvidence(): Promise<void> {
     try {
-      const get = (path: string): Promise<string> => askText(new URL(path, url), undefined, trust);
+      const get = (path: string): Promise<string> => askText(way, path.replace(/^\//, ''));
       const { file, isChecked } = await keepForkProof(folder, witness, ledgerOf(context), get);
       log.fatal(
         { file },

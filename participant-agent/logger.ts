@@ -1,9 +1,13 @@
-/** JSON lines on stderr. Secrets and rows are never passed to it; the redaction list is the second lock. */
+/** JSON lines on stderr, or readable ones on a terminal. Secrets and rows are never passed to it; the redaction list is the second lock. */
+import { isatty } from 'node:tty';
 import pino, { type Logger } from 'pino';
+import { logLine } from '#shared/protocol/log-line.ts';
 
 export type { Logger } from 'pino';
 
 export function createLogger(level: string): Logger {
+  const out = pino.destination({ dest: 2, sync: true });
+  const isForPeople = isatty(2);
   return pino(
     {
       level,
@@ -11,6 +15,6 @@ export function createLogger(level: string): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: ['token', 'passphrase', 'seed', 'key', '*.token', '*.passphrase'],
     },
-    pino.destination({ dest: 2, sync: true }),
+    { write: (line: string) => void out.write(logLine(line, isForPeople)) },
   );
 }

@@ -7,6 +7,7 @@ import { readAgentConfig, type AgentConfig } from '#participant-agent/config.ts'
 import { lockKeys, makeNextKeys, openAgentKeys, promoteNextKeys } from '#participant-agent/keys.ts';
 import { EgressLog, egressOf } from '#participant-agent/state/egress-log.ts';
 import { askJson } from '#participant-agent/transport/ask-coordinator.ts';
+import { wayTo } from '#participant-agent/transport/way.ts';
 import { trustOf, type Trust } from '#participant-agent/transport/trust.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
@@ -58,7 +59,7 @@ async function rotate(
   const fingerprint = keyFingerprint(identityKey);
   const detail = `new public keys, fingerprint ${fingerprint}`;
   await new EgressLog(folder).record(egressOf(message, coordinator.url, clock, { detail }));
-  await askJson(new URL(`/v1/participants/${participant}/keys`, coordinator.url), message, trust);
+  await askJson(wayTo(coordinator.url, trust), `v1/participants/${participant}/keys`, message);
   await promoteNextKeys(folder);
   return { participant, fingerprint };
 }

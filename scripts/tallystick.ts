@@ -7,7 +7,7 @@ import { declareForAnybody } from '#scripts/command-line/anybody.ts';
 import { declareForAuditors } from '#scripts/command-line/auditor.ts';
 import { declareForBanks } from '#scripts/command-line/bank.ts';
 import { declareForOperators } from '#scripts/command-line/operator.ts';
-import { EXIT, printUsageError } from '#scripts/commands/output.ts';
+import { EXIT, printUsageError, tolerateClosedPipes } from '#scripts/commands/output.ts';
 import { VERSION } from '#shared/protocol/version.ts';
 
 const program = new Command('tallystick')
@@ -31,6 +31,7 @@ declareForOperators(program);
 declareForAuditors(program);
 declareForBanks(program);
 
+tolerateClosedPipes();
 try {
   await program.parseAsync();
 } catch (error) {

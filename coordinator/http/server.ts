@@ -1,7 +1,7 @@
 /** The HTTP or HTTPS server itself: made, and bound to its port. */
 import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
@@ -29,13 +29,25 @@ export async function createServer(
   return server.on('request', app);
 }
 
-async function createTlsServer({
-  certFile,
-  keyFile,
-}: NonNullable<CoordinatorConfig['tls']>): Promise<Server> {
+function createTlsServer(tls: NonNullable<CoordinatorConfig['tls']>): Promise<Server> {
+  return withCertificate(tls, createHttpsServer);
+}
+
+/** @returns false without TLS. @throws FederationError CONFIG: the server goes on with the old certificate */
+export async function renewCertificate(server: Server, tls: CoordinatorConfig['tls']): Promise<boolean> {
+  if (tls === undefined || !(server instanceof HttpsServer)) return false;
+  await withCertificate(tls, (pair) => server.setSecureContext(pair));
+  return true;
+}
+
+/** @throws FederationError CONFIG naming the files that are not what TLS needs */
+async function withCertificate<T>(
+  { certFile, keyFile }: NonNullable<CoordinatorConfig['tls']>,
+  use: (pair: { cert: Buffer; key: Buffer }) => T,
+): Promise<T> {
   const [cert, key] = [await readPem(certFile), await readPem(keyFile)];
   try {
-    return createHttpsServer({ cert, key });
+    return use({ cert, key });
   } catch (cause) {
     throw new FederationError(
       'CONFIG',

@@ -61,7 +61,14 @@ export async function admitBank(
 ): Promise<Participant> {
   const participant = participantOf(journal, id);
   const expected = keyFingerprint(participant.identityKey);
-  if (fingerprint.toLowerCase() !== expected) {
+  const given = fingerprint.toLowerCase().replace(/[^0-9a-z]/g, ''); // as it is heard over a phone
+  if (!/^[0-9a-f]{20}$/.test(given)) {
+    throw new FederationError(
+      'SCHEMA',
+      `expected a fingerprint: 20 digits from 0 to 9 and a to f, as in 1a2b-3c4d-5e6f-7a8b-9c0d; got ${given.length}. Have the bank read it again`,
+    );
+  }
+  if (given !== expected.replaceAll('-', '')) {
     throw new FederationError(
       'FORBIDDEN',
       `"${id}" enrolled a key with another fingerprint than the one given. If the bank really reads out yours, somebody else used its invitation: do not admit`,

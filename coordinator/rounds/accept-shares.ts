@@ -8,6 +8,7 @@ import { sessionIndex, sessionOf } from '#shared/ledger/session-rules.ts';
 import { fromBase64Url } from '#shared/crypto/base64.ts';
 import { fromHex } from '#shared/crypto/hash.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { asSentence } from '#shared/protocol/foreign-text.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 import { proveCommitments } from '#shared/secure-sum/commitment-proof.ts';
 import { assertShareFits, BankFault, openedSeed } from '#shared/secure-sum/open-sum.ts';
@@ -69,7 +70,7 @@ export async function assertRevealedShares(message: Message<'unmask'>, deps: Run
           run: run.id,
           culprit: message.payload.from,
           code: error.code,
-          reason: error.message,
+          reason: asSentence(error.message),
           evidence: { message, dealer, ...proveCommitments(table, layout, revealer) },
         });
       }

@@ -9,6 +9,7 @@ import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
 import { answerersOf, fewestInputs } from '#shared/ledger/rounds.ts';
 import { grantedBy } from '#shared/ledger/run-rules.ts';
 import type { ErrorCode } from '#shared/protocol/error-codes.ts';
+import { asSentence } from '#shared/protocol/foreign-text.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 
 export type Decision =
@@ -162,5 +163,5 @@ function failAfterRetries(run: Run): Decision {
         ? end.reason
         : 'too few banks answered'
       : `a bank refused: ${refusal.reason}`;
-  return { kind: 'fail', code: 'COHORT', reason: `round void after ${tries} tries; ${why}`.slice(0, 500) };
+  return { kind: 'fail', code: 'COHORT', reason: asSentence(`round void after ${tries} tries; ${why}`) };
 }

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { alignColumns, type TextColumn, wrapText } from '#participant-agent/data/text-columns.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 const count = z.int().min(0);
 const fraction = z.number().min(0).max(1);
@@ -115,17 +116,18 @@ export function renderDataReport(report: DataReport): string {
 
 function renderFinding({ severity, feature, message, detail }: Finding): string[] {
   const found = detail === undefined ? message : `${message}; found ${detail}`;
-  const text = feature === undefined ? found : `${feature}: ${found}`;
+  const text = inert(feature === undefined ? found : `${feature}: ${found}`);
   const lines = wrapText(text, REPORT_WIDTH - 9);
   return lines.map((line, i) => (i === 0 ? severity : '').padEnd(9) + line);
 }
 
 function featureCells(f: NumberSummary | CategorySummary): string[] {
+  const name = inert(f.name);
   const missing = f.missing === 0 ? '-' : formatPercent(f.missingFraction);
   const dashed = (cells: number): string => (cells === 0 ? '-' : groupDigits(cells));
-  if (f.type === 'category') return [f.name, f.type, missing, '', dashed(f.unknown)];
+  if (f.type === 'category') return [name, f.type, missing, '', dashed(f.unknown)];
   const observed = [f.observedMin, f.observedMax, f.mean].map((x) => (x === null ? '' : formatQuantity(x)));
-  return [f.name, f.type, missing, dashed(f.invalid), dashed(f.belowMin + f.aboveMax), ...observed];
+  return [name, f.type, missing, dashed(f.invalid), dashed(f.belowMin + f.aboveMax), ...observed];
 }
 
 /** `0.0314` as `3.1 %`; what is not nothing never reads as `0 %`. */

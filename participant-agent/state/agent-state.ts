@@ -24,23 +24,29 @@ import { fromHex, toHex } from '#shared/crypto/hash.ts';
 import type { Decision } from '#shared/participant/effects.ts';
 import { key32 } from '#shared/protocol/ids.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { sentence } from '#shared/protocol/foreign-text.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 
 const WITNESSED = 'state/witness.note';
 const FLUSHED = 'state/witness.flushed.note';
 
-const decision = z.strictObject({ decision: z.enum(['granted', 'refused']), reason: z.string().max(500) });
+const decision = z.strictObject({ decision: z.enum(['granted', 'refused']), reason: sentence });
 const ROOT_BYTES = 32;
 
 /** What a run's `detail` says from its proposal until this bank's consent. */
 export const CONSIDERING = 'considering';
 
-export interface AgentStatus {
-  /** The process that wrote it; killed, it leaves what it wrote last. */
-  readonly pid: number;
+export interface ConnectionState {
   readonly connected: boolean;
   /** When it was connected, or was not any more. */
   readonly since: string;
+  /** What keeps it from being connected, as far as it is known. */
+  readonly reason?: string;
+}
+
+export interface AgentStatus extends ConnectionState {
+  /** The process that wrote it; killed, it leaves what it wrote last. */
+  readonly pid: number;
   readonly runs: readonly { run: string; name: string; phase: string; detail: string }[];
 }
 

@@ -3,19 +3,23 @@
  * with growing pauses until they succeed, are refused, or are told to stop. Small bodies travel over the socket
  * instead (send-with-body.ts); small sums are kept here from when they were shown until they are asked for.
  */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { request as httpRequest, type Agent, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError, ERROR_CODES } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { RootHasher, vectorRoot } from '#shared/ring/vector-root.ts';
 import type { Logger } from '#participant-agent/logger.ts';
 import { backOff } from '#participant-agent/transport/back-off.ts';
+import { describeFailure } from '#participant-agent/transport/obstacle.ts';
 import { problemOf } from '#participant-agent/transport/problem.ts';
-import type { Trust } from '#participant-agent/transport/trust.ts';
+import { Complaints } from '#participant-agent/transport/trouble.ts';
+import type { Way } from '#participant-agent/transport/way.ts';
 
 export interface BodyClientOptions {
-  readonly trust: Trust;
+  readonly way: Way;
   readonly log: Logger;
+  readonly clock: Clock;
   /** The token that the socket was given; asked for anew before each attempt. */
   readonly token: () => Promise<string>;
 }
@@ -24,25 +28,26 @@ export interface BodyClientOptions {
 const WRONG_BYTES_MAX = 3;
 /** Several runs may close a round before the first of them takes its sum. */
 const ANNOUNCED_MAX = 16;
+/** A proxy that takes less than this is not worth dealing with. */
+const PIECE_BYTES_MIN = 65_536;
 /** A request that hears nothing for so long is taken for dead. */
 const SILENCE_MS_MAX = 30_000;
 
 export class BodyClient {
   private readonly base: URL;
   private readonly options: BodyClientOptions;
-  private readonly agent: HttpAgent;
+  private readonly agent: Agent;
+  /** Most bytes of one request: a proxy may take no more. */
+  private pieceBytes = Infinity;
+  private readonly complaints: Complaints;
   /** Small sums that were shown and not asked for yet, as they came: perhaps not what they are said to be. */
   private readonly announced = new Map<string, Uint8Array<ArrayBuffer>>();
 
-  constructor(url: string, options: BodyClientOptions) {
-    this.base = new URL('/v1/bodies/', url);
+  constructor(options: BodyClientOptions) {
+    this.base = options.way.at('v1/bodies/');
     this.options = options;
-    const settings = {
-      keepAlive: true,
-      maxSockets: 4,
-      ...(options.trust === undefined ? {} : { ca: [...options.trust] }),
-    };
-    this.agent = this.base.protocol === 'https:' ? new HttpsAgent(settings) : new HttpAgent(settings);
+    this.complaints = new Complaints(options.clock);
+    this.agent = options.way.createAgent({ keepAlive: true, maxSockets: 4 });
   }
 
   /** @throws FederationError when the coordinator refuses it for good */
@@ -50,7 +55,7 @@ export class BodyClient {
     let offset = 0;
     // a process before this one may have sent a part of it: worth asking if it is long
     let ask = body.length > LIMITS.chunkBytes;
-    for await (const _attempt of backOff(signal)) {
+    for await (const attempt of backOff(signal)) {
       try {
         if (ask) {
           const head = await this.send('HEAD', root, {}, undefined, signal);
@@ -58,19 +63,62 @@ export class BodyClient {
           offset = Number(head.headers['upload-offset'] ?? 0);
         }
         ask = true;
-        const headers = { 'upload-offset': String(offset), 'upload-length': String(body.length) };
-        const { status, text } = await this.send('PUT', root, headers, body.subarray(offset), signal);
-        if (status === 201) return;
-        if (status !== 202) throw problemOf(status, text);
+        while ((offset = await this.sendPiece(root, body, offset, signal)) < body.length);
+        return;
       } catch (error) {
         // the end of a broken connection's bytes came in after we had asked where to go on: start over
         const moved = offset > 0 && error instanceof FederationError && error.code === 'STATE';
         if (!moved && isFinal(error, signal)) throw error;
         if (moved) ask = false;
+        else await this.complain(error, attempt);
+        // a proxy that takes no more may hang up in the middle instead of saying so
+        if (attempt > 0 && isBrokenOff(error)) this.halvePieces(body.length);
         offset = 0;
       }
     }
     throw stopped();
+  }
+
+  /** @returns where to go on; the length of the body when it is complete. @throws FederationError */
+  private async sendPiece(
+    root: string,
+    body: Uint8Array,
+    from: number,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const headers = { 'upload-offset': String(from), 'upload-length': String(body.length) };
+    const piece = body.subarray(from, from + this.pieceBytes);
+    const reply = await this.send('PUT', root, headers, piece, signal);
+    if (reply.status === 201) return body.length;
+    if (reply.status === 202) {
+      const next = Number(reply.headers['upload-offset']);
+      if (next > from && next < body.length) return next;
+      throw new Error('the upload broke off'); // ask where it stands
+    }
+    const problem = problemOf(reply, this.options.way);
+    if (reply.status === 413 && problem.code === 'UNREACHABLE' && this.halvePieces(piece.length)) return from;
+    throw problem;
+  }
+
+  /** @param tooMany bytes that were not taken. @returns false when pieces are as small as they get */
+  private halvePieces(tooMany: number): boolean {
+    const { log, way } = this.options;
+    const smaller = Math.min(LIMITS.chunkBytes / 2, Math.floor(tooMany / 2));
+    if (smaller < PIECE_BYTES_MIN || smaller >= this.pieceBytes) return false;
+    this.pieceBytes = smaller;
+    log.warn(
+      { tooMany, pieceBytes: smaller },
+      `something in front of ${way.url} takes no request of this size: vectors are sent in smaller pieces. The operator can raise its limit (nginx: client_max_body_size 2m)`,
+    );
+    return true;
+  }
+
+  /** What fails once may be a restart; what fails again is said, with growing pauses. */
+  private async complain(error: unknown, attempt: number): Promise<void> {
+    if (attempt === 0 || (error instanceof FederationError && error.code === 'UNAUTHENTICATED')) return;
+    const { log, way } = this.options;
+    const reason = error instanceof FederationError ? error.message : await describeFailure(error, way);
+    if (this.complaints.isDue(reason)) log.warn({ reason }, 'a body cannot be sent or fetched; trying again');
   }
 
   /** Keeps a sum that the coordinator shows with the end of its round, until it is asked for; the oldest make room. */
@@ -88,23 +136,24 @@ export class BodyClient {
       this.options.log.warn({ root }, 'the coordinator showed other bytes than the signed ones');
     }
     let wrong = 0;
-    for await (const _attempt of backOff(signal)) {
+    for await (const attempt of backOff(signal)) {
       try {
         const hasher = new RootHasher();
-        const { status, text, bytes } = await this.send('GET', root, {}, undefined, signal, {
+        const reply = await this.send('GET', root, {}, undefined, signal, {
           hasher,
         });
-        if (status !== 200) throw problemOf(status, text);
+        if (reply.status !== 200) throw problemOf(reply, this.options.way);
         const found = hasher.root();
         if (found !== root)
           throw new FederationError(
             'VECROOT',
             `expected the body ${root}, received one that hashes to ${found}`,
           );
-        return bytes;
+        return reply.bytes;
       } catch (error) {
         if (isFinal(error, signal) || this.isWrongAgain(error, wrong)) throw error;
         if (isWrong(error)) wrong++;
+        else await this.complain(error, attempt);
       }
     }
     throw stopped();
@@ -112,14 +161,15 @@ export class BodyClient {
 
   /** What the dealers of a sealed session dealt to this bank. @throws FederationError */
   async downloadShares(session: string, signal: AbortSignal): Promise<Uint8Array> {
-    for await (const _attempt of backOff(signal)) {
+    for await (const attempt of backOff(signal)) {
       try {
         const path = `../sessions/${session}/shares`;
-        const { status, text, bytes } = await this.send('GET', path, {}, undefined, signal);
-        if (status !== 200) throw problemOf(status, text);
-        return bytes;
+        const reply = await this.send('GET', path, {}, undefined, signal);
+        if (reply.status !== 200) throw problemOf(reply, this.options.way);
+        return reply.bytes;
       } catch (error) {
         if (isFinal(error, signal)) throw error;
+        await this.complain(error, attempt);
       }
     }
     throw stopped();
@@ -136,15 +186,16 @@ export class BodyClient {
     begin: () => (piece: Uint8Array) => void,
   ): Promise<void> {
     let wrong = 0;
-    for await (const _attempt of backOff(signal)) {
+    for await (const attempt of backOff(signal)) {
       try {
         const path = `../rounds/${ctx}/vectors`;
-        const { status, text } = await this.send('GET', path, {}, undefined, signal, { take: begin() });
-        if (status !== 200) throw problemOf(status, text);
+        const reply = await this.send('GET', path, {}, undefined, signal, { take: begin() });
+        if (reply.status !== 200) throw problemOf(reply, this.options.way);
         return;
       } catch (error) {
         if (isFinal(error, signal) || this.isWrongAgain(error, wrong)) throw error;
         if (isWrong(error)) wrong++;
+        else await this.complain(error, attempt);
       }
     }
     throw stopped();
@@ -200,7 +251,6 @@ interface Reply {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly text: string;
 }
 
 interface Sink {
@@ -220,11 +270,11 @@ async function readReply(
   const status = response.statusCode ?? 0;
   if (headersOnly) {
     response.resume();
-    return { status, headers: response.headers, bytes: new Uint8Array(0), text: '' };
+    return { status, headers: response.headers, bytes: new Uint8Array(0) };
   }
   if (take !== undefined && status === 200) {
     await eachPiece(response, take);
-    return { status, headers: response.headers, bytes: new Uint8Array(0), text: '' };
+    return { status, headers: response.headers, bytes: new Uint8Array(0) };
   }
   const declared = Number(response.headers['content-length'] ?? 0);
   if (declared > LIMITS.bodyBytesMax) throw tooLarge(response);
@@ -246,7 +296,6 @@ async function readReply(
     status,
     headers: response.headers,
     bytes: read,
-    text: status < 400 ? '' : new TextDecoder().decode(read),
   };
 }
 
@@ -285,6 +334,13 @@ function isFinal(error: unknown, signal: AbortSignal): boolean {
   if (error instanceof TypeError || error instanceof RangeError) return true; // our own fault
   if (!(error instanceof FederationError)) return false; // the network's
   return !ERROR_CODES[error.code].retryable && error.code !== 'UNAUTHENTICATED' && error.code !== 'INTERNAL';
+}
+
+/** The line, and not somebody at its end, has ended a request. */
+function isBrokenOff(error: unknown): boolean {
+  return (
+    error instanceof Error && ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')
+  );
 }
 
 function stopped(): FederationError {

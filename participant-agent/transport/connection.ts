@@ -6,11 +6,14 @@
 import { io, type Socket } from 'socket.io-client';
 import type { Logger } from '#participant-agent/logger.ts';
 import { backOff } from '#participant-agent/transport/back-off.ts';
-import type { Trust } from '#participant-agent/transport/trust.ts';
+import { Complaints, findObstacle } from '#participant-agent/transport/trouble.ts';
+import type { Way } from '#participant-agent/transport/way.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
-import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { socketAddressOf } from '#shared/protocol/coordinator-address.ts';
+import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 import type { ParticipantId, RunId } from '#shared/protocol/ids.ts';
 import type { BankMessage } from '#shared/protocol/messages.ts';
 import {
@@ -26,8 +29,7 @@ import {
 import { VERSION } from '#shared/protocol/version.ts';
 
 export interface ConnectionOptions {
-  readonly url: string;
-  readonly trust?: Trust;
+  readonly way: Way;
   readonly charter: string;
   readonly participant: ParticipantId;
   readonly seed: Uint8Array;
@@ -42,6 +44,8 @@ export interface ConnectionOptions {
   /** Called when everything the coordinator has was shown; what it throws keeps the agent from going on. */
   readonly onFollowed: () => void;
   readonly onConnected: (connected: boolean) => void;
+  /** Called with what keeps the agent from being connected, as often as it is found out. */
+  readonly onTrouble: (reason: string) => void;
 }
 
 const REPLY_MS_MAX = 60_000;
@@ -55,7 +59,10 @@ export class Connection {
   private readonly socket: Socket<CoordinatorToAgent, AgentToCoordinator>;
   private token: string | undefined;
   private readonly ready: { waiters: (() => void)[] } = { waiters: [] };
-  private lastRefusal = '';
+  private readonly complaints: Complaints;
+  private isLooking = false;
+  /** How often in a row HTTP reached the coordinator and the socket did not. */
+  private onlyHttp = 0;
   /** What is about to be told of a run. */
   private readonly reports = new Map<RunId, { report: Progress; timer: NodeJS.Timeout }>();
   /** Live entries that arrive while the feed is still being read up to them. */
@@ -64,13 +71,18 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.options = options;
-    this.socket = io(new URL('/agents', options.url).href, {
+    this.complaints = new Complaints(options.clock);
+    const { url, path } = socketAddressOf(options.way.url, 'agents');
+    // a string in socket.io's types, for browsers; Node's sockets take what Node's requests take
+    const agent = options.way.createAgent() as unknown as string;
+    this.socket = io(url, {
+      path,
+      agent,
       transports: ['websocket'],
       reconnectionDelay: 250,
       reconnectionDelayMax: 15_000,
       autoConnect: false,
       forceNew: true,
-      ...(options.trust === undefined ? {} : { ca: [...options.trust] }),
     });
     this.socket.on('challenge', (raw) => void this.begin(raw));
     this.socket.on('entries', (raw: unknown) => {
@@ -85,13 +97,13 @@ export class Connection {
       const was = this.token !== undefined;
       this.token = undefined;
       if (was) options.onConnected(false);
+      if (was && !this.closed)
+        this.complain('the connection to the coordinator was lost; dialling again', inert(reason));
       options.log.debug({ reason }, 'disconnected');
       // the coordinator hung up on purpose: socket.io leaves it to us to try again
       if (reason === 'io server disconnect') this.redial();
     });
-    this.socket.on('connect_error', (error) =>
-      options.log.debug({ reason: error.message }, 'coordinator not reachable'),
-    );
+    this.socket.on('connect_error', (error) => void this.look(error));
   }
 
   connect(): void {
@@ -162,6 +174,31 @@ export class Connection {
     if (!this.closed) this.options.onItem(item);
   }
 
+  /** Said once for each reason, and again from time to time; `agent status` knows the newest. */
+  private complain(what: string, reason: string): void {
+    const { log, onTrouble } = this.options;
+    onTrouble(reason);
+    if (this.complaints.isDue(reason)) log.warn({ reason }, what);
+  }
+
+  /** A socket could not be opened: WebSockets do not say why, so the same way is asked over HTTP. */
+  private async look(error: Error): Promise<void> {
+    if (this.isLooking || this.closed) return;
+    this.isLooking = true;
+    const { way, charter } = this.options;
+    const obstacle = await findObstacle(way, charter);
+    this.isLooking = false;
+    if (this.closed || this.socket.connected) return;
+    this.onlyHttp = obstacle === undefined ? this.onlyHttp + 1 : 0;
+    // once may be a coordinator that has just been started
+    if (obstacle === undefined && this.onlyHttp < 2) return;
+    this.complain(
+      'no connection to the coordinator; dialling again',
+      obstacle ??
+        `requests reach ${way.url}, WebSockets do not (${inert(error.message)}): a proxy in between must let "Upgrade: websocket" through`,
+    );
+  }
+
   private redial(): void {
     setTimeout(() => {
       if (!this.closed && !this.socket.active) this.socket.connect();
@@ -190,16 +227,14 @@ export class Connection {
       this.options.onFollowed();
       if (this.closed) return; // what was shown made us break off: nothing more leaves, bodies over HTTP neither
       this.token = reply.token;
-      log.info({ url: this.options.url }, 'connected to the coordinator');
-      this.lastRefusal = '';
+      log.info({ url: this.options.way.url }, 'connected to the coordinator');
+      this.complaints.forget();
       this.options.onConnected(true);
       for (const resume of this.ready.waiters.splice(0)) resume();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      // said once, not at every attempt: an agent may wait for days to be admitted
-      if (reason !== this.lastRefusal)
-        log.warn({ reason }, 'the coordinator does not let the agent in yet; it keeps trying');
-      this.lastRefusal = reason;
+      // an agent may wait for days to be admitted
+      if (!this.closed)
+        this.complain('the coordinator does not let the agent in; it keeps trying', describeError(error));
       this.socket.disconnect();
       this.redial();
     }

@@ -15,17 +15,17 @@ export type Trust = readonly string[] | undefined;
  */
 export async function trustOf(folder: string, { coordinator }: AgentConfig): Promise<Trust> {
   if (coordinator.caFile === undefined) return undefined;
-  const path = resolve(folder, coordinator.caFile);
+  return trustIn(resolve(folder, coordinator.caFile), 'caFile in agent.yaml');
+}
+
+/** @param named where the file is named, for whoever has to correct it. @throws FederationError CONFIG */
+export async function trustIn(path: string, named: string): Promise<Trust> {
   try {
     return trustBesides(await readFile(path, 'utf8'));
   } catch (cause) {
-    throw new FederationError(
-      'CONFIG',
-      `${path} cannot be read: ${describeError(cause)}; see caFile in agent.yaml`,
-      {
-        cause,
-      },
-    );
+    throw new FederationError('CONFIG', `${path} cannot be read: ${describeError(cause)}; see ${named}`, {
+      cause,
+    });
   }
 }
 

@@ -14,7 +14,8 @@ function declareAgent(agent: Command): void {
   const folder = (command: Command): Command =>
     command.option('--folder <folder>', "the agent's folder", 'tallystick-agent').addOption(json());
   folder(agent.command('enrol <code>').description('make the identity key and present the invitation'))
-    .option('--data <file>', "the bank's applicants: CSV (also .gz) or Parquet", 'applicants.csv')
+    .option('--data <file>', "the bank's applicants: CSV (also .gz) or Parquet (default: applicants.csv)")
+    .option('--ca-file <file>', "PEM file of an authority to trust besides the system's; kept in agent.yaml")
     .action(run(async () => (await import('#scripts/commands/agent.ts')).enrol));
   folder(agent.command('start').description('connect and take part in runs'))
     .addOption(logLevel('what is logged (default: as agent.yaml says)'))
@@ -23,6 +24,13 @@ function declareAgent(agent: Command): void {
   folder(agent.command('status').description('what the agent is doing')).action(
     run(async () => (await import('#scripts/commands/agent.ts')).agentStatus),
   );
+  folder(
+    agent
+      .command('policy')
+      .description('the rules above the operator')
+      .command('check')
+      .description('read policy.yaml and say what it allows: exit 2 when it makes no sense'),
+  ).action(run(async () => (await import('#scripts/commands/policy.ts')).checkPolicy));
   folder(agent.command('rotate-key').description('change the keys; the old ones sign the new ones')).action(
     run(async () => (await import('#scripts/commands/agent.ts')).rotateKey),
   );

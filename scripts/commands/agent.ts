@@ -1,5 +1,6 @@
 /** `tallystick agent …` */
 import { existsSync } from 'node:fs';
+import { access, constants, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createAgent } from '#participant-agent/agent.ts';
 import { systemClock } from '#participant-agent/clock.ts';
@@ -16,6 +17,7 @@ import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
 import { runBeginning } from '#scripts/operator/run-beginning.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 export interface AgentOptions {
   readonly folder: string;
@@ -25,9 +27,20 @@ export interface AgentOptions {
 const passphrase = (): string | undefined => process.env['TALLYSTICK_PASSPHRASE'];
 
 /** @param options.data from where the command is given; the agent keeps the whole path */
-export async function enrol(code: string, options: AgentOptions & { data: string }): Promise<number> {
-  const dataFile = resolve(options.data);
-  const enrolment = await enrolAgent(options.folder, code, dataFile, passphrase());
+export async function enrol(
+  code: string,
+  options: AgentOptions & { data?: string; caFile?: string },
+): Promise<number> {
+  const { NODE_EXTRA_CA_CERTS: extra } = process.env;
+  const enrolment = await enrolAgent(
+    options.folder,
+    code,
+    options.data === undefined ? undefined : resolve(options.data),
+    passphrase(),
+    // what Node was told for this command, the agent must know when it is started without
+    { caFile: options.caFile ?? (extra === '' ? undefined : extra) },
+  );
+  const dataFile = (await readAgentConfig(options.folder)).data.file;
   // the rows may come later; the agent needs them when a run is proposed
   if (!existsSync(dataFile))
     say(
@@ -38,6 +51,8 @@ export async function enrol(code: string, options: AgentOptions & { data: string
     return EXIT.ok;
   }
   print(`Enrolled as ${enrolment.participant}. Files are in ${enrolment.folder}.`);
+  for (const change of enrolment.changes) print(`  agent.yaml: ${inert(change)}`);
+  if (enrolment.changes.length > 0) print('  An agent that runs reads agent.yaml at its next start.');
   print(`\n  Fingerprint  ${paint('bold', enrolment.fingerprint)}\n`);
   print('Read it to the operator over the phone; they admit the bank with');
   print(`  tallystick bank admit ${enrolment.participant} ${enrolment.fingerprint}`);
@@ -49,7 +64,7 @@ export async function startAgent(
   options: AgentOptions & { logLevel?: string; stopWithParent?: boolean },
 ): Promise<number> {
   collectLessOften('agent');
-  const { logLevel } = await readAgentConfig(options.folder);
+  const { logLevel, data } = await readAgentConfig(options.folder);
   const log = createLogger(options.logLevel ?? logLevel);
   const agent = await createAgent(options.folder, await openAgentKeys(options.folder, passphrase()), {
     clock: systemClock,
@@ -57,13 +72,34 @@ export async function startAgent(
     createComputer: (dataFile) => new ThreadComputer(dataFile),
   });
   // before anything that takes time: a signal that comes meanwhile must end the agent in order too
-  const stopped = untilStopped(options.stopWithParent === true, agent.broken);
+  const stopped = untilStopped(options.stopWithParent === true, agent.broken, () => {
+    readAgentConfig(options.folder).then(
+      (config) => {
+        log.level = options.logLevel ?? config.logLevel;
+        log.info({ logLevel: log.level }, 'the log level was read again');
+      },
+      (error: unknown) => log.error({ err: error }, 'the log level stays as it was'),
+    );
+  });
   log.info({ participant: agent.participant }, 'agent started');
+  const missing = await dataProblem(data.file);
+  if (missing !== undefined) log.warn({ reason: missing }, 'this bank has no rows to train on');
   if (options.json === true) printJson({ ready: true, participant: agent.participant });
   await Promise.race([sayEngine(log), stopped]);
   const code = await stopped;
   await agent.close();
   return code;
+}
+
+/** Why the bank's rows cannot be read, if they cannot: better said now than when a run is proposed. */
+async function dataProblem(file: string): Promise<string | undefined> {
+  try {
+    await access(file, constants.R_OK);
+    return (await stat(file)).isFile() ? undefined : `${file} is no file; correct data.file in agent.yaml`;
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return `${file} ${isMissing ? 'does not exist' : 'may not be read by this user'}; correct data.file in agent.yaml, or put the file there: until then every run is refused`;
+  }
 }
 
 /** Which engine will train: asked of a short-lived thread, because it takes memory and we may wait for days. */
@@ -85,7 +121,9 @@ async function openState(folder: string): Promise<AgentState> {
 }
 
 export async function agentStatus(options: AgentOptions): Promise<number> {
-  const state = await openState(options.folder);
+  const { data } = await readAgentConfig(options.folder);
+  const state = await AgentState.open(options.folder);
+  const missing = await dataProblem(data.file);
   const status = await state.status();
   const models = await state.models();
   const isRunning = status !== undefined && isAlive(status.pid);
@@ -107,6 +145,8 @@ export async function agentStatus(options: AgentOptions): Promise<number> {
     print(
       `${status.connected ? paint('green', '● connected') : paint('yellow', '○ not connected')}  since ${status.since}`,
     );
+  if (status.reason !== undefined) print(`  ${inert(status.reason)}`);
+  if (missing !== undefined) print(`${paint('yellow', 'no rows')}: ${missing}`);
   if (status.runs.length > 0) {
     print('');
     print(

@@ -7,6 +7,7 @@ import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/out
 import type { AuditReport } from '#models/audit/verify-bundle.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash } from '#shared/protocol/ids.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 export async function exportLedger(
   options: OperatorOptions & { out: string; run?: string; bodies: boolean; json?: boolean },
@@ -90,7 +91,9 @@ export function exitCodeOf(report: AuditReport): number {
 export function printReport(report: AuditReport): void {
   const unverified = report.passed ? paint('yellow', '○ incomplete') : paint('red', '✗ FAILED');
   const verdict = isVerified(report) ? paint('green', '✓ verified') : unverified;
-  print(`${verdict}  ${report.consortium ?? 'not a ledger'}: ${report.entries} entries, root ${report.root}`);
+  print(
+    `${verdict}  ${inert(report.consortium ?? 'not a ledger')}: ${report.entries} entries, root ${report.root}`,
+  );
   if (report.extendsHeads > 0) print(`It extends ${report.extendsHeads} heads you hold.`);
   if (report.runs.length > 0) {
     print('');
@@ -116,8 +119,8 @@ export function printReport(report: AuditReport): void {
       "Whose keys these are is the operator's word: compare with the banks, or give --bank ID=FINGERPRINT.",
     );
   for (const { code, seq, message } of [...report.findings, ...report.runs.flatMap((run) => run.findings)]) {
-    print(`${paint('red', code)}${seq === undefined ? '' : ` entry ${seq}`}: ${message}`);
+    print(`${paint('red', code)}${seq === undefined ? '' : ` entry ${seq}`}: ${inert(message)}`);
   }
   for (const sentence of [...report.notChecked, ...report.runs.flatMap((run) => run.notChecked)])
-    print(`NOT_CHECKED: ${sentence}`);
+    print(`NOT_CHECKED: ${inert(sentence)}`);
 }

@@ -4,7 +4,7 @@ import {
   type OperatorOptions,
   type ParticipantSummary,
 } from '#scripts/operator/operator-client.ts';
-import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
+import { EXIT, painted, print, printJson, say, table } from '#scripts/commands/output.ts';
 
 type Options = OperatorOptions & { json?: boolean };
 
@@ -63,7 +63,7 @@ export async function listBanks(options: Options): Promise<number> {
       participants.map((p) => [
         p.participant,
         p.status,
-        p.connected ? paint('green', 'yes') : 'no',
+        p.connected ? painted('green', 'yes') : 'no',
         p.fingerprint,
       ]),
     ),

@@ -52,7 +52,15 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
       `Operator token in ${config.dataDir}/operator.token. Next: tallystick bank invite ID --data ${options.data}`,
     );
   }
-  const code = await untilStopped(options.stopWithParent === true, broken);
+  const code = await untilStopped(options.stopWithParent === true, broken, () => {
+    coordinator.renewCertificate().then(
+      (renewed) =>
+        log.info(
+          renewed ? 'the certificate was read again' : 'SIGHUP: there is no certificate to read again',
+        ),
+      (error: unknown) => log.error({ err: error }, 'the old certificate stays in use'),
+    );
+  });
   await removeLocalAccess(config.dataDir);
   await coordinator.close();
   return code;

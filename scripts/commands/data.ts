@@ -6,6 +6,7 @@ import { loadTable } from '#participant-agent/data/load-table.ts';
 import { EXIT, print, printJson, say } from '#scripts/commands/output.ts';
 import { readContractFile } from '#scripts/operator/plan-file.ts';
 import { contractHash } from '#shared/contract/contract.ts';
+import { inert, inertJson } from '#shared/protocol/foreign-text.ts';
 
 /** Exit code 0 when the rows may be trained on, 1 when not. */
 export async function checkData(
@@ -34,15 +35,16 @@ export async function inferContractFile(file: string, options: InferOptions): Pr
     good: options.good,
     exclude: options.exclude?.split(',') ?? [],
   });
-  const text = `${JSON.stringify(contract, null, 2)}\n`;
+  // the same JSON, without characters that a terminal would obey
+  const text = `${JSON.stringify(contract, null, 2).split('\n').map(inertJson).join('\n')}\n`;
   if (options.out !== undefined) await writeFile(options.out, text, { flag: 'wx' });
   if (options.json === true) {
     printJson({ contract, notes, hash: contractHash(contract) });
     return EXIT.ok;
   }
-  for (const note of notes) say(`  ${note}`);
+  for (const note of notes) say(`  ${inert(note)}`);
   if (options.out === undefined) {
-    process.stdout.write(text);
+    print(text.trimEnd());
   } else {
     print(
       `Wrote ${options.out}: ${contract.features.length} features, hash ${contractHash(contract)}. Read it, correct it, agree on it with the other banks.`,

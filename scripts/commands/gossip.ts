@@ -4,6 +4,7 @@ import { readHistory } from '#scripts/audit/read-history.ts';
 import { EXIT, paint, print, printJson } from '#scripts/commands/output.ts';
 import { compareNotes, compareWithTree, verifyForkProof } from '#shared/ledger/fork-proof.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 /** As `--json` says them. */
 const VERDICTS = { same: 'agree', fork: 'fork', unknown: 'unknown' } as const;
@@ -60,7 +61,7 @@ export async function checkForkProof(
   } catch (error) {
     if (!(error instanceof FederationError)) throw error;
     if (options.json === true) printJson({ fork: false, code: error.code, message: error.message });
-    else print(`It proves nothing: ${error.message}`);
+    else print(`It proves nothing: ${inert(error.message)}`);
     return EXIT.failed;
   }
 }

@@ -11,6 +11,7 @@ import { readHistory, runIn } from '#scripts/audit/read-history.ts';
 import { EXIT, paint, print, printJson, table } from '#scripts/commands/output.ts';
 import { membersOf } from '#shared/ledger/members.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 interface HistoryOptions {
   readonly charter?: string;
@@ -42,7 +43,9 @@ export async function showHistory(
     printJson({ consortium: charter!.payload.consortium, entries, root, banks, acts, incidents, runs });
     return EXIT.ok;
   }
-  print(`${paint('bold', charter!.payload.consortium)}, ${history.size} entries, root ${history.root}`);
+  print(
+    `${paint('bold', inert(charter!.payload.consortium))}, ${history.size} entries, root ${history.root}`,
+  );
   if (options.charter === undefined)
     print(
       paint(
@@ -55,7 +58,7 @@ export async function showHistory(
       `  ${id}: ${status}  ${fingerprint}${admitted === undefined ? '' : `  admitted ${when(admitted.at)}${by(admitted.by)}`}`,
     );
   for (const act of operatorActs(checked)) print(`  ${when(act.at)}  ${act.what}${by(act.by)}`);
-  for (const { at, reason } of incidents) print(`  ${when(at)}  incident: ${reason}`);
+  for (const { at, reason } of incidents) print(`  ${when(at)}  incident: ${inert(reason)}`);
   for (const run of runs) printRun(run);
   return EXIT.ok;
 }
@@ -65,13 +68,13 @@ function by(operator: string | undefined): string {
 }
 
 function printRun(run: RunReport): void {
-  print(`\n${paint('bold', run.name)}  ${run.run}`);
+  print(`\n${paint('bold', inert(run.name))}  ${run.run}`);
   print(
     `  ${run.program}, ${run.aggregation}; proposed ${when(run.proposedAt)}; contract ${run.contract.slice(0, 16)}…`,
   );
   for (const { bank, decision, reason, at } of run.consents)
     print(
-      `  ${when(at)}  ${bank} ${decision === 'granted' ? 'consented' : 'refused'}${reason === '' ? '' : `: ${reason}`}`,
+      `  ${when(at)}  ${bank} ${decision === 'granted' ? 'consented' : 'refused'}${reason === '' ? '' : `: ${inert(reason)}`}`,
     );
   if (run.rounds.length > 0) {
     const lines = run.rounds.map((round) => [
@@ -89,7 +92,7 @@ function printRun(run: RunReport): void {
     print(table(head, lines, [0, 1, 7]));
   }
   for (const { bank, code } of run.blamed) print(`  ${paint('red', code)}: ${bank} was at fault`);
-  print(`  ${run.outcome}${run.reason === undefined ? '' : `: ${run.reason}`}`);
+  print(`  ${run.outcome}${run.reason === undefined ? '' : `: ${inert(run.reason)}`}`);
   if (run.model !== undefined) print(`  model ${run.model}, final by ${run.cosigned.join(', ')}`);
   if (run.expiredAt !== undefined) print(`  bodies expired on ${when(run.expiredAt)}`);
 }

@@ -5,6 +5,7 @@ import { aucHalfWidth } from '#models/metrics/auc-interval.ts';
 import { scoreOfPd } from '#models/scoring/scaling.ts';
 import { table } from '#scripts/commands/output.ts';
 import { contractHash } from '#shared/contract/contract.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 /** The artefact without what is too long to read: weights, trees, bins. */
 export interface ModelSummary {
@@ -69,7 +70,7 @@ export function renderModel(artefact: ModelArtefact, summary: ModelSummary): str
   const sections = [
     [
       `${artefact.kind} ${summary.model}`,
-      `contract ${contract.name} (${summary.contract.hash}), ${contract.features.length} features`,
+      `contract ${inert(contract.name)} (${summary.contract.hash}), ${contract.features.length} features`,
       Object.entries(summary.size)
         .map(([what, count]) => `${count} ${what}`)
         .join(', '),

@@ -15,6 +15,7 @@ import { bytes, EXIT, print, printJson, table } from '#scripts/commands/output.t
 import { renderModel, summariseModel } from '#scripts/commands/model-report.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 export async function showModel(file: string, options: { json?: boolean }): Promise<number> {
   const { artefact, root } = await readModelFile(file);
@@ -75,7 +76,7 @@ export async function explainRow(file: string, options: ExplainOptions): Promise
   );
   print(`\nWhat the points leave unexplained: ${gap.toFixed(4)}`);
   reasons.forEach((reason, i) =>
-    print(`reason ${i + 1}: ${reason.text} (${reason.pointsLost.toFixed(1)} points)`),
+    print(`reason ${i + 1}: ${inert(reason.text)} (${reason.pointsLost.toFixed(1)} points)`),
   );
   return EXIT.ok;
 }

@@ -3,7 +3,9 @@
  * the same exit codes everywhere.
  */
 import { styleText } from 'node:util';
+import { breakLines, textWidth } from '#scripts/commands/text-width.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { inert, inertJson } from '#shared/protocol/foreign-text.ts';
 
 export const EXIT = {
   ok: 0,
@@ -17,24 +19,58 @@ export const EXIT = {
 /** The answer is no: nothing went wrong with the command, which ends with exit code 1. */
 export class NegativeOutcome extends FederationError {}
 
+/** Aborts when nobody reads what is written any more, as after `| head`. */
+const unreadController = new AbortController();
+export const unread = unreadController.signal;
+
+/**
+ * A reader who has seen enough is no error. What is written from then on is lost; commands that go on for long stop
+ * at `unread`, the others end with the exit code that they would have had.
+ */
+export function tolerateClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      unreadController.abort();
+    });
+}
+
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${harmless(text, process.stdout)}\n`);
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${inertJson(JSON.stringify(value))}\n`);
 }
 
 /** Progress, on stderr. */
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${harmless(text, process.stderr)}\n`);
 }
 
-type Style = Parameters<typeof styleText>[0];
+/**
+ * The last lock before a terminal: whatever was forgotten to be made inert, only line ends and our own colours get
+ * through, and these only where they are seen. Foreign text is made inert where it is put in, or it could still begin
+ * a line.
+ */
+function harmless(text: string, stream: NodeJS.WriteStream): string {
+  // eslint-disable-next-line no-control-regex
+  const ours = hasColours(stream) ? /(\u001b\[(?:[0-2]|22|3[0-9])m|\n)/u : /(\n)/u;
+  return text
+    .split(ours)
+    .map((part, i) => (i % 2 === 0 ? inert(part) : part))
+    .join('');
+}
+
+function hasColours(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY && process.env['NO_COLOR'] === undefined;
+}
+
+type Style = Extract<Parameters<typeof styleText>[0], string>;
 
 /** Colour where it is seen by a person; NO_COLOR is respected. */
 export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
-  return stream.isTTY && process.env['NO_COLOR'] === undefined ? styleText(style, text) : text;
+  return hasColours(stream) ? styleText(style, text) : text;
 }
 
 const WHAT_NEXT: Partial<Record<ErrorCode, string>> = {
@@ -85,35 +121,80 @@ export function printUsageError(said: string): void {
   printJson({ error: { code: 'USAGE', message, next: WHAT_NEXT.USAGE } });
 }
 
-/** Columns aligned by display width; `right` lists the columns of numbers. */
-export function table(
-  header: readonly string[],
-  rows: readonly (readonly string[])[],
-  right: readonly number[] = [],
-): string {
-  const widths = header.map((title, j) => Math.max(width(title), ...rows.map((row) => width(row[j] ?? ''))));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, j) => {
-        const gap = ' '.repeat(widths[j]! - width(cell));
-        return right.includes(j) ? gap + cell : cell + gap;
-      })
-      .join('  ')
-      .trimEnd();
-  return [line(header), line(widths.map((w) => '─'.repeat(w))), ...rows.map(line)].join('\n');
+/** What stands in a table: foreign or not, it is made inert. */
+export type Cell = string | { readonly style: Style; readonly text: string };
+
+export function painted(style: Style, text: string): Cell {
+  return { style, text };
 }
 
-/** Terminal columns: East Asian wide characters take two. */
-function width(text: string): number {
-  let columns = 0;
-  for (const character of text)
-    columns +=
-      /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/.test(
-        character,
-      )
-        ? 2
-        : 1;
-  return columns;
+/** No column of text is made narrower than this to fit a terminal. */
+const NARROWEST = 12;
+const GAP = 2;
+
+/**
+ * Columns aligned by display width; on a terminal that is too narrow the widest columns of text are broken into lines.
+ * @param right the columns of numbers
+ * @param columns of the terminal; a pipe has no end
+ */
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  right: readonly number[] = [],
+  columns: number = process.stdout.isTTY ? process.stdout.columns || 80 : Infinity,
+): string {
+  const cells = rows.map((row) => header.map((_, j) => textOf(row[j] ?? '')));
+  const widths = header.map((title, j) =>
+    Math.max(textWidth(title), ...cells.map((row) => textWidth(row[j]!))),
+  );
+  narrow(widths, header, right, columns);
+  const line = (texts: readonly string[], styles: readonly (Style | undefined)[] = []): string =>
+    texts
+      .map((text, j) => {
+        const gap = ' '.repeat(Math.max(0, widths[j]! - textWidth(text)));
+        const shown = styles[j] === undefined ? text : paint(styles[j], text);
+        return right.includes(j) ? gap + shown : shown + gap;
+      })
+      .join(' '.repeat(GAP))
+      .trimEnd();
+  const lines = cells.flatMap((row, i) => {
+    const parts = row.map((text, j) => breakLines(text, widths[j]!));
+    const styles = header.map((_, j) => styleOf(rows[i]![j]));
+    return Array.from({ length: Math.max(...parts.map((part) => part.length)) }, (_, k) =>
+      line(
+        parts.map((part) => part[k] ?? ''),
+        styles,
+      ),
+    );
+  });
+  return [line(header), line(widths.map((width) => '─'.repeat(width))), ...lines].join('\n');
+}
+
+/** Takes columns from the widest column of text until the table fits, or none can give any. */
+function narrow(
+  widths: number[],
+  header: readonly string[],
+  right: readonly number[],
+  columns: number,
+): void {
+  const least = header.map((title, j) =>
+    right.includes(j) ? Infinity : Math.max(NARROWEST, textWidth(title)),
+  );
+  for (;;) {
+    const total = widths.reduce((sum, width) => sum + width + GAP, -GAP);
+    const able = widths.flatMap((width, j) => (width > least[j]! ? [j] : []));
+    if (total <= columns || able.length === 0) return;
+    const widest = able.reduce((a, b) => (widths[b]! > widths[a]! ? b : a));
+    widths[widest]!--;
+  }
+}
+
+function textOf(cell: Cell): string {
+  return inert(typeof cell === 'string' ? cell : cell.text);
+}
+
+function styleOf(cell: Cell | undefined): Style | undefined {
+  return typeof cell === 'object' ? cell.style : undefined;
 }
 
 export function bytes(count: number): string {

@@ -4,8 +4,14 @@ import { EXIT, say } from '#scripts/commands/output.ts';
 /**
  * Resolves with the exit code when the process should stop. A second signal stops it at once.
  * @param withParent also stop when standard input ends: whoever started us is gone
+ * @param onHangUp what SIGHUP is for: to read again what may have changed. It must not end a service, least of all
+ *   with an exit code by which nobody starts it again
  */
-export function untilStopped(withParent: boolean, broken: Promise<Error>): Promise<number> {
+export function untilStopped(
+  withParent: boolean,
+  broken: Promise<Error>,
+  onHangUp: () => void,
+): Promise<number> {
   return new Promise((resolve) => {
     let asked = false;
     const stop = (): void => {
@@ -15,6 +21,7 @@ export function untilStopped(withParent: boolean, broken: Promise<Error>): Promi
     };
     process.on('SIGINT', stop);
     process.on('SIGTERM', stop);
+    process.on('SIGHUP', onHangUp);
     if (withParent) {
       process.stdin.resume();
       process.stdin.once('end', stop);

@@ -8,6 +8,7 @@ import { trainHere } from '#scripts/simulate/reference.ts';
 import { contractHash } from '#shared/contract/contract.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { plan as planSchema } from '#shared/protocol/plan.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 export interface ProfileOptions {
   readonly contract?: string;
@@ -26,7 +27,9 @@ export async function profileData(file: string, options: ProfileOptions): Promis
     return EXIT.ok;
   }
   const [heading, ...lines] = renderProfile(profile);
-  print(`${profile.contract.name}: ${profile.rows} rows, ${(profile.badRate * 100).toFixed(2)} % bad\n`);
+  print(
+    `${inert(profile.contract.name)}: ${profile.rows} rows, ${(profile.badRate * 100).toFixed(2)} % bad\n`,
+  );
   print(table(heading!, lines, heading!.map((_, column) => column).slice(2)));
   return EXIT.ok;
 }
@@ -52,7 +55,7 @@ async function profileFile(file: string, { contract: path, minCount }: ProfileOp
     throw new FederationError('USAGE', 'expected --contract with the data contract of the file');
   const contract = await readContractFile(path);
   const { table: rows, report } = await loadTable(file, contract);
-  for (const finding of report.findings) say(`  ${finding.severity}: ${finding.message}`);
+  for (const finding of report.findings) say(`  ${finding.severity}: ${inert(finding.message)}`);
   const plan = planSchema.parse({
     ...planFor({
       ...{

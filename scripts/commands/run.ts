@@ -9,8 +9,9 @@ import {
 import { assertOptionsFit, type ProposalName } from '#scripts/operator/models.ts';
 import { planFor, readContractFile, readPlanFile } from '#scripts/operator/plan-file.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
-import { EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
+import { EXIT, paint, print, printJson, say, table, unread } from '#scripts/commands/output.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 type Options = OperatorOptions & { json?: boolean };
 
@@ -113,9 +114,9 @@ export async function showRun(run: string, options: Options): Promise<number> {
     printJson(view);
     return code;
   }
-  print(`${paint('bold', view.name)}  ${view.run}`);
+  print(`${paint('bold', inert(view.name))}  ${view.run}`);
   print(
-    `phase ${view.phase}, proposed ${new Date(view.proposedAt).toISOString()}, program ${view.plan.program.name}, ${view.plan.aggregation} aggregation\n`,
+    `phase ${view.phase}, proposed ${new Date(view.proposedAt).toISOString()}, program ${inert(view.plan.program.name)}, ${view.plan.aggregation} aggregation\n`,
   );
   print(
     table(
@@ -148,7 +149,7 @@ export async function showRun(run: string, options: Options): Promise<number> {
 }
 
 function printResult({ outcome, reason, artefact, metrics }: NonNullable<RunView['result']>): void {
-  print(`\n${outcome}: ${reason}`);
+  print(`\n${outcome}: ${inert(reason)}`);
   if (artefact !== undefined) print(`model ${artefact}`);
   const { auc, aucError, ks, logLoss } = metrics;
   if (auc !== undefined)
@@ -195,9 +196,9 @@ export async function watch(run: string, options: Options): Promise<number> {
   return exitCodeOfRun(phase.result);
 }
 
-/** Aborts at the first Ctrl-C; the second ends the process. */
+/** Aborts at the first Ctrl-C, whose second ends the process, or when nobody reads on. */
 export function detachOnInterrupt(): AbortSignal {
   const detach = new AbortController();
   process.once('SIGINT', () => detach.abort());
-  return detach.signal;
+  return AbortSignal.any([detach.signal, unread]);
 }

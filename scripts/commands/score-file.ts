@@ -15,6 +15,7 @@ import { createApplicantScorer, REASONS_MAX, type Language } from '#models/scori
 import { readModelFile } from '#scripts/commands/model-file.ts';
 import { EXIT, print, printJson, say } from '#scripts/commands/output.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 /** Problems named one by one; further ones are counted. */
 const PROBLEMS_NAMED_MAX = 20;
@@ -187,7 +188,7 @@ function report(
   }
   sayFindings(findings);
   for (const { line, column, message } of problems)
-    say(`  line ${line}${column === null ? '' : `, column "${column}"`}: ${message}`);
+    say(`  line ${line}${column === null ? '' : `, column "${inert(column)}"`}: ${inert(message)}`);
   if (rejected > problems.length) say(`  and ${rejected - problems.length} more`);
   const counted = Object.entries(decisions).map(([decision, count]) => `${decision} ${count}`);
   print(

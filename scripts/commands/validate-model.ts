@@ -11,6 +11,7 @@ import { readModelFile } from '#scripts/commands/model-file.ts';
 import { EXIT, print, printJson, say, table } from '#scripts/commands/output.ts';
 import { rowAt, type Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 /** Exit code 1 when the data do not pass the check against the model's contract. */
 export async function validateModel(
@@ -25,7 +26,7 @@ export async function validateModel(
     else print(renderDataReport(report));
     return EXIT.failed;
   }
-  for (const finding of report.findings) say(`  ${finding.severity}: ${finding.message}`);
+  for (const finding of report.findings) say(`  ${finding.severity}: ${inert(finding.message)}`);
   const logits = logitsOf(artefact, rows);
   const calibrated = logits.map((z) => calibratedLogit(artefact.calibration.map, z));
   const validation = validationOf(calibrated, rows.bad);

@@ -1,22 +1,29 @@
-/** Ctrl-C while processes of a consortium run on this machine. */
-import { EXIT, say } from '#scripts/commands/output.ts';
+/** Ctrl-C, a closed terminal, or nobody who reads on, while processes of a consortium run on this machine. */
+import { EXIT, say, unread } from '#scripts/commands/output.ts';
 import type { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
 
-/** Kills nobody's work but ours: on Ctrl-C everything stops, and the command ends through its `finally`. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Kills nobody's work but ours: everything stops, and the command ends through its `finally`. */
 export function stopOnSignal(consortium: LocalConsortium): { interrupted(): boolean; release(): void } {
   let stopped = false;
   const stop = (): void => {
-    if (stopped) process.exit(EXIT.interrupted); // what we started ends with our end of its input
     stopped = true;
-    say('\nStopping …');
     void consortium.stop();
   };
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const signal of signals) process.on(signal, stop);
+  const interrupt = (): void => {
+    if (stopped) process.exit(EXIT.interrupted); // what we started ends with our end of its input
+    say('\nStopping …');
+    stop();
+  };
+  for (const signal of SIGNALS) process.on(signal, interrupt);
+  unread.addEventListener('abort', stop);
+  if (unread.aborted) stop();
   return {
     interrupted: () => stopped,
     release: () => {
-      for (const signal of signals) process.off(signal, stop);
+      for (const signal of SIGNALS) process.off(signal, interrupt);
+      unread.removeEventListener('abort', stop);
     },
   };
 }

@@ -3,8 +3,7 @@
  * coordinator, each a process of its own, train one model; the report says what it brought and what it cost,
  * and the ledger is verified offline. Exit code 0 only if it verified.
  */
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import { exactMetrics } from '#models/metrics/exact-metrics.ts';
@@ -12,6 +11,7 @@ import { exitCodeOf, isVerified } from '#scripts/commands/audit.ts';
 import { bytes, EXIT, paint, print, printJson, say, table as textTable } from '#scripts/commands/output.ts';
 import { LocalConsortium, type LocalBank } from '#scripts/consortium/local-consortium.ts';
 import { stopOnSignal } from '#scripts/consortium/stop-on-signal.ts';
+import { makeTemporaryFolder } from '#scripts/consortium/temporary-folder.ts';
 import {
   startConsortium,
   trainFederated,
@@ -54,7 +54,8 @@ export async function demo(options: DemoOptions): Promise<number> {
     minimum: 3,
     seed: options.seed,
   });
-  const folder = await folderFor(options.keep);
+  const temporary = options.keep === undefined ? await makeTemporaryFolder('demo') : undefined;
+  const folder = temporary?.path ?? (await keptFolder(options.keep!));
   const consortium = new LocalConsortium(folder);
   const signals = stopOnSignal(consortium);
   try {
@@ -86,14 +87,13 @@ export async function demo(options: DemoOptions): Promise<number> {
     throw error;
   } finally {
     await consortium.stop();
+    await temporary?.remove();
     signals.release();
-    if (options.keep === undefined) await rm(folder, { recursive: true, force: true });
   }
 }
 
 /** @throws FederationError USAGE when something is in the folder already: it would be taken for this demonstration's */
-async function folderFor(keep: string | undefined): Promise<string> {
-  if (keep === undefined) return mkdtemp(join(tmpdir(), 'tallystick-demo-'));
+async function keptFolder(keep: string): Promise<string> {
   const folder = resolve(keep);
   await mkdir(folder, { recursive: true });
   if ((await readdir(folder)).length > 0)

@@ -1,15 +1,28 @@
 /** The operator's and auditor's side of the REST API and the watch socket. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import type { Agent } from 'node:http';
 import { join } from 'node:path';
 import type { RunView } from '#coordinator/http/run-view.ts';
+import { ask, jsonOf } from '#participant-agent/transport/ask-coordinator.ts';
+import { wayTo, type Answer, type Way } from '#participant-agent/transport/way.ts';
 import type { Entry } from '#shared/ledger/entry.ts';
 import { DEFAULT_FOLDER } from '#scripts/operator/default-folder.ts';
 import { runBeginning } from '#scripts/operator/run-beginning.ts';
-import { ERROR_CODES, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { socketAddressOf } from '#shared/protocol/coordinator-address.ts';
+import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import { runId, type RunId } from '#shared/protocol/ids.ts';
 import type { CoordinatorToWatch, WatchToCoordinator } from '#shared/protocol/socket-events.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
 import type { Socket } from 'socket.io-client';
+
+const WORDS = {
+  addressIn: '--url, TALLYSTICK_URL or --data',
+  trustIn: 'name its certificate in NODE_EXTRA_CA_CERTS=FILE',
+};
+/** Some answers take work: bodies deleted, a large model read. */
+const SILENCE_MS_MAX = 300_000;
 
 export interface OperatorOptions {
   readonly url?: string | undefined;
@@ -30,10 +43,14 @@ export interface ParticipantSummary {
 export class OperatorClient {
   readonly url: string;
   private readonly token: string;
+  private readonly way: Way;
+  private readonly agent: Agent;
 
   constructor(url: string, token: string) {
     this.url = url;
     this.token = token;
+    this.way = wayTo(url, undefined, WORDS);
+    this.agent = this.way.createAgent({ keepAlive: true });
   }
 
   /**
@@ -101,11 +118,11 @@ export class OperatorClient {
   }
 
   async text(path: string): Promise<string> {
-    return (await this.fetch('GET', path, undefined)).text();
+    return new TextDecoder().decode((await this.ask('GET', path, undefined)).bytes);
   }
 
   async body(root: string): Promise<Uint8Array> {
-    return new Uint8Array(await (await this.fetch('GET', `/v1/bodies/${root}`, undefined)).arrayBuffer());
+    return (await this.ask('GET', `/v1/bodies/${root}`, undefined)).bytes;
   }
 
   /** Every entry from `from` on, as the texts that are hashed. */
@@ -125,7 +142,10 @@ export class OperatorClient {
     onEntry: (entry: Entry) => void,
   ): Promise<{ socket: WatchSocket; connected: readonly string[] }> {
     const { io } = await import('socket.io-client'); // most commands watch nothing
-    const socket: WatchSocket = io(new URL('/watch', this.url).href, {
+    const { url, path } = socketAddressOf(this.url, 'watch');
+    const socket: WatchSocket = io(url, {
+      path,
+      agent: this.way.createAgent() as unknown as string, // what Node's sockets take, not what browsers' do
       transports: ['websocket'],
       auth: { token: this.token },
       forceNew: true,
@@ -134,7 +154,11 @@ export class OperatorClient {
       const fail = (cause: Error): void => {
         socket.disconnect();
         reject(
-          new FederationError('UNREACHABLE', `cannot watch at ${this.url}: ${cause.message}`, { cause }),
+          new FederationError(
+            'UNREACHABLE',
+            `requests reach ${this.url}, WebSockets do not (${inert(cause.message)}): a proxy in between must let "Upgrade: websocket" through`,
+            { cause },
+          ),
         );
       };
       socket.once('connect_error', fail);
@@ -178,35 +202,19 @@ export class OperatorClient {
     return { socket, connected };
   }
 
-  private async request(method: string, path: string, body: unknown): Promise<unknown> {
-    return (await this.fetch(method, path, body)).json();
+  private async request(method: 'GET' | 'POST', path: string, body: unknown): Promise<unknown> {
+    return jsonOf(await this.ask(method, path, body), this.way);
   }
 
-  private async fetch(method: string, path: string, body: unknown): Promise<Response> {
-    let response: Response;
-    try {
-      response = await fetch(new URL(path, this.url), {
-        method,
-        headers: {
-          authorization: `Bearer ${this.token}`,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-    } catch (cause) {
-      throw new FederationError(
-        'UNREACHABLE',
-        `the coordinator at ${this.url} does not answer; is it started?`,
-        { cause },
-      );
-    }
-    if (response.ok) return response;
-    const problem = (await response.json().catch(() => ({}))) as { code?: string; detail?: string };
-    const code =
-      problem.code !== undefined && Object.hasOwn(ERROR_CODES, problem.code)
-        ? (problem.code as ErrorCode)
-        : 'UNREACHABLE';
-    throw new FederationError(code, problem.detail ?? `HTTP status ${response.status}`);
+  private ask(method: 'GET' | 'POST', path: string, body: unknown): Promise<Answer> {
+    return ask(this.way, path.slice(1), {
+      method,
+      headers: { authorization: `Bearer ${this.token}` },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      bytesMax: LIMITS.bodyBytesMax,
+      silenceMsMax: SILENCE_MS_MAX,
+      agent: this.agent,
+    });
   }
 }
 

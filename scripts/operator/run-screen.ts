@@ -3,9 +3,11 @@
  * thing that happens.
  */
 import { paint } from '#scripts/commands/output.ts';
+import { clip } from '#scripts/commands/text-width.ts';
 import type { RunTally } from '#scripts/operator/run-tally.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 const BARS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const BAR_WIDTH = 12;
@@ -44,7 +46,7 @@ export class RunScreen {
   private rewrite(lines: string[]): void {
     const columns = this.out.columns || 80;
     const up = this.drawn === 0 ? '' : `\u001b[${this.drawn}A`;
-    this.out.write(`${up}${lines.map((line) => `\u001b[2K${clip(line, columns)}\n`).join('')}`);
+    this.out.write(`${up}${lines.map((line) => `\u001b[2K${clip(line, columns - 1)}\n`).join('')}`);
     this.drawn = lines.length;
   }
 
@@ -56,7 +58,7 @@ export class RunScreen {
 
   private lines(run: Run, tally: RunTally): string[] {
     const aucs = tally.series('auc');
-    const head = `${paint('bold', run.plan.name, this.out)}  ${headline(run)}`;
+    const head = `${paint('bold', inert(run.plan.name), this.out)}  ${headline(run)}`;
     const metric =
       aucs.length === 0
         ? ''
@@ -95,7 +97,7 @@ export class RunScreen {
     const last = tally.progress.get(id);
     const report = last?.round === open.payload.round ? last : undefined;
     const filled = Math.round((report?.fraction ?? 0) * BAR_WIDTH);
-    return `${'━'.repeat(filled)}${'─'.repeat(BAR_WIDTH - filled)} ${report?.stage ?? 'waiting'}`;
+    return `${'━'.repeat(filled)}${'─'.repeat(BAR_WIDTH - filled)} ${inert(report?.stage ?? 'waiting')}`;
   }
 }
 
@@ -112,7 +114,7 @@ function headline(run: Run): string {
       return `round ${round}${attempt > 0 ? ` (attempt ${attempt + 1})` : ''} · ${question.kind} · ${phase.open.inputs.size} of ${run.roster.length} updates`;
     }
     case 'finished':
-      return `${phase.result.outcome}: ${phase.result.reason}`;
+      return `${phase.result.outcome}: ${inert(phase.result.reason)}`;
   }
 }
 
@@ -125,21 +127,6 @@ function oneLine(run: Run, tally: RunTally): string {
     return `round ${round} · ${question.kind} · ${run.roster.length} banks${shown}`;
   }
   return run.phase.name === 'ready' ? '' : headline(run);
-}
-
-/** Cuts a line to the terminal's width, leaving escape sequences whole. */
-function clip(line: string, columns: number): string {
-  let shown = 0;
-  let out = '';
-  // eslint-disable-next-line no-control-regex
-  for (const [part] of line.matchAll(/\u001b\[[0-9;]*m|./gsu)) {
-    if (part.startsWith('\u001b')) out += part;
-    else if (shown < columns - 1) {
-      out += part;
-      shown++;
-    }
-  }
-  return out;
 }
 
 /** While keys are dealt: how far a bank is. */

@@ -1,9 +1,9 @@
 /** A federation over a split file: real processes on this machine, from the banks' files to the verified ledger. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LocalConsortium } from '#scripts/consortium/local-consortium.ts';
 import { stopOnSignal } from '#scripts/consortium/stop-on-signal.ts';
+import { makeTemporaryFolder } from '#scripts/consortium/temporary-folder.ts';
 import {
   startConsortium,
   trainFederated,
@@ -32,7 +32,8 @@ export async function federate(
       `masked sums are for ${SESSION_BANKS_MIN} banks or more: with ${banks.length}, each would learn the other's part. Use more banks, or --plain`,
     );
   }
-  const folder = await mkdtemp(join(tmpdir(), 'tallystick-simulate-'));
+  const temporary = await makeTemporaryFolder('simulate');
+  const folder = temporary.path;
   const consortium = new LocalConsortium(folder);
   const signals = stopOnSignal(consortium);
   try {
@@ -50,8 +51,8 @@ export async function federate(
     throw cause;
   } finally {
     await consortium.stop();
+    await temporary.remove();
     signals.release();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -13,6 +13,7 @@ import {
 import type { DataContract } from '#shared/contract/contract.ts';
 import { selectRows, type Column, type Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
 
 interface Inferred {
   readonly target: string;
@@ -55,7 +56,7 @@ export async function splitFile(options: SplitOptions): Promise<SplitFile> {
     source,
     partitionColumn === undefined ? {} : { extraColumns: [partitionColumn] },
   );
-  for (const finding of report.findings) say(`  ${finding.severity}: ${finding.message}`);
+  for (const finding of report.findings) say(`  ${finding.severity}: ${inert(finding.message)}`);
   const split = splitTest(table.bad, options.testFraction, options.seed);
   let parts: Partition[];
   if (partitionColumn !== undefined)
@@ -94,7 +95,7 @@ async function contractFor(options: SplitOptions): Promise<DataContract> {
     exclude: [...exclude, ...(options.partitionBy === undefined ? [] : [options.partitionBy])],
   });
   say('No --contract: inferred one from the file, assuming');
-  for (const note of notes) say(`  ${note}`);
+  for (const note of notes) say(`  ${inert(note)}`);
   return contract;
 }
 

@@ -11,6 +11,7 @@ import { derivation, derivationColumns } from '#shared/contract/derive.ts';
 import { outcomeKey } from '#shared/contract/cell-text.ts';
 import { numberNotation } from '#shared/contract/number-notation.ts';
 import { canonicalJson } from '#shared/crypto/canonical-json.ts';
+import { legible } from '#shared/protocol/foreign-text.ts';
 import { utf8 } from '#shared/crypto/hash.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 
@@ -18,8 +19,8 @@ const columnName = z.string().min(1).max(128);
 
 /** What an applicant is told when this feature counted against them, by language. */
 const reason = z.strictObject({
-  en: z.string().min(1).max(300),
-  'zh-CN': z.string().min(1).max(300).optional(),
+  en: legible(z.string().min(1).max(300)),
+  'zh-CN': legible(z.string().min(1).max(300)).optional(),
 });
 
 /**
@@ -38,7 +39,7 @@ const numberFeature = z
     name: columnName,
     type: z.literal('number'),
     description: z.string().max(500).optional(),
-    unit: z.string().max(40).optional(),
+    unit: legible(z.string().max(40)).optional(),
     min: z.number(),
     max: z.number(),
     /** `log` trains on sign(x)·ln(1+|x|): right for money and other heavy-tailed amounts. */
@@ -86,7 +87,7 @@ const spellings = z.union([spelling, z.array(spelling).min(1).max(SPELLINGS_MAX)
 export const dataContract = z
   .strictObject({
     v: z.literal(1),
-    name: z.string().min(1).max(100),
+    name: legible(z.string().min(1).max(100)),
     description: z.string().max(2000).optional(),
     /** The outcome. `bad` is the positive class: PD is the probability of it. */
     target: z.strictObject({

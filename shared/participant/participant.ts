@@ -16,6 +16,7 @@ import { RoundDuties, type RoundGuard } from '#shared/participant/round-duties.t
 import { SumDuties } from '#shared/participant/sum-duties.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { asSentence } from '#shared/protocol/foreign-text.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 import { promised, purposes } from '#shared/secure-sum/promises.ts';
@@ -153,7 +154,7 @@ export class Participant {
   private consent({ decision, reason }: Decision): void {
     const { own } = this;
     if (own.run.phase.name !== 'proposed') return; // it has begun or ended without this bank
-    const payload = { run: own.run.id, from: own.id, decision, reason: reason.slice(0, 500) };
+    const payload = { run: own.run.id, from: own.id, decision, reason: asSentence(reason) };
     const message = promised(
       own.promises,
       purposes.consent,

@@ -11,6 +11,7 @@ import type { OwnPart } from '#shared/participant/own-part.ts';
 import type { OpenRound } from '#shared/ledger/federation-state.ts';
 import { answerersOf } from '#shared/ledger/rounds.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
+import { asSentence } from '#shared/protocol/foreign-text.ts';
 import {
   abortVote,
   assertMayAnswer,
@@ -209,7 +210,7 @@ export class RoundDuties {
   /** @param isOurs whether the sentence is one that others may read; by its code, unless it is said */
   private refuse(open: OpenRound, code: ErrorCode, reason: string, isOurs = OWN_WORDS.has(code)): Effect {
     if (this.answer?.ctx === open.hash) this.answer.isDone = true;
-    const words = (isOurs ? reason : `the agent could not answer (${code})`).slice(0, 500);
+    const words = asSentence(isOurs ? reason : `the agent could not answer (${code})`);
     const message = this.own.sign('refuse-round', { ctx: open.hash, from: this.own.id, code, reason: words });
     return this.own.say(`${open.hash}/refusal`, { message, purposes: [] }, words, { open });
   }

@@ -3,6 +3,7 @@
  * exactly this.
  */
 import { z } from 'zod';
+import { legible } from '#shared/protocol/foreign-text.ts';
 import { hash, participantId } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { SESSION_BANKS_MAX, SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
@@ -12,7 +13,7 @@ const MINUTE = 60_000;
 /** The fields alone; `plan` also checks them against each other. */
 export const planFields = z.strictObject({
   v: z.literal(1),
-  name: z.string().min(1).max(100),
+  name: legible(z.string().min(1).max(100)),
   /** Root of the data contract's bytes. */
   contract: hash,
   program: z.strictObject({
@@ -29,7 +30,7 @@ export const planFields = z.strictObject({
   /** `masked`: the coordinator learns sums only. `plain`: it sees each update; every bank must allow that. */
   aggregation: z.enum(['masked', 'plain']).default('masked'),
   /** Public; whatever looks random in the program follows from it. */
-  seed: z.string().min(1).max(100),
+  seed: legible(z.string().min(1).max(100)),
   deadlines: z
     .strictObject({
       /** How long banks may take to consent. */

@@ -4,6 +4,7 @@ import { fromHex } from '#shared/crypto/hash.ts';
 import type { RandomBytes } from '#shared/crypto/random-bytes.ts';
 import type { Session } from '#shared/ledger/federation-state.ts';
 import { FederationError, describeError } from '#shared/protocol/error-codes.ts';
+import { asSentence } from '#shared/protocol/foreign-text.ts';
 import type { Payload } from '#shared/protocol/messages.ts';
 import { drawSecrets, publicKeysOf, type SessionSecrets } from '#shared/secure-sum/deal-secrets.ts';
 import type { SlotSecrets } from '#shared/secure-sum/mask-keys.ts';
@@ -124,7 +125,7 @@ export function receiveShares(
     try {
       shares.set(dealer, openPackage(bytes, context, dealer, bank, signed, secrets.channelSecret, theirKey));
     } catch (error) {
-      faults.push({ against: dealer, code: 'SHARE_CT', reason: describeError(error).slice(0, 500) });
+      faults.push({ against: dealer, code: 'SHARE_CT', reason: asSentence(describeError(error)) });
     }
   }
   return { held: { seal: session.sealed!.hash, slots: secrets.slots, shares }, faults };

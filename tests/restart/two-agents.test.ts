@@ -21,7 +21,7 @@ test('an agent that is started while one runs ends with an error that says which
   const start = ['agent', 'start', '--folder', folder];
   const first = startCommand(start);
   await first.until(/training engine/);
-  await first.until(/does not let the agent in yet/); // it keeps waiting, with nothing else to do
+  await first.until(/does not let the agent in/); // it keeps waiting, with nothing else to do
   const second = await command(start);
   expect([second.code, second.stderr]).toEqual([
     2,

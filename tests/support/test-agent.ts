@@ -9,6 +9,7 @@ import { createLogger, type Logger } from '#participant-agent/logger.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';
 import { AgentState } from '#participant-agent/state/agent-state.ts';
 import { LocalComputer, type RunComputer } from '#participant-agent/training/run-computer.ts';
+import type { Clock } from '#shared/protocol/clock.ts';
 import { eventually } from './eventually.ts';
 import { closeLater, temporaryFolder } from './opened.ts';
 import { stubComputer } from './stub-computer.ts';
@@ -23,6 +24,8 @@ export interface TestAgentOptions {
   readonly url?: string;
   readonly minimumCohort?: number;
   readonly log?: Logger;
+  /** Another than the coordinator's. */
+  readonly clock?: Clock;
   readonly createComputer?: (dataFile: string) => RunComputer;
 }
 
@@ -86,7 +89,7 @@ export class TestAgent {
     const local = (dataFile: string): RunComputer =>
       answers === 'stub' ? stubComputer(dataFile, this.id) : new LocalComputer(dataFile);
     this.running = await createAgent(this.folder, await openAgentKeys(this.folder, undefined), {
-      clock: this.coordinator.clock,
+      clock: this.options.clock ?? this.coordinator.clock,
       log: this.options.log ?? createLogger('silent'),
       createComputer: createComputer ?? local,
     });

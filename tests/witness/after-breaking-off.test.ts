@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { expect, test } from 'vitest';
 import { Connection } from '#participant-agent/transport/connection.ts';
+import { wayTo } from '#participant-agent/transport/way.ts';
 import { sha256, utf8 } from '#shared/crypto/hash.ts';
 import { participantId } from '#shared/protocol/ids.ts';
 import { History } from '../attacks/history.ts';
@@ -16,9 +17,13 @@ test('a bank that breaks off over what it is shown when it comes back gives out 
   coordinator.show('b', history);
   const seen = new Arrivals<string>();
   const connection: Connection = new Connection({
-    ...{ url: coordinator.url, charter: coordinator.charterHash, participant: participantId.parse('b') },
+    ...{
+      way: wayTo(coordinator.url, undefined),
+      charter: coordinator.charterHash,
+      participant: participantId.parse('b'),
+    },
     ...{ seed: sha256(utf8('b')), clock: { now: () => Date.now() }, log: pino({ level: 'silent' }) },
-    ...{ position: () => 0, onHead: () => {}, onConnected: () => {} },
+    ...{ position: () => 0, onHead: () => {}, onConnected: () => {}, onTrouble: () => {} },
     onItem() {
       connection.close(); // as for a history that was rewritten
     },

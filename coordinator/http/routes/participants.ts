@@ -7,6 +7,7 @@ import { revokeBank, rotateBankKey } from '#coordinator/participants/key-changes
 import type { Presence } from '#coordinator/participants/presence.ts';
 import { keyFingerprint } from '#shared/crypto/fingerprint.ts';
 import type { Participant } from '#shared/ledger/federation-state.ts';
+import { legible } from '#shared/protocol/foreign-text.ts';
 import { hash, key32, participantId, timeMs } from '#shared/protocol/ids.ts';
 
 export const participantView = z
@@ -125,7 +126,7 @@ export function participantRoutes({ journal, presence }: ParticipantRouteDepende
       summary: 'Take nothing any more that this bank signs. What it signed before stays valid.',
       who: ['operator'],
       params: byId,
-      body: z.strictObject({ reason: z.string().min(1).max(500) }),
+      body: z.strictObject({ reason: legible(z.string().min(1).max(500)) }),
       response: participantView,
       handle: async ({ params, body, caller }) =>
         view(await revokeBank(params.participant, body.reason, operatorOf(caller), journal)),

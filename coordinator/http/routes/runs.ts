@@ -13,6 +13,7 @@ import { runOf } from '#shared/ledger/federation-state.ts';
 import { cosignedNote } from '#shared/ledger/finality.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { runId } from '#shared/protocol/ids.ts';
+import { legible } from '#shared/protocol/foreign-text.ts';
 import { plan, planFields } from '#shared/protocol/plan.ts';
 
 export function runRoutes({ journal, bodies }: { journal: Journal; bodies: BodyStore }): Route[] {
@@ -101,7 +102,7 @@ export function runRoutes({ journal, bodies }: { journal: Journal; bodies: BodyS
       summary: 'Stop a run. It ends without a model.',
       who: ['operator'],
       params: byId,
-      body: z.strictObject({ reason: z.string().min(1).max(400) }),
+      body: z.strictObject({ reason: legible(z.string().min(1).max(400)) }),
       response: runView,
       async handle({ params, body, caller }) {
         await failRun(find(params.run), 'STOPPED', body.reason, journal, operatorOf(caller));

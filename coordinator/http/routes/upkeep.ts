@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { operatorOf, route, type Route } from '#coordinator/http/route.ts';
 import { charterHash } from '#coordinator/participants/enrolment.ts';
 import { expireBodies, type RetentionDependencies } from '#coordinator/retention.ts';
+import { legible } from '#shared/protocol/foreign-text.ts';
 import { hash, key32 } from '#shared/protocol/ids.ts';
 
 const DAY_MS = 86_400_000;
@@ -32,7 +33,7 @@ export function upkeepRoutes({ retention, rotateLogKey }: UpkeepRouteDependencie
       path: '/incidents',
       summary: 'Record something that people who read the ledger later should know.',
       who: ['operator'],
-      body: z.strictObject({ reason: z.string().min(1).max(500) }),
+      body: z.strictObject({ reason: legible(z.string().min(1).max(500)) }),
       response: z.strictObject({ recorded: z.literal(true) }),
       async handle({ body, caller }) {
         const by = operatorOf(caller);

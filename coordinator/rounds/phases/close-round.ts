@@ -6,6 +6,7 @@ import type { RunMachine } from '#models/run-machine.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
 import { survivorsHash, survivorsOf } from '#shared/ledger/rounds.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { asSentence } from '#shared/protocol/foreign-text.ts';
 import type { RingSum } from '#shared/ring/ring-sum.ts';
 import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
 import { fixedSlot, revealedShares } from '#shared/secure-sum/masked-round.ts';
@@ -59,13 +60,13 @@ async function giveUp(
       run: run.id,
       culprit,
       code: fault.code,
-      reason: fault.message,
+      reason: asSentence(fault.message),
       evidence: { ctx: open.hash, revealers },
     });
   }
   await journal.record('void-round', {
     ctx: open.hash,
     code: fault.code,
-    reason: fault.message.slice(0, 500),
+    reason: asSentence(fault.message),
   });
 }

@@ -8,6 +8,7 @@ import { lastHash } from '#shared/ledger/run-rules.ts';
 import type { ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
+import { asSentence } from '#shared/protocol/foreign-text.ts';
 
 /** Rounds dealt for at once. More make a session dearer, and are lost when a bank comes or goes. */
 const SLOTS = 32;
@@ -47,7 +48,7 @@ export async function voidSession(
   reason: string,
   journal: Journal,
 ): Promise<void> {
-  await journal.record('void-session', { session: session.hash, code, reason });
+  await journal.record('void-session', { session: session.hash, code, reason: asSentence(reason) });
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Metrics } from '#models/program.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
 import type { ErrorCode } from '#shared/protocol/error-codes.ts';
+import { asSentence } from '#shared/protocol/foreign-text.ts';
 
 export async function completeRun(
   run: Run,
@@ -41,7 +42,7 @@ export async function failRun(
     parent: lastHash(run),
     outcome,
     code,
-    reason: reason.slice(0, 500),
+    reason: asSentence(reason),
     metrics: {},
     ...(by === undefined ? {} : { by }),
   }));

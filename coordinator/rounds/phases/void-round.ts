@@ -2,6 +2,7 @@
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { OpenRound } from '#shared/ledger/federation-state.ts';
 import type { ErrorCode } from '#shared/protocol/error-codes.ts';
+import { asSentence } from '#shared/protocol/foreign-text.ts';
 
 export async function voidRound(
   open: OpenRound,
@@ -9,5 +10,5 @@ export async function voidRound(
   reason: string,
   journal: Journal,
 ): Promise<void> {
-  await journal.record('void-round', { ctx: open.hash, code, reason });
+  await journal.record('void-round', { ctx: open.hash, code, reason: asSentence(reason) });
 }

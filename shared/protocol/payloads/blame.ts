@@ -1,7 +1,8 @@
 /** A fault that has a name, with what proves it (ledger/blame-rules.ts). */
 import { z } from 'zod';
+import { sentence } from '#shared/protocol/foreign-text.ts';
 import { hash, participantId, runId, signature64 } from '#shared/protocol/ids.ts';
-import { bankIndex, errorCode, sentence } from '#shared/protocol/payloads/fields.ts';
+import { bankIndex, errorCode } from '#shared/protocol/payloads/fields.ts';
 import { roundPayloads } from '#shared/protocol/payloads/round.ts';
 import { SESSION_BANKS_MAX } from '#shared/secure-sum/thresholds.ts';
 

@@ -1,13 +1,14 @@
 /** Who belongs to the consortium, its keys, and what concerns the ledger as a whole. */
 import { z } from 'zod';
 import { hash, key32, participantId, runId, signature64, timeMs } from '#shared/protocol/ids.ts';
-import { operatorName, sentence } from '#shared/protocol/payloads/fields.ts';
+import { legible, sentence } from '#shared/protocol/foreign-text.ts';
+import { operatorName } from '#shared/protocol/payloads/fields.ts';
 
 export const consortiumPayloads = {
   /** Entry 0: who this consortium is. Its hash is what an auditor pins. */
   charter: z.strictObject({
     v: z.literal(1),
-    consortium: z.string().min(1).max(100),
+    consortium: legible(z.string().min(1).max(100)),
     /** C2SP origin line of the ledger's checkpoints. */
     origin: z
       .string()
@@ -38,7 +39,7 @@ export const consortiumPayloads = {
     identityKey: key32,
     /** Cosigns checkpoints; never the identity key. */
     witnessKey: key32,
-    agentVersion: z.string().max(40),
+    agentVersion: legible(z.string().max(40)),
   }),
 
   /** The operator has compared the fingerprint with the bank over another channel. */

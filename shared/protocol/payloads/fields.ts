@@ -22,7 +22,6 @@ export const operatorName = z
   .string()
   .regex(/^[\w.@-]{1,60}$/, 'letters, digits, and . _ @ -, 1 to 60 of them');
 
-export const sentence = z.string().max(500);
 export const roundNumber = z.int().min(0).max(LIMITS.roundsMax);
 export const rosterIndex = z
   .int()

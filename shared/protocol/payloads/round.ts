@@ -1,5 +1,6 @@
 /** A round: a question, answers in the open or masked, and their sum. */
 import { z } from 'zod';
+import { sentence } from '#shared/protocol/foreign-text.ts';
 import { hash, participantId, runId, timeMs } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import {
@@ -8,7 +9,6 @@ import {
   metrics,
   rosterIndex,
   roundNumber,
-  sentence,
   share33,
   signedHead,
   slotNumber,

@@ -1,8 +1,9 @@
 /** A run: proposed, consented to, started, cosigned, finished. */
 import { z } from 'zod';
+import { sentence } from '#shared/protocol/foreign-text.ts';
 import { hash, key32, participantId, runId, signature64 } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import { errorCode, metrics, operatorName, sentence, signedHead } from '#shared/protocol/payloads/fields.ts';
+import { errorCode, metrics, operatorName, signedHead } from '#shared/protocol/payloads/fields.ts';
 import { plan } from '#shared/protocol/plan.ts';
 import { SESSION_BANKS_MAX, SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
 

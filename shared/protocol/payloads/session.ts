@@ -1,8 +1,9 @@
 /** Keys for masked rounds, dealt in one session for many (docs/secure-sum.md). */
 import { z } from 'zod';
+import { sentence } from '#shared/protocol/foreign-text.ts';
 import { hash, key32, participantId, runId, timeMs } from '#shared/protocol/ids.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
-import { bankCount, bankIndex, errorCode, sentence } from '#shared/protocol/payloads/fields.ts';
+import { bankCount, bankIndex, errorCode } from '#shared/protocol/payloads/fields.ts';
 import { SESSION_BANKS_MAX, SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
 
 export const sessionPayloads = {

@@ -62,10 +62,10 @@ export async function admitBank(
   const participant = participantOf(journal, id);
   const expected = keyFingerprint(participant.identityKey);
   const given = fingerprint.toLowerCase().replace(/[^0-9a-z]/g, ''); // as it is heard over a phone
-  if (!/^[0-9a-f]{20}$/.test(given)) {
+  if (!/^[0-9a-f]{32}$/.test(given)) {
     throw new FederationError(
       'SCHEMA',
-      `expected a fingerprint: 20 digits from 0 to 9 and a to f, as in 1a2b-3c4d-5e6f-7a8b-9c0d; got ${given.length}. Have the bank read it again`,
+      `expected a fingerprint: 32 digits from 0 to 9 and a to f, as in 1a2b-3c4d-5e6f-7a8b-9c0d-1e2f-3a4b-5c6d; got ${given.length}. Have the bank read it again`,
     );
   }
   if (given !== expected.replaceAll('-', '')) {

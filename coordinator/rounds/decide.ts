@@ -4,6 +4,7 @@
  */
 import { stillExpected, type AwaySince } from '#coordinator/rounds/absence.ts';
 import { decideKeys } from '#coordinator/rounds/decide-keys.ts';
+import { fewestToStart } from '#shared/ledger/company.ts';
 import { isFinal, witnessQuorum } from '#shared/ledger/finality.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
 import { answerersOf, fewestInputs } from '#shared/ledger/rounds.ts';
@@ -56,13 +57,13 @@ export function decide(run: Run, now: number, awaySince: AwaySince, isDone: bool
 function decideStart(run: Run, now: number): Decision {
   const granted = grantedBy(run).length;
   const undecided = run.plan.participants.length - run.consents.size;
-  const { minimum } = run.plan.cohort;
+  const minimum = fewestToStart(run);
   const until = run.proposedAt + run.plan.deadlines.consentMs;
   if (granted + undecided < minimum) {
     return {
       kind: 'fail',
       code: 'COHORT',
-      reason: `only ${granted + undecided} banks can still consent, the plan needs ${minimum}`,
+      reason: `only ${granted + undecided} banks can still consent, ${minimum} are needed`,
     };
   }
   if (undecided > 0 && now < until) return { kind: 'wait', until };
@@ -70,7 +71,7 @@ function decideStart(run: Run, now: number): Decision {
   return {
     kind: 'fail',
     code: 'COHORT',
-    reason: `${granted} banks consented in time, the plan needs ${minimum}`,
+    reason: `${granted} banks consented in time, ${minimum} are needed`,
   };
 }
 

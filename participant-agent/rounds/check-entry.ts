@@ -48,7 +48,10 @@ export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
   }
   if (!(FEED_TYPES as readonly string[]).includes(message.type))
     throw new FederationError('STATE', `"${message.type}" is not for banks`);
-  if (isWhollyVisible(recorded, federation)) {
+  if (message.type === 'consent' && !federation.participants.has(message.payload.from)) {
+    // of a plain run, whose banks this one need not know
+    assertFollows(federation.runs, message);
+  } else if (isWhollyVisible(recorded, federation)) {
     // of plain runs it does not know the others' identity keys: there a cosignature speaks for itself
     if (message.type !== 'cosign' || federation.participants.has(message.payload.from))
       assertAuthentic(federation, message);
@@ -58,19 +61,17 @@ export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
     if (message.type === 'run-proposed' && federation.runs.has(recorded.hash as RunId))
       throw new FederationError('REPLAY', 'this very plan was proposed before');
     assertFollows(federation.runs, message);
-    if (message.type === 'run-started') {
-      pinPeers(federation.runs.get(message.payload.run)!, message.payload, context);
-    }
   }
+  if (message.type === 'run-started')
+    pinPeers(federation.runs.get(message.payload.run)!, message.payload, context);
   return recorded;
 }
 
 /** Whether this agent has seen everything that the rule for this message looks at. */
 function isWhollyVisible(recorded: RecordedEntry, federation: FederationState): boolean {
   switch (recorded.entry.message.type) {
-    case 'run-proposed': // members
-    case 'run-started': // consents
-      return false;
+    case 'run-proposed':
+      return recorded.entry.message.payload.plan.aggregation !== 'plain';
     case 'checkpoint':
     case 'cosign':
       return true;
@@ -104,9 +105,11 @@ function assertFollows(runs: ReadonlyMap<RunId, Run>, message: Message): void {
       ? phase === 'proposed'
       : message.type === 'open-round'
         ? phase === 'ready' && parent === lastHash(run)
-        : message.type === 'run-finished'
-          ? phase !== 'finished' && parent === lastHash(run)
-          : phase === 'collecting');
+        : message.type === 'consent'
+          ? phase === 'proposed'
+          : message.type === 'run-finished'
+            ? phase !== 'finished' && parent === lastHash(run)
+            : phase === 'collecting');
   if (!inOrder)
     throw new FederationError(
       'STATE',

@@ -9,7 +9,7 @@ import { publicKeyOf, assertSafePublicKey } from '#shared/crypto/signatures.ts';
 import { assertSignedBy } from '#shared/crypto/signed-message.ts';
 import { assertHoldsNewKey } from '#shared/ledger/key-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
-import type { Participant, Run } from '#shared/ledger/federation-state.ts';
+import type { Run } from '#shared/ledger/federation-state.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import type { Message, Payload } from '#shared/protocol/messages.ts';
 
@@ -50,7 +50,7 @@ export function pinPeers(
   if (witnessKeys.length !== roster.length)
     throw new FederationError('SHAPE', 'expected one witness key for each bank of the run');
   if (aggregation === 'plain') return;
-  const { config, seed, federation, state } = context;
+  const { config, seed, state } = context;
   if (identityKeys?.length !== roster.length)
     throw new FederationError('SHAPE', 'expected one identity key for each bank of a masked run');
   const vouched = new Map<string, string>();
@@ -63,22 +63,6 @@ export function pinPeers(
     // What the policy says is about the runs it takes part in. This may be a run of long ago, shown after a restart,
     // and the fingerprint that of a key which the bank has changed to since. But no such key is pinned.
     if (isVouched(id, key, context)) vouched.set(id, key);
-    const member = federation.participants.get(id);
-    if (member !== undefined && member.enrol !== '') {
-      assertMember(member, key, witnessKeys[i]!);
-      return;
-    }
-    // a coordinator that has not told of its membership: what is pinned decides
-    federation.participants.set(id, {
-      id,
-      identityKey: key,
-      witnessKey: witnessKeys[i]!,
-      enrol: '',
-      status: 'admitted',
-      enrolledAt: 0,
-      ...{ earlierKeys: [], admitted: undefined, revoked: undefined },
-    });
-    federation.usedKeys.add(key).add(witnessKeys[i]!);
   });
   state.pinPeers(vouched);
 }
@@ -105,25 +89,6 @@ export function assertOwnRun(
       'FORBIDDEN',
       'the coordinator announces another witness key for this bank than its own',
     );
-}
-
-/**
- * What the roster says of a bank is what was said of its membership.
- * @throws FederationError FORBIDDEN
- */
-function assertMember(
-  { id, status, identityKey, witnessKey }: Participant,
-  key: string,
-  witness: string,
-): void {
-  if (identityKey !== key) throw anotherKey(id, key);
-  if (status === 'admitted' && witnessKey === witness) return;
-  throw new FederationError(
-    'FORBIDDEN',
-    status === 'admitted'
-      ? `the coordinator announces another witness key of "${id}" than it enrolled`
-      : `the coordinator announces a run with "${id}", which is ${status}`,
-  );
 }
 
 /** A fingerprint in the policy stands for a key and for those it has signed over to. */

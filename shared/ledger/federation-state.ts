@@ -33,10 +33,20 @@ export interface Invitation {
   readonly expiresAt: number;
 }
 
+/** In whose company answers are added up: see company.ts. */
+export interface Company {
+  /** c: banks that are assumed to collude with the coordinator and each other. */
+  readonly colluders: number;
+  /** Fewest banks in a sum: c and two honest ones at least. */
+  readonly minimum: number;
+}
+
 export interface Consent {
   readonly decision: 'granted' | 'refused';
   readonly reason: string;
   readonly at: number;
+  /** It holds for a run of so many banks at least. */
+  readonly fewest: number | undefined;
 }
 
 /** Key material of one set of banks, dealt for several rounds. Banks are indices in `payload.participants`. */
@@ -134,6 +144,8 @@ export interface Run {
   readonly id: RunId;
   readonly plan: Plan;
   readonly proposedAt: number;
+  /** As it was when the run was proposed. */
+  readonly company: Company;
   readonly consents: Map<ParticipantId, Consent>;
   /** Once it has begun. */
   started: Message<'run-started'> | undefined;

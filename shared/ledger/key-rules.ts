@@ -81,7 +81,8 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
       participant.revoked = { at: entry.time, by: payload.by, reason: payload.reason };
       // A run that has not started goes on as if the bank had refused: a roster with it could not be announced. One
       // that has started goes on without it as without a bank that is away.
-      const refusal = { decision: 'refused', reason: 'its keys are revoked', at: entry.time } as const;
+      const decision = 'refused' as const;
+      const refusal = { decision, reason: 'its keys are revoked', at: entry.time, fewest: undefined };
       for (const { phase, plan, consents } of state.runs.values())
         if (phase.name === 'proposed' && plan.participants.includes(id)) consents.set(id, refusal);
     },

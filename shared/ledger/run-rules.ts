@@ -12,6 +12,7 @@ import {
   type Run,
 } from '#shared/ledger/federation-state.ts';
 import { assertFinal } from '#shared/ledger/finality.ts';
+import { assertCompany, companyOf, fewestToStart } from '#shared/ledger/company.ts';
 import { assertCharter } from '#shared/ledger/membership-rules.ts';
 
 export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-finished'> = {
@@ -19,6 +20,7 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
     admissible(state, payload) {
       assertCharter(state, payload.charter);
       for (const id of payload.plan.participants) admittedParticipant(state, id);
+      assertCompany(companyOf(state), payload.plan);
       const id = runId.parse(messageHash('run-proposed', payload));
       if (state.runs.has(id)) {
         throw new FederationError(
@@ -33,6 +35,7 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
         id,
         plan: payload.plan,
         proposedAt: entry.time,
+        company: companyOf(state),
         consents: new Map(),
         started: undefined,
         roster: [],
@@ -64,8 +67,8 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
       }
     },
     apply(state, payload, { entry }) {
-      const { decision, reason } = payload;
-      runOf(state, payload.run).consents.set(payload.from, { decision, reason, at: entry.time });
+      const { decision, reason, fewest } = payload;
+      runOf(state, payload.run).consents.set(payload.from, { decision, reason, at: entry.time, fewest });
     },
   },
 
@@ -81,7 +84,8 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
           'expected the roster to be exactly the banks that granted consent, sorted',
         );
       }
-      if (granted.length < run.plan.cohort.minimum) throw tooFew(run, granted.length, 'consented');
+      if (granted.length < fewestToStart(run))
+        throw tooFew(run, granted.length, 'consented', fewestToStart(run));
       if (
         canonicalJson(payload.identityKeys ?? null) !== canonicalJson(identityKeysFor(state, run) ?? null)
       ) {
@@ -152,9 +156,14 @@ function assertAsked(run: Run, id: ParticipantId): void {
 }
 
 /** @param did what too few banks did, in the past tense */
-export function tooFew(run: Run, count: number, did: string): FederationError {
+export function tooFew(
+  run: Run,
+  count: number,
+  did: string,
+  needed = run.plan.cohort.minimum,
+): FederationError {
   return new FederationError(
     'COHORT',
-    `${count} banks ${did}, the plan needs ${run.plan.cohort.minimum}; see "tallystick run show ${run.id}"`,
+    `${count} banks ${did}, ${needed} are needed; see "tallystick run show ${run.id}"`,
   );
 }

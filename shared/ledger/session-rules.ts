@@ -13,7 +13,7 @@ import {
   type Run,
   type Session,
 } from '#shared/ledger/federation-state.ts';
-import { lastHash } from '#shared/ledger/run-rules.ts';
+import { lastHash, tooFew } from '#shared/ledger/run-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import type { Payload } from '#shared/protocol/messages.ts';
@@ -43,7 +43,9 @@ export const sessionRules: Rules<SessionMessage> = {
           'expected participants from the roster, sorted, without banks whose fault was proven',
         );
       }
-      const expected = thresholdsFor(participants.length);
+      if (participants.length < run.plan.cohort.minimum)
+        throw tooFew(run, participants.length, 'would deal keys');
+      const expected = thresholdsFor(participants.length, run.company.colluders);
       for (const name of ['colluders', 'quorum', 'threshold', 'minimum'] as const) {
         if (thresholds[name] !== expected[name]) {
           throw new FederationError(

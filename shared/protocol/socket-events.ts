@@ -29,6 +29,7 @@ export const FEED_TYPES = [
   'rotate-key',
   'rotate-log-key',
   'run-proposed',
+  'consent',
   'run-started',
   'open-round',
   'close-round',

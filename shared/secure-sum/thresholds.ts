@@ -31,21 +31,30 @@ export const SESSION_BANKS_MAX = 128;
 
 /**
  * @param banks N, 3 to 128
- * @throws FederationError COHORT
+ * @param colluders c: the consortium's (ledger/company.ts), which does not become less when banks leave
+ * @throws FederationError COHORT when there are too few banks, or too few honest ones
  */
-export function thresholdsFor(banks: number): Thresholds {
+export function thresholdsFor(
+  banks: number,
+  colluders: number = Math.max(1, Math.floor(banks / 3)),
+): Thresholds {
   if (!Number.isInteger(banks) || banks < SESSION_BANKS_MIN || banks > SESSION_BANKS_MAX) {
     throw new FederationError(
       'COHORT',
       `masked sums are for ${SESSION_BANKS_MIN} to ${SESSION_BANKS_MAX} banks, got ${banks}`,
     );
   }
-  const colluders = Math.max(1, Math.floor(banks / 3));
+  const minimum = Math.max(SESSION_BANKS_MIN, colluders + 2);
+  if (banks < minimum)
+    throw new FederationError(
+      'COHORT',
+      `with ${colluders} banks that may collude, masked sums are for ${minimum} banks at least, got ${banks}`,
+    );
   const quorum = Math.floor((banks + colluders) / 2) + 1;
   return {
     colluders,
     quorum,
     threshold: Math.max(colluders + 1, banks + colluders - quorum + 1),
-    minimum: Math.max(SESSION_BANKS_MIN, colluders + 2),
+    minimum,
   };
 }

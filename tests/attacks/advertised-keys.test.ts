@@ -120,12 +120,12 @@ test('a bank advertises no keys for a session in which one bank appears twice', 
   expect(consortium.sent).toEqual(['consent']);
 });
 
-test('a bank answers no round with fewer banks than its policy allows', async () => {
+test('a bank deals no keys among fewer banks than its plan needs', async () => {
   const consortium = await Consortium.gather({ minimumCohort: 4 });
   await consortium.startRun({ minimum: 4 });
-  await consortium.dealKeys(2, ['a', 'b', 'c']);
-  consortium.ask();
-  expect(await consortium.refusal()).toBe('POLICY');
+  const participants = consortium.names.slice(0, 3);
+  consortium.history.lie('open-session', consortium.openSession(2, { participants }));
+  expect(await consortium.agent.brokenOff()).toBe('COHORT');
   await consortium.settle();
   expect(consortium.sent).not.toContain('masked-input');
 });

@@ -28,6 +28,8 @@ export interface AgentOptions {
   /** Fingerprints of other banks in its policy. */
   readonly peers?: Readonly<Record<string, string>>;
   readonly minimumCohort?: number;
+  /** Who is admitted; all four banks if not said. */
+  readonly members?: readonly string[];
   /** Whether it checks every sum, also of large vectors. */
   readonly verify?: 'full' | 'delegate';
 }

@@ -5,6 +5,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { contractHash } from '#shared/contract/contract.ts';
+import { toBase64Url } from '#shared/crypto/base64.ts';
+import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
+import { publicKeyOf } from '#shared/crypto/signatures.ts';
+import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Session } from '#shared/ledger/federation-state.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
 import { participantId, type ParticipantId } from '#shared/protocol/ids.ts';
@@ -24,6 +28,32 @@ const NAMES = ['a', 'b', 'c', 'd'];
 export const VICTIM = 'b';
 /** A time that does not come. */
 export const LONG = 4_000_000_000_000;
+
+/** The identity key's seed of each bank, the victim's too. */
+export function identitySeedOf(name: string): Uint8Array {
+  return sha256(utf8(`attacks/identity/${name}`));
+}
+
+/** These become members. */
+export function enrolAll(history: History, charter: string, names: readonly string[] = NAMES): void {
+  for (const name of names) {
+    const participant = participantId.parse(name);
+    const token = `the invitation token of bank ${name}`;
+    const tokenHash = toHex(sha256(utf8(token)));
+    const invite = history.say('invite', { charter, participant, tokenHash, expiresAt: LONG }).hash;
+    const identityKey = toBase64Url(publicKeyOf(identitySeedOf(name)));
+    const enrol = {
+      invite,
+      from: participant,
+      token,
+      identityKey,
+      witnessKey: witnessKeyOf(name),
+      agentVersion: '',
+    };
+    const { hash } = history.tell(signMessage('enrol', enrol, identitySeedOf(name)) as Message);
+    history.say('admit', { enrol: hash, participant });
+  }
+}
 
 export class BanksWithKeys {
   readonly coordinator: MaliciousCoordinator;
@@ -89,9 +119,17 @@ export class BanksWithKeys {
   async startRun(options: TinyPlanOptions = {}): Promise<void> {
     const before = this.mark;
     this.propose(options);
-    const consent = await this.coordinator.until('consent', before);
-    if (consent.payload.decision !== 'granted') throw new Error(consent.payload.reason);
+    await this.consents(before);
     this.history.say('run-started', this.runStarted());
+  }
+
+  /** The agent's consent to the run that was proposed, and those of the others. */
+  async consents(from = 0, names: readonly string[] = NAMES): Promise<void> {
+    const consent = await this.relay(from, 'consent');
+    if (consent.payload.decision !== 'granted') throw new Error(consent.payload.reason);
+    const { id: run } = this.history.run;
+    for (const { id } of this.played.filter((bank) => names.includes(bank.id)))
+      this.history.tell(this.bank(id).sign('consent', { run, from: id, decision: 'granted', reason: '' }));
   }
 
   openSession(slots: number, changes: Partial<Payload<'open-session'>> = {}): Payload<'open-session'> {

@@ -12,7 +12,7 @@ import { MaliciousCoordinator } from '../support/malicious-coordinator.ts';
 import { bodyOf } from '../support/stub-answers.ts';
 import { tinyContract } from '../support/tiny-bank-data.ts';
 import { AgentUnderAttack, type AgentOptions } from './agent-under-attack.ts';
-import { BanksWithKeys, LONG, VICTIM } from './banks-with-keys.ts';
+import { BanksWithKeys, enrolAll, LONG, VICTIM } from './banks-with-keys.ts';
 import { History } from './history.ts';
 
 export class Consortium extends BanksWithKeys {
@@ -25,6 +25,7 @@ export class Consortium extends BanksWithKeys {
     coordinator.bodies.set(contractHash(tinyContract), contractBytes(tinyContract));
     const history = new History(coordinator.seed, coordinator.logSeed);
     history.say('charter', coordinator.charter);
+    enrolAll(history, coordinator.charterHash, options.members);
     coordinator.show(VICTIM, history);
     const agent = await AgentUnderAttack.start(coordinator, VICTIM, options);
     return new Consortium(coordinator, agent, history);

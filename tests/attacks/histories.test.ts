@@ -5,8 +5,11 @@ import { Consortium } from './consortium.ts';
 test('a bank does not answer the same questions among other banks', async () => {
   const consortium = await Consortium.gather();
   consortium.propose();
-  await consortium.coordinator.until('consent');
+  await consortium.consents(0, ['a', 'c']);
   const proposed = consortium.history.fork();
+  const { id: run } = consortium.history.run;
+  const grant = { run, from: consortium.bank('d').id, decision: 'granted', reason: '' } as const;
+  consortium.history.tell(consortium.bank('d').sign('consent', grant));
   consortium.history.say('run-started', consortium.runStarted());
   await consortium.dealKeys();
   await consortium.round();

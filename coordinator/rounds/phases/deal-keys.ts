@@ -26,7 +26,7 @@ export async function openSession(
     suite: 'x25519-hkdf256-aes256ctr-gf256',
     nonce: toBase64Url(random(16)),
     participants: [...participants],
-    thresholds: thresholdsFor(participants.length),
+    thresholds: thresholdsFor(participants.length, run.company.colluders),
     slots: Math.max(1, Math.min(SLOTS, roundsLeft)),
     deadlineAt: journal.now() + run.plan.deadlines.roundMs,
   });

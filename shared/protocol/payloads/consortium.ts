@@ -18,6 +18,17 @@ export const consortiumPayloads = {
     logKey: key32,
     /** How long the bodies of a run are evidence: nobody deletes them sooner. Absent: see ledger/record-rules.ts. */
     leastRetentionDays: z.int().min(0).max(36_500).optional(),
+    /** In whose company an answer is added up; absent: see ledger/company.ts. */
+    company: z
+      .strictObject({
+        /** One bank in so many is assumed to collude with the coordinator, and one at least. */
+        oneColluderIn: z.int().min(3).max(1000),
+        /** Fewest honest banks in a sum. */
+        honest: z.int().min(2).max(100),
+        /** Fewest banks in a run. */
+        banks: z.int().min(3).max(100),
+      })
+      .optional(),
   }),
 
   /** The operator invites one bank, once. The token itself travels outside the platform. */

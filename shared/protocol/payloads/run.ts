@@ -15,6 +15,8 @@ export const runPayloads = {
     from: participantId,
     decision: z.enum(['granted', 'refused']),
     reason: sentence,
+    /** It holds for a run of so many banks at least. */
+    fewest: z.int().min(1).max(LIMITS.participantsMax).optional(),
   }),
 
   'run-started': z.strictObject({

@@ -1,6 +1,5 @@
 /** The coordinator, put together: store → journal → rounds → sockets and HTTP. */
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Server as SocketServer } from 'socket.io';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
@@ -26,10 +25,11 @@ import { cutOffSlowReaders, WAITING_BYTES_MAX } from '#coordinator/sockets/slow-
 import { serveWatchers, type WatchNamespace } from '#coordinator/sockets/watchers.ts';
 import { BodyStore } from '#coordinator/store/body-store.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
-import { lockFolder } from '#coordinator/store/folder-lock.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { openDatabase } from '#coordinator/store/open-database.ts';
 import { TokenStore } from '#coordinator/store/token-store.ts';
+import { makeFolder } from '#shared/platform/files/durable-file.ts';
+import { lockFolder, type FolderLock } from '#shared/platform/files/folder-lock.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import type { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
@@ -59,12 +59,17 @@ export async function createCoordinator(
   config: CoordinatorConfig,
   deps: CoordinatorDependencies,
 ): Promise<Coordinator> {
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 }); // bodies and the database are nobody else's
-  const unlock = await lockFolder(config.dataDir);
   try {
-    return await assemble(config, deps, unlock);
+    await makeFolder(config.dataDir); // bodies and the database are nobody else's
+    const lock = await lockFolder(join(config.dataDir, 'lock'), deps.clock);
+    void lock.lost.then(deps.onBroken);
+    try {
+      return await assemble(config, deps, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   } catch (error) {
-    await unlock();
     throw asStorageError(error);
   }
 }
@@ -72,7 +77,7 @@ export async function createCoordinator(
 async function assemble(
   config: CoordinatorConfig,
   deps: CoordinatorDependencies,
-  unlock: () => Promise<void>,
+  lock: FolderLock,
 ): Promise<Coordinator> {
   const { clock, log } = deps;
   const keys = await openCoordinatorKeys(config.dataDir, config.passphrase);
@@ -198,7 +203,7 @@ async function assemble(
         await journal.close();
         await journal.saveSnapshot();
         await db.destroy();
-        await unlock();
+        await lock.release();
         log.info('coordinator closed');
       },
     };

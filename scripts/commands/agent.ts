@@ -2,14 +2,14 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createAgent } from '#participant-agent/agent.ts';
-import { systemClock } from '#participant-agent/clock.ts';
+import { systemClock } from '#shared/platform/clock.ts';
 import { readAgentConfig } from '#participant-agent/config.ts';
 import { enrolAgent } from '#participant-agent/enrol.ts';
 import { openAgentKeys } from '#participant-agent/keys.ts';
 import { createLogger, type Logger } from '#participant-agent/logger.ts';
 import { rotateAgentKeys } from '#participant-agent/rotate-key.ts';
 import { AgentState, CONSIDERING } from '#participant-agent/state/agent-state.ts';
-import { isAlive } from '#participant-agent/state/process-alive.ts';
+import { isAlive } from '#shared/platform/files/process-alive.ts';
 import { ThreadComputer } from '#participant-agent/training/thread-computer.ts';
 import { bytes, EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
 import { collectLessOften } from '#scripts/commands/process-memory.ts';

@@ -4,7 +4,7 @@ import { parseCoordinatorConfig, type CoordinatorConfig } from '#coordinator/con
 import { reindexLedger } from '#coordinator/journal/reindex.ts';
 import { leaveLocalAccess, removeLocalAccess } from '#coordinator/local-access.ts';
 import { createLogger } from '#coordinator/logger.ts';
-import { systemClock } from '#coordinator/clock.ts';
+import { systemClock } from '#shared/platform/clock.ts';
 import { EXIT, print, printJson, say } from '#scripts/commands/output.ts';
 import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';

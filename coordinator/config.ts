@@ -18,7 +18,8 @@ export const coordinatorConfig = z.strictObject({
     .optional(),
   /** How long a database that goes away while we run is waited for, before the coordinator ends. */
   databasePatienceMs: z.int().min(0).max(3_600_000).default(60_000),
-  consortium: z.string().min(1).max(100).default('consortium'),
+  /** Its name in the charter, at the first start; later it must be the same, if it is given. */
+  consortium: z.string().min(1).max(100).optional(),
   /** Opens the sealed keys; without it a key file in the data folder does. */
   passphrase: z.string().min(1).optional(),
   /** PEM files; without them TLS ends at a proxy in front, or nowhere on a loopback address. */

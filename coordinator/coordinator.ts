@@ -7,7 +7,13 @@ import { CoordinatorEvents } from '#coordinator/events.ts';
 import { createHttpApp } from '#coordinator/http/app.ts';
 import { createServer, listen } from '#coordinator/http/server.ts';
 import { Journal } from '#coordinator/journal/journal.ts';
-import { assertLedgerIsOurs, foundLedger, settleLogKey } from '#coordinator/journal/ledger-identity.ts';
+import {
+  assertLedgerIsOurs,
+  foundLedger,
+  ledgerName,
+  settleLogKey,
+} from '#coordinator/journal/ledger-identity.ts';
+import { assertDatabaseIsThere, assertSameLedger, noteLedger, noteNewKeys } from '#coordinator/keys-use.ts';
 import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordinator/keys.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
@@ -45,6 +51,8 @@ export interface CoordinatorDependencies {
 export interface Coordinator {
   readonly url: string;
   readonly charter: string;
+  /** As the charter has it. */
+  readonly consortium: string;
   readonly tokens: TokenStore;
   close(): Promise<void>;
 }
@@ -80,7 +88,9 @@ async function assemble(
   lock: FolderLock,
 ): Promise<Coordinator> {
   const { clock, log } = deps;
+  await noteNewKeys(config.dataDir);
   const keys = await openCoordinatorKeys(config.dataDir, config.passphrase);
+  await assertDatabaseIsThere(config);
   const bodies = await BodyStore.open(join(config.dataDir, 'bodies'));
   const db = await openDatabase(config.dataDir, config.databaseUrl);
   let drivers: RunDrivers | undefined;
@@ -100,9 +110,12 @@ async function assemble(
       },
       join(config.dataDir, 'ledger.snapshot'),
     );
-    assertLedgerIsOurs(journal, keys); // before we lead: who has the wrong keys must not stop who has the right ones
+    // before we lead: who has the wrong keys, or the wrong database, must not stop who has the right ones
+    assertLedgerIsOurs(journal, keys, config.consortium);
+    await assertSameLedger(config, ledgerName(journal));
     await journal.lead();
     await foundLedger(journal, keys, config.consortium);
+    await noteLedger(config, ledgerName(journal)!);
     await journal.saveSnapshot();
     await settleLogKey(config.dataDir, keys, journal);
 
@@ -187,11 +200,13 @@ async function assemble(
       onProgress: (report) => watchers.to(report.run).emit('progress', report),
     });
     const url = await listen(server, config);
-    log.info({ url, entries: journal.state.size, consortium: config.consortium }, 'coordinator ready');
+    const { consortium } = journal.state.charter!.payload;
+    log.info({ url, entries: journal.state.size, consortium }, 'coordinator ready');
 
     return {
       url,
       charter: journal.state.charter!.hash,
+      consortium,
       tokens,
       async close() {
         await driving.close();

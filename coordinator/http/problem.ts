@@ -16,7 +16,8 @@ export function problemHandler(events: CoordinatorEvents): ErrorRequestHandler {
     }
     const { code, detail } = describe(error);
     const requestId = response.getHeader('x-request-id') as string | undefined;
-    if (code === 'INTERNAL' || code === 'STORAGE' || code === 'DATABASE') events.internalError(error, requestId);
+    if (code === 'INTERNAL' || code === 'STORAGE' || code === 'DATABASE')
+      events.internalError(error, requestId);
     const { status, title, retryable } = ERROR_CODES[code];
     response.status(status).type('application/problem+json').json({
       type: 'about:blank',

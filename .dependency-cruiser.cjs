@@ -26,9 +26,20 @@ module.exports = {
     {
       name: 'shared-is-pure',
       severity: 'error',
-      comment: 'no I/O in shared; node:crypto only in its Node back end, which browsers never see',
-      from: { path: '^shared/', pathNot: ['^shared/crypto/backend-node\\.ts$', fromTests] },
+      comment:
+        'no I/O in shared but for its platform; node:crypto only in its Node back end, which browsers never see',
+      from: {
+        path: '^shared/',
+        pathNot: ['^shared/crypto/backend-node\\.ts$', '^shared/platform/', fromTests],
+      },
       to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'platform-is-for-processes',
+      severity: 'error',
+      comment: 'files, clock: what the two sides share and nothing pure may know, types included',
+      from: { pathNot: '^(coordinator|participant-agent|scripts|tests|shared/platform)/' },
+      to: { path: '^shared/platform/' },
     },
     {
       name: 'models-import-shared-only',

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { LEAST_RETENTION_DAYS } from '#shared/ledger/record-rules.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { legible } from '#shared/protocol/foreign-text.ts';
+import { company } from '#shared/protocol/payloads/consortium.ts';
 
 export const coordinatorConfig = z.strictObject({
   /** Keys, bodies and, without PostgreSQL, the database. */
@@ -20,9 +21,12 @@ export const coordinatorConfig = z.strictObject({
     .optional(),
   /** How long a database that goes away while we run is waited for, before the coordinator ends. */
   databasePatienceMs: z.int().min(0).max(3_600_000).default(60_000),
-  consortium: legible(z.string().min(1).max(100)).default('consortium'),
+  /** Its name in the charter, at the first start; later it must be the same, if it is given. */
+  consortium: legible(z.string().min(1).max(100)).optional(),
   /** Days for which a run's bodies are kept after its end, at least; goes into the charter at the first start. */
   leastRetentionDays: z.int().min(0).max(36_500).default(LEAST_RETENTION_DAYS),
+  /** In whose company answers are added up; goes into the charter at the first start. */
+  company: company.optional(),
   /** Opens the sealed keys; without it a key file in the data folder does. */
   passphrase: z.string().min(1).optional(),
   /** PEM files; without them TLS ends at a proxy in front, or nowhere on a loopback address. */

@@ -1,6 +1,5 @@
 /** The coordinator, put together: store → journal → rounds → sockets and HTTP. */
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Server as SocketServer } from 'socket.io';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
@@ -8,7 +7,13 @@ import { CoordinatorEvents } from '#coordinator/events.ts';
 import { createHttpApp } from '#coordinator/http/app.ts';
 import { createServer, listen, renewCertificate } from '#coordinator/http/server.ts';
 import { Journal } from '#coordinator/journal/journal.ts';
-import { assertLedgerIsOurs, foundLedger, settleLogKey } from '#coordinator/journal/ledger-identity.ts';
+import {
+  assertLedgerIsOurs,
+  foundLedger,
+  ledgerName,
+  settleLogKey,
+} from '#coordinator/journal/ledger-identity.ts';
+import { assertDatabaseIsThere, assertSameLedger, noteLedger, noteNewKeys } from '#coordinator/keys-use.ts';
 import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordinator/keys.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
@@ -26,10 +31,11 @@ import { WaitingRoom } from '#coordinator/sockets/waiting-room.ts';
 import { serveWatchers, type WatchNamespace } from '#coordinator/sockets/watchers.ts';
 import { BodyStore } from '#coordinator/store/body-store.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
-import { lockFolder } from '#coordinator/store/folder-lock.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { openDatabase } from '#coordinator/store/open-database.ts';
 import { TokenStore } from '#coordinator/store/token-store.ts';
+import { makeFolder } from '#shared/platform/files/durable-file.ts';
+import { lockFolder, type FolderLock } from '#shared/platform/files/folder-lock.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import type { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
@@ -45,6 +51,8 @@ export interface CoordinatorDependencies {
 export interface Coordinator {
   readonly url: string;
   readonly charter: string;
+  /** As the charter has it. */
+  readonly consortium: string;
   readonly tokens: TokenStore;
   readonly journal: Journal;
   /** Reads certificate and key again, for connections from now on. @returns false without TLS. @throws FederationError CONFIG: the old ones stay */
@@ -60,12 +68,17 @@ export async function createCoordinator(
   config: CoordinatorConfig,
   deps: CoordinatorDependencies,
 ): Promise<Coordinator> {
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 }); // bodies and the database are nobody else's
-  const unlock = await lockFolder(config.dataDir);
   try {
-    return await assemble(config, deps, unlock);
+    await makeFolder(config.dataDir); // bodies and the database are nobody else's
+    const lock = await lockFolder(join(config.dataDir, 'lock'), deps.clock);
+    void lock.lost.then(deps.onBroken);
+    try {
+      return await assemble(config, deps, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   } catch (error) {
-    await unlock();
     throw asStorageError(error);
   }
 }
@@ -73,10 +86,12 @@ export async function createCoordinator(
 async function assemble(
   config: CoordinatorConfig,
   deps: CoordinatorDependencies,
-  unlock: () => Promise<void>,
+  lock: FolderLock,
 ): Promise<Coordinator> {
   const { clock, log } = deps;
+  await noteNewKeys(config.dataDir);
   const keys = await openCoordinatorKeys(config.dataDir, config.passphrase);
+  await assertDatabaseIsThere(config);
   const bodies = await BodyStore.open(join(config.dataDir, 'bodies'));
   const db = await openDatabase(config.dataDir, config.databaseUrl);
   let drivers: RunDrivers | undefined;
@@ -96,9 +111,12 @@ async function assemble(
       },
       join(config.dataDir, 'ledger.snapshot'),
     );
-    assertLedgerIsOurs(journal, keys); // before we lead: who has the wrong keys must not stop who has the right ones
+    // before we lead: who has the wrong keys, or the wrong database, must not stop who has the right ones
+    assertLedgerIsOurs(journal, keys, config.consortium);
+    await assertSameLedger(config, ledgerName(journal));
     await journal.lead();
     await foundLedger(journal, keys, config);
+    await noteLedger(config, ledgerName(journal)!);
     await journal.saveSnapshot();
     await settleLogKey(config.dataDir, keys, journal);
 
@@ -185,11 +203,13 @@ async function assemble(
       onProgress: (report) => watchers.to(report.run).emit('progress', report),
     });
     const url = await listen(server, config);
-    log.info({ url, entries: journal.state.size, consortium: config.consortium }, 'coordinator ready');
+    const { consortium } = journal.state.charter!.payload;
+    log.info({ url, entries: journal.state.size, consortium }, 'coordinator ready');
 
     return {
       url,
       charter: journal.state.charter!.hash,
+      consortium,
       tokens,
       journal,
       renewCertificate: () => renewCertificate(server, config.tls),
@@ -203,7 +223,7 @@ async function assemble(
         await journal.close();
         await journal.saveSnapshot();
         await db.destroy();
-        await unlock();
+        await lock.release();
         log.info('coordinator closed');
       },
     };

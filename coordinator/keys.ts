@@ -1,11 +1,12 @@
 /** The coordinator's two keys, sealed in the data folder: its identity, and the ledger's. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { JournalKeys } from '#coordinator/journal/journal.ts';
 import { utf8 } from '#shared/crypto/hash.ts';
 import { openSealedKey, sealKey, type DerivedKeys, type Secret } from '#shared/crypto/sealed-key.ts';
+import { makeFolder, replaceFile, syncFolder } from '#shared/platform/files/durable-file.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** 32 random bytes in base64url. */
@@ -23,7 +24,7 @@ export async function openCoordinatorKeys(
   passphrase: string | undefined,
 ): Promise<JournalKeys> {
   const folder = join(dataDir, 'keys');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const secret = passphrase ?? (await keyFileSecret(join(folder, 'unlock.key')));
   const derived: DerivedKeys = new Map(); // sealed with one salt, they cost one derivation
   const keyIn = (name: string, what: string) => openOrMake(join(folder, name), what, secret, derived);
@@ -45,6 +46,7 @@ export async function openNextLogKey(dataDir: string, passphrase: string | undef
 export async function promoteNextLogKey(dataDir: string): Promise<void> {
   const folder = join(dataDir, 'keys');
   await rename(join(folder, NEXT_LOG_KEY), join(folder, LOG_KEY));
+  await syncFolder(folder);
 }
 
 async function openOrMake(
@@ -80,15 +82,6 @@ async function keyFileSecret(path: string): Promise<Secret> {
   );
 }
 
-/** A crash leaves the whole file or none; nothing is lost by it. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const fresh = `${path}.new`;
-  await writeFile(fresh, text, { mode: 0o600, flush: true });
-  await rename(fresh, path);
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
+/** Nothing is signed with a key that a power loss could take. */
+const writeWhole = (path: string, text: string): Promise<void> =>
+  replaceFile(path, text, { flush: true, now: true });

@@ -10,7 +10,7 @@ import { RunFollower } from '#participant-agent/rounds/follow-runs.ts';
 import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { KeyVault } from '#participant-agent/state/key-vault.ts';
 import { AgentState, type ConnectionState } from '#participant-agent/state/agent-state.ts';
-import { lockFolder, type FolderLock } from '#participant-agent/state/folder-lock.ts';
+import { lockFolder, type FolderLock } from '#shared/platform/files/folder-lock.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { askText } from '#participant-agent/transport/ask-coordinator.ts';
 import { BodyClient } from '#participant-agent/transport/body-client.ts';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { systemClock } from '#participant-agent/clock.ts';
+import { systemClock } from '#shared/platform/clock.ts';
 import { agentYaml, correctAgentYaml, readAgentConfig } from '#participant-agent/config.ts';
 import { makeAgentKeys } from '#participant-agent/keys.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';

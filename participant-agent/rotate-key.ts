@@ -2,7 +2,7 @@
  * `agent rotate-key`: new keys are made here, the old identity key signs them over, and once the coordinator has
  * recorded that they take its place. Safe to repeat after it was cut short anywhere.
  */
-import { systemClock } from '#participant-agent/clock.ts';
+import { systemClock } from '#shared/platform/clock.ts';
 import { readAgentConfig, type AgentConfig } from '#participant-agent/config.ts';
 import { lockKeys, makeNextKeys, openAgentKeys, promoteNextKeys } from '#participant-agent/keys.ts';
 import { EgressLog, egressOf } from '#participant-agent/state/egress-log.ts';

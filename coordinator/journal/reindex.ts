@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
 import { restoreLedger } from '#coordinator/journal/restore.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
-import { lockFolder } from '#coordinator/store/folder-lock.ts';
+import { lockFolder } from '#shared/platform/files/folder-lock.ts';
 import { openDatabase } from '#coordinator/store/open-database.ts';
 import { toHex } from '#shared/crypto/hash.ts';
 import { parseEntry } from '#shared/ledger/entry.ts';
@@ -24,7 +24,7 @@ export interface Reindexed {
 
 /** @throws FederationError LEDGER when an entry is not valid, STORAGE when the coordinator is running */
 export async function reindexLedger(config: CoordinatorConfig): Promise<Reindexed> {
-  const unlock = await lockFolder(config.dataDir);
+  const lock = await lockFolder(join(config.dataDir, 'lock'));
   try {
     const db = await openDatabase(config.dataDir, config.databaseUrl);
     try {
@@ -36,7 +36,7 @@ export async function reindexLedger(config: CoordinatorConfig): Promise<Reindexe
       await db.destroy();
     }
   } finally {
-    await unlock();
+    await lock.release();
   }
 }
 

@@ -3,7 +3,7 @@
  * ledger again. It is a cache: signed by the ledger's key over all its bytes, held against the entry it ends
  * with, and made anew from the entries when it is missing, damaged, of another version or of another ledger.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { deserialize, serialize } from 'node:v8';
 import type { Restored } from '#coordinator/journal/restore.ts';
 import type { EntryStore } from '#coordinator/store/entry-store.ts';
@@ -12,6 +12,7 @@ import { leafHash } from '#shared/crypto/merkle-hash.ts';
 import { isValidSignature, publicKeyOf, signBytes } from '#shared/crypto/signatures.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
 import { MerkleTree } from '#shared/ledger/merkle-tree.ts';
+import { replaceFile } from '#shared/platform/files/durable-file.ts';
 import { VERSION } from '#shared/protocol/version.ts';
 
 const SIGNATURE_BYTES = 64;
@@ -36,12 +37,8 @@ export async function writeSnapshot(
 ): Promise<void> {
   const content: Content = { version: VERSION, form: FORM, state, levels: tree.levelBytes() };
   const bytes = serialize(content);
-  const fresh = `${path}.new`;
-  await writeFile(fresh, Buffer.concat([signBytes(logSeed, signed(bytes)), bytes]), {
-    mode: 0o600,
-    flush: true,
-  });
-  await rename(fresh, path);
+  const file = Buffer.concat([signBytes(logSeed, signed(bytes)), bytes]);
+  await replaceFile(path, file, { flush: true, now: false });
 }
 
 /** @returns undefined when there is none that can be used */

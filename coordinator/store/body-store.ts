@@ -10,13 +10,14 @@
  * content as long as the machine keeps its power. Files are not synced one by one (30 ms for each 4 MB on the disk we measured): after a
  * power loss a body may be short: recovery checks those of an open round, and the bank that signed it still has it.
  */
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Claims } from '#coordinator/store/claims.ts';
 import { RecentBodies, type Lent } from '#coordinator/store/recent-bodies.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { isThere, writeSmallFile } from '#coordinator/store/small-file.ts';
-import { fileSize, isMissing, Uploads, writeWhole } from '#coordinator/store/uploads.ts';
+import { fileSize, isMissing, Uploads } from '#coordinator/store/uploads.ts';
+import { replaceFile } from '#shared/platform/files/durable-file.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 
@@ -87,13 +88,7 @@ export class BodyStore {
     const fresh = this.freshPath(root);
     if (isSmall(bytes)) return writeSmallFile(this.path(root), bytes, fresh);
     if ((await this.size(root)) === bytes.length) return;
-    const file = await open(fresh, 'w');
-    try {
-      await writeWhole(file, bytes);
-    } finally {
-      await file.close();
-    }
-    await rename(fresh, this.path(root));
+    await replaceFile(this.path(root), bytes, { flush: false, now: false }, fresh);
   }
 
   /**

@@ -9,7 +9,7 @@ import { constants, cpSync, existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { lockFolder } from '#coordinator/store/folder-lock.ts';
+import { lockFolder } from '#shared/platform/files/folder-lock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 const PGLITE = createRequire(import.meta.url).resolve('@electric-sql/pglite');
@@ -44,7 +44,7 @@ async function emptyDatabase(): Promise<string> {
   const kept = join(cache, `empty-database-${version}`);
   if (existsSync(kept)) return kept;
   await mkdir(cache, { recursive: true });
-  const release = await lockFolder(cache);
+  const lock = await lockFolder(join(cache, 'lock'));
   try {
     if (existsSync(kept)) return kept;
     const fresh = `${kept}.creating`;
@@ -54,7 +54,7 @@ async function emptyDatabase(): Promise<string> {
     await rename(fresh, kept);
     return kept;
   } finally {
-    await release();
+    await lock.release();
   }
 }
 

@@ -3,7 +3,8 @@
  * for it costs a tenth of a millisecond for each call when the processors are busy, and a round of five hundred banks
  * makes thousands.
  */
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { replaceFileSync } from '#shared/platform/files/durable-file.ts';
 
 /**
  * The file is there whole, or not at all; its content is not flushed to the disk. One that holds these bytes already is
@@ -12,13 +13,7 @@ import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:
  */
 export function writeSmallFile(path: string, bytes: Uint8Array, fresh: string): void {
   if (sizeOf(path) === bytes.length && Buffer.compare(readFileSync(path), bytes) === 0) return;
-  try {
-    writeFileSync(fresh, bytes);
-    renameSync(fresh, path);
-  } catch (error) {
-    rmSync(fresh, { force: true }); // what little there was room for is not to fill the disk
-    throw error;
-  }
+  replaceFileSync(path, bytes, { flush: false }, fresh);
 }
 
 export function isThere(path: string): boolean {

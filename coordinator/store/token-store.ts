@@ -78,6 +78,11 @@ export class TokenStore {
     this.tokens.set(hash, { name, role, createdAt: now, expiresAt, lastUsedAt: null });
   }
 
+  /** What is known of this token, also when its time is over. */
+  find(token: string): NamedToken | undefined {
+    return this.tokens.get(tokenHash(token));
+  }
+
   /** Somebody shows this token. @returns undefined when nobody has it, or its time is over */
   use(token: string): NamedToken | undefined {
     const hash = tokenHash(token);

@@ -314,7 +314,7 @@ export function isMissing(error: unknown): boolean {
  * All of it in as few calls as the system allows: `writeFile` takes half a megabyte at a time.
  * @param position in the file
  */
-export async function writeWhole(file: FileHandle, bytes: Uint8Array, position = 0): Promise<void> {
+async function writeWhole(file: FileHandle, bytes: Uint8Array, position = 0): Promise<void> {
   for (let at = 0; at < bytes.length;)
     at += (await file.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
 }

@@ -13,11 +13,15 @@
  *
  * Files are written as durable-file.ts does it, so that none is ever half there.
  */
-import { renameSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { overwriteFile, removeFile, replaceFile } from '#participant-agent/state/durable-file.ts';
+import {
+  overwriteFile,
+  removeFile,
+  replaceFile,
+  replaceFileSync,
+} from '#shared/platform/files/durable-file.ts';
 import { EgressLog, type EgressRecord } from '#participant-agent/state/egress-log.ts';
 import type { WitnessStore } from '#participant-agent/witness/witness.ts';
 import { fromHex, toHex } from '#shared/crypto/hash.ts';
@@ -129,10 +133,7 @@ export class AgentState implements WitnessStore {
     if (fresh.length === 0) return;
     // in one go and before anything is signed for these peers
     const path = join(this.folder, 'state/peers.json');
-    writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries([...this.peers, ...fresh])), {
-      flush: true,
-    });
-    renameSync(`${path}.new`, path);
+    replaceFileSync(path, JSON.stringify(Object.fromEntries([...this.peers, ...fresh])), { flush: true });
     for (const [id, key] of fresh) this.peers.set(id, key);
   }
 

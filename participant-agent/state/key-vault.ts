@@ -9,7 +9,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { makeFolder, replaceFile } from '#participant-agent/state/durable-file.ts';
+import { makeFolder, replaceFile } from '#shared/platform/files/durable-file.ts';
 import { backend } from '#shared/crypto/backend.ts';
 import { fromBase64Url, toBase64Url } from '#shared/crypto/base64.ts';
 import { utf8 } from '#shared/crypto/hash.ts';

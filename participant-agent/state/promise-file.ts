@@ -7,7 +7,7 @@
  */
 import { open, readFile, truncate, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeFolder, syncFolder } from '#participant-agent/state/durable-file.ts';
+import { makeFolder, syncFolder } from '#shared/platform/files/durable-file.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { parseMessage, type Message } from '#shared/protocol/messages.ts';
 

@@ -1,5 +1,5 @@
 /** Bundles as files: written from what a coordinator gives, read by position. */
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import type { OperatorClient } from '#scripts/operator/operator-client.ts';
 import { say } from '#scripts/commands/output.ts';
 import { verifyBundle, type AuditOptions, type AuditReport } from '#models/audit/verify-bundle.ts';
@@ -8,6 +8,7 @@ import { bodyNamedBy } from '#shared/ledger/bodies-named.ts';
 import { bundleParts, openBundle, type BundleSource } from '#shared/ledger/bundle.ts';
 import { entryRange, parseEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { RunIndex } from '#shared/ledger/run-index.ts';
+import { writeBeside } from '#shared/platform/files/durable-file.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export interface ExportOptions {
@@ -37,22 +38,14 @@ export async function exportBundle(
 ): Promise<Exported> {
   const note = await client.text('/v1/ledger/checkpoint');
   const size = Number(note.split('\n')[1]);
-  const fresh = `${out}.new`;
-  const file = await open(fresh, 'w', 0o600);
-  try {
+  const write = async (file: FileHandle): Promise<Exported> => {
     await file.write(bundleParts.head(note));
     const { roots, hidden } = await writeEntries(client, file, size, run);
     const missing = withBodies ? await writeBodies(client, file, roots) : roots.size;
     await file.write(bundleParts.end);
-    await file.sync();
-    await file.close();
-    await rename(fresh, out);
     return { file: out, entries: size, hidden, bodies: roots.size - missing, missing };
-  } catch (error) {
-    await file.close().catch(() => {});
-    await rm(fresh, { force: true });
-    throw error;
-  }
+  };
+  return writeBeside(out, write, { flush: true, now: true }, `${out}.new`);
 }
 
 async function writeEntries(client: OperatorClient, file: FileHandle, size: number, run: string | undefined) {

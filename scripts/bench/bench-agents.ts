@@ -7,7 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createAgent } from '#participant-agent/agent.ts';
-import { systemClock } from '#participant-agent/clock.ts';
+import { systemClock } from '#shared/platform/clock.ts';
 import { agentYaml } from '#participant-agent/config.ts';
 import { createLogger } from '#participant-agent/logger.ts';
 import { policyYaml } from '#participant-agent/policy/policy.ts';

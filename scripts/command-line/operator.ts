@@ -45,7 +45,7 @@ function declareCoordinator(coordinator: Command): void {
     .addOption(
       numberOption('--port <n>', 'port to listen on, 0 for any', { min: 0, max: 65_535, default: 7400 }),
     )
-    .option('--consortium <name>', 'name in the charter, at the first start', 'consortium')
+    .option('--consortium <name>', 'name in the charter, at the first start (else "consortium")')
     .addOption(
       numberOption(
         '--least-retention-days <n>',
@@ -73,6 +73,13 @@ function declareCoordinator(coordinator: Command): void {
     .addOption(stopWithParent())
     .addOption(json())
     .action(run(async () => (await import('#scripts/commands/coordinator.ts')).startCoordinator));
+
+  coordinator
+    .command('token')
+    .description('make a new operator token, for whoever has lost theirs; only while it is stopped')
+    .option('--data <folder>', 'data folder', DEFAULT_FOLDER)
+    .addOption(json())
+    .action(run(async () => (await import('#scripts/commands/coordinator.ts')).recoverToken));
 
   coordinator
     .command('reindex')

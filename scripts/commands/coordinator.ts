@@ -2,9 +2,9 @@
 import { createCoordinator } from '#coordinator/coordinator.ts';
 import { parseCoordinatorConfig, type CoordinatorConfig } from '#coordinator/config.ts';
 import { reindexLedger } from '#coordinator/journal/reindex.ts';
-import { leaveLocalAccess, removeLocalAccess } from '#coordinator/local-access.ts';
+import { leaveLocalAccess, recoverOperatorToken, removeLocalAccess } from '#coordinator/local-access.ts';
 import { createLogger } from '#coordinator/logger.ts';
-import { systemClock } from '#coordinator/clock.ts';
+import { systemClock } from '#shared/platform/clock.ts';
 import { EXIT, print, printJson, say } from '#scripts/commands/output.ts';
 import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
@@ -14,7 +14,7 @@ export interface CoordinatorStartOptions {
   readonly data: string;
   readonly host: string;
   readonly port: number;
-  readonly consortium: string;
+  readonly consortium?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly leastRetentionDays: number;
@@ -42,14 +42,19 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
       breaks(error);
     },
   });
-  await leaveLocalAccess(config.dataDir, coordinator);
+  const tokenFile = await leaveLocalAccess(config.dataDir, coordinator).catch(async (error: unknown) => {
+    await coordinator.close(); // else it would go on without anybody who could use it
+    throw error;
+  });
   if (options.json === true) {
     printJson({ ready: true, url: coordinator.url, charter: coordinator.charter });
   } else {
-    print(`Coordinator of "${config.consortium}" at ${coordinator.url}`);
+    print(`Coordinator of "${coordinator.consortium}" at ${coordinator.url}`);
     print(`Charter  ${coordinator.charter}`);
     print(
-      `Operator token in ${config.dataDir}/operator.token. Next: tallystick bank invite ID --data ${options.data}`,
+      tokenFile === undefined
+        ? `No operator token is kept in ${config.dataDir}. Give yours with --token; if all are lost, stop the coordinator and run: tallystick coordinator token --data ${options.data}`
+        : `Operator token in ${tokenFile}. Next: tallystick bank invite ID --data ${options.data}`,
     );
   }
   const code = await untilStopped(options.stopWithParent === true, broken, () => {
@@ -69,8 +74,7 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
 /** Only while the coordinator is stopped. */
 export async function reindexCoordinator(options: { data: string; json?: boolean }): Promise<number> {
   if (options.json !== true) say('Checking every entry …');
-  const config = configOf({ ...options, host: '127.0.0.1', port: 0, consortium: 'consortium' });
-  const reindexed = await reindexLedger(config);
+  const reindexed = await reindexLedger(localConfig(options.data));
   if (options.json === true) printJson(reindexed);
   else
     print(
@@ -78,6 +82,18 @@ export async function reindexCoordinator(options: { data: string; json?: boolean
     );
   return EXIT.ok;
 }
+
+/** Only while the coordinator is stopped. */
+export async function recoverToken(options: { data: string; json?: boolean }): Promise<number> {
+  const { file, name } = await recoverOperatorToken(localConfig(options.data), systemClock);
+  if (options.json === true) printJson({ file, made: name ?? null });
+  else if (name === undefined) print(`The operator token in ${file} is good: none was made.`);
+  else print(`A new operator token, "${name}", is in ${file}. See who else has one: tallystick token list`);
+  return EXIT.ok;
+}
+
+/** For what works in the folder of a stopped coordinator. */
+const localConfig = (data: string): CoordinatorConfig => configOf({ data, host: '127.0.0.1', port: 0 });
 
 /** @throws FederationError USAGE | CONFIG */
 function configOf(
@@ -93,7 +109,7 @@ function configOf(
     dataDir: options.data,
     host: options.host,
     port: options.port,
-    consortium: options.consortium,
+    ...(options.consortium === undefined ? {} : { consortium: options.consortium }),
     ...limits,
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(passphrase === undefined ? {} : { passphrase }),

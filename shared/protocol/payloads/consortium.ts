@@ -4,6 +4,16 @@ import { hash, key32, participantId, runId, signature64, timeMs } from '#shared/
 import { legible, sentence } from '#shared/protocol/foreign-text.ts';
 import { operatorName } from '#shared/protocol/payloads/fields.ts';
 
+/** In whose company an answer is added up. */
+export const company = z.strictObject({
+  /** One bank in so many is assumed to collude with the coordinator, and one at least. */
+  oneColluderIn: z.int().min(3).max(1000),
+  /** Fewest honest banks in a sum. */
+  honest: z.int().min(2).max(100),
+  /** Fewest banks in a run. */
+  banks: z.int().min(3).max(100),
+});
+
 export const consortiumPayloads = {
   /** Entry 0: who this consortium is. Its hash is what an auditor pins. */
   charter: z.strictObject({
@@ -19,16 +29,7 @@ export const consortiumPayloads = {
     /** How long the bodies of a run are evidence: nobody deletes them sooner. Absent: see ledger/record-rules.ts. */
     leastRetentionDays: z.int().min(0).max(36_500).optional(),
     /** In whose company an answer is added up; absent: see ledger/company.ts. */
-    company: z
-      .strictObject({
-        /** One bank in so many is assumed to collude with the coordinator, and one at least. */
-        oneColluderIn: z.int().min(3).max(1000),
-        /** Fewest honest banks in a sum. */
-        honest: z.int().min(2).max(100),
-        /** Fewest banks in a run. */
-        banks: z.int().min(3).max(100),
-      })
-      .optional(),
+    company: company.optional(),
   }),
 
   /** The operator invites one bank, once. The token itself travels outside the platform. */

@@ -1,8 +1,14 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makeFolder, overwriteFile, replaceFile } from '#participant-agent/state/durable-file.ts';
+import {
+  makeFolder,
+  overwriteFile,
+  replaceFile,
+  replaceFileSync,
+  writeBeside,
+} from '#shared/platform/files/durable-file.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -33,6 +39,23 @@ test('nobody else may read it', async () => {
   await replaceFile(path, Uint8Array.of(1, 2, 3), { flush: true, now: true });
   expect((await stat(path)).mode & 0o077).toBe(0);
   expect(await readFile(path)).toEqual(Buffer.of(1, 2, 3));
+});
+
+test('one that cannot be written to its end is not there, and nothing is left beside it', async () => {
+  const path = join(folder, 'bundle');
+  await writeFile(path, 'before');
+  const failing = writeBeside(
+    path,
+    async (file) => {
+      await file.write('half');
+      throw new Error('no room');
+    },
+    { flush: true, now: true },
+  );
+  await expect(failing).rejects.toThrow('no room');
+  expect(() => replaceFileSync(join(folder, 'no-such-folder', 'x'), 'y', { flush: false })).toThrow(/ENOENT/);
+  expect(await readFile(path, 'utf8')).toBe('before');
+  expect(await readdir(folder)).toEqual(['bundle']);
 });
 
 test('a folder is made with those it is in, once or again, also from a relative path', async () => {

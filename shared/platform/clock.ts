@@ -1,6 +1,6 @@
 import type { Clock } from '#shared/protocol/clock.ts';
 
 export const systemClock: Clock = {
-  // oxlint-disable-next-line no-restricted-properties -- the one place where the coordinator reads the time
+  // oxlint-disable-next-line no-restricted-properties -- the one place where the time is read
   now: () => Date.now(),
 };

@@ -1,10 +1,19 @@
 /**
  * Files that are never half there: written beside their name and renamed. What must also outlive a power loss is
  * flushed before the rename, and its folder after it: on most file systems a name is durable only then. One that its
- * own process alone reads may be written over in place.
+ * own process alone reads may be written over in place. Everything that either side writes whole passes here.
  */
-import { closeSync, fstatSync, openSync, unlinkSync, writeSync } from 'node:fs';
-import { mkdir, open, rename, writeFile } from 'node:fs/promises';
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 /** Writes so far. */
@@ -22,15 +31,57 @@ export interface Durability {
  * @param beside where it is written first; by default a name of its own, so that one file may be written twice at once
  * @throws the file system's own error
  */
-export async function replaceFile(
+export function replaceFile(
   path: string,
   content: string | Uint8Array,
+  durability: Durability,
+  beside?: string,
+): Promise<void> {
+  return writeBeside(path, (file) => file.writeFile(content), durability, beside);
+}
+
+/**
+ * As `replaceFile`, of a file that is written piece by piece.
+ * @param write throws when there is to be no file
+ */
+export async function writeBeside<T>(
+  path: string,
+  write: (file: FileHandle) => Promise<T>,
   { flush, now }: Durability,
   beside = `${path}.${process.pid}-${fresh++}.new`,
-): Promise<void> {
-  await writeFile(beside, content, { mode: 0o600, flush });
-  await rename(beside, path);
-  if (now) await syncFolder(dirname(path));
+): Promise<T> {
+  try {
+    const file = await open(beside, 'w', 0o600);
+    let result: T;
+    try {
+      result = await write(file);
+      if (flush) await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(beside, path);
+    if (now) await syncFolder(dirname(path));
+    return result;
+  } catch (error) {
+    await rm(beside, { force: true }).catch(() => {}); // what little there was room for is not to fill the disk
+    throw error;
+  }
+}
+
+/** As `replaceFile`, at once: nothing else happens meanwhile, and a small file costs microseconds. */
+export function replaceFileSync(
+  path: string,
+  content: string | Uint8Array,
+  { flush }: Pick<Durability, 'flush'>,
+  beside = `${path}.${process.pid}-${fresh++}.new`,
+): void {
+  try {
+    writeFileSync(beside, content, { mode: 0o600, flush });
+    renameSync(beside, path);
+  } catch (error) {
+    rmSync(beside, { force: true }); // what little there was room for is not to fill the disk
+    throw error;
+  }
 }
 
 /**

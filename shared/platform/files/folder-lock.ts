@@ -1,6 +1,7 @@
 /**
  * One process a folder. Two agents in one, as when a service is started again before the old one has ended, would
- * each know only their own promises, and could sign two different certificates for one slot.
+ * each know only their own promises, and could sign two different certificates for one slot; two coordinators would
+ * damage an embedded database, which does not notice a second process.
  *
  *   lock    {"pid": 812, "process": "<random>", "place": "<host, boot and pid namespace>", "host": "<host>"}
  *
@@ -18,7 +19,8 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { isAlive } from '#participant-agent/state/process-alive.ts';
+import { systemClock } from '#shared/platform/clock.ts';
+import { isAlive } from '#shared/platform/files/process-alive.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
@@ -46,7 +48,7 @@ export interface FolderLock {
  * @param path of the lock's file, in a folder that is there
  * @throws FederationError STORAGE when another holds it, naming the file and what to do
  */
-export async function lockFolder(path: string, clock: Clock): Promise<FolderLock> {
+export async function lockFolder(path: string, clock: Clock = systemClock): Promise<FolderLock> {
   if (held.has(path)) throw inUse(path, OURS);
   held.add(path); // at once: what follows is about other processes
   try {

@@ -4,8 +4,8 @@ import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { systemClock } from '#participant-agent/clock.ts';
-import { lockFolder } from '#participant-agent/state/folder-lock.ts';
+import { systemClock } from '#shared/platform/clock.ts';
+import { lockFolder } from '#shared/platform/files/folder-lock.ts';
 
 let folder: string;
 let path: string;
@@ -63,6 +63,23 @@ test('a process that is alive keeps it, and one that was killed does not', async
   await once(child, 'exit');
   await (await lockFolder(path, systemClock)).release();
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'a process that was killed and that its parent has not waited for does not keep it',
+  async () => {
+    // the shell's child ends; what the shell becomes does not know of it
+    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60']);
+    const pid = Number(String((await once(parent.stdout, 'data'))[0]));
+    try {
+      process.kill(pid, 'SIGKILL');
+      await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, 'latin1')).toMatch(/\) Z /));
+      await writeFile(path, await another({ pid }));
+      await (await lockFolder(path, systemClock)).release();
+    } finally {
+      parent.kill('SIGKILL');
+    }
+  },
+);
 
 test("a killed process's number that is ours now does not keep us out", async () => {
   await writeFile(path, await another({ pid: process.pid }));

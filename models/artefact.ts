@@ -60,7 +60,15 @@ const networkParameters = z.strictObject({
 });
 export type NetworkParameters = z.infer<typeof networkParameters>;
 
+/** What models/scorecard/remarks.ts speaks of. */
+const remarked = {
+  /** Every group, or one of them, has bads only or goods only. */
+  separates: z.enum(['all', 'some']).optional(),
+  /** Information value of groups without direction or shape, where it is higher by more than noise. */
+  ivFree: z.number().optional(),
+};
 const characteristic = z.strictObject({
+  ...remarked,
   /** Index into `contract.features`. */
   feature: z.int().min(0),
   /** Coarse group of each fine bin of the transform. */
@@ -89,7 +97,9 @@ const scorecardParameters = z.strictObject({
   characteristics: z.array(characteristic).max(FEATURES_MAX),
   /** Features that are not in the scorecard, and why, in the order they fell out. */
   rejected: z
-    .array(z.strictObject({ feature: z.int().min(0), iv: z.number(), reason: z.string().max(200) }))
+    .array(
+      z.strictObject({ ...remarked, feature: z.int().min(0), iv: z.number(), reason: z.string().max(200) }),
+    )
     .max(FEATURES_MAX)
     .optional(),
 });

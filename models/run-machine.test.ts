@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { FedavgSettingsInput } from '#models/fedavg/settings.ts';
 import { RunMachine } from '#models/run-machine.ts';
+import { withTrainingCounts } from '#models/testing/training-counts.ts';
 import { contractHash, dataContract } from '#shared/contract/contract.ts';
 import { messageHash } from '#shared/crypto/signed-message.ts';
 import { plan } from '#shared/protocol/plan.ts';
@@ -48,16 +49,8 @@ function answerOf(machine: RunMachine, seed: string): FieldValues {
   for (const { name, length, clip } of machine.asked!.question.fields) {
     const size = Math.min(clip, 50);
     values[name] = Float64Array.from({ length }, () => Math.floor(size * generator.nextUnit()) + 1);
-    const [, candidate, what] = /^(.*)Training(Rows|Bads)$/.exec(name) ?? [];
-    if (what === undefined) continue;
-    // or the machine would not believe that a fifth of the rows was kept back
-    const outcomes = what === 'Rows' ? ['Bad', 'Good'] : ['Bad'];
-    const kept = outcomes.flatMap((outcome) =>
-      ['Fit', 'Judge'].map((half) => `${candidate!}${half}${outcome}`),
-    );
-    values[name] = Float64Array.of(4 * kept.flatMap((n) => [...values[n]!]).reduce((a, b) => a + b, 0));
   }
-  return values;
+  return withTrainingCounts(values);
 }
 
 /** A sum of `banks` answers. */

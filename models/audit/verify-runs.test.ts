@@ -5,6 +5,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { RunMachine } from '#models/run-machine.ts';
 import { verifyRuns, type BodySource, type RunVerdict } from '#models/audit/verify-runs.ts';
+import { withTrainingCounts } from '#models/testing/training-counts.ts';
 import { contractBytes, contractHash, dataContract } from '#shared/contract/contract.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { sha256, toHex, utf8 } from '#shared/crypto/hash.ts';
@@ -160,12 +161,11 @@ function makeRun(tamper: Tampering = {}): Evidence {
     const ctx = open();
     const honest = createWords(question.ring, length);
     for (const from of round % 2 === 0 ? ['birch', 'alder'] : ['alder', 'cedar']) {
-      const values = Object.fromEntries(
-        question.fields.map(({ name, length: size, clip }, f) => [
-          name,
-          new Float64Array(size).fill(Math.min(clip, BANKS.indexOf(from) + f + 1.5)),
-        ]),
-      );
+      const fields = question.fields.map(({ name, length: size, clip }, f) => [
+        name,
+        new Float64Array(size).fill(Math.min(clip, BANKS.indexOf(from) + f + 1.5)),
+      ]);
+      const values = withTrainingCounts(Object.fromEntries(fields) as Record<string, Float64Array>);
       const encoded = encodeFields(values, question.fields, question.ring, 's');
       const words = tamper.vector?.(encoded, round, from) ?? encoded;
       inputs.push(keep(vectorRoot(words), bytesOf(words)));

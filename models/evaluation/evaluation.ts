@@ -1,22 +1,29 @@
 /**
  * One evaluation of a model on hold-out rows, as a part of a question: what the banks add up, and what is
- * read from the sum. The hold-out is halved by record key: the calibration map is fitted to one half and
- * judged on the other. Ranking (AUC, KS) and the losses of the model as it is are taken over both.
+ * read from the sum. The hold-out is halved by record key, and calibration maps fitted to one half are judged on
+ * the other (choose-map.ts). All figures, before calibration and after it, are over all hold-out rows.
  *
  * All fields are u64 with scale 1; log-odds and losses are whole quanta of 2^-20, so that sums do not depend
  * on how rows are spread. 128 banks of 2^20 rows fit.
  */
 import { log, logLossOf, sigmoid } from '#models/arithmetic/exp-log.ts';
 import {
-  calibratedLogit,
-  fitIsotonic,
   fitPlatt,
   groupBins,
-  type CalibrationMap,
   type CalibrationRecord,
   type Group,
   type ScoreBins,
 } from '#models/evaluation/calibration-map.ts';
+import {
+  chooseMap,
+  filledBins,
+  judgedLogit,
+  limited,
+  LOGIT_LIMIT,
+  together,
+  type ChosenMap,
+  type Halves,
+} from '#models/evaluation/choose-map.ts';
 import {
   answerSegments,
   readSegments,
@@ -36,9 +43,8 @@ import type { RingSum } from '#shared/ring/ring-sum.ts';
 
 /** Quanta in one unit of log-odds, loss or PD. */
 const QUANTA = 2 ** 20;
-/** Log-odds are limited to ±32 and losses thereby to 33: a PD of 1e-14 is as good as none. */
-const LOGIT_LIMIT = 32;
-const LOSS_LIMIT = 33;
+/** Log-odds are limited, and losses thereby. */
+const LOSS_LIMIT = LOGIT_LIMIT + 1;
 const TABLE_GROUPS = 10;
 
 /** How many rows of the largest loss a bank's sums may have room for, with so many banks. */
@@ -46,8 +52,9 @@ export function lossRowsMax(participants: number): number {
   return Math.min(ROWS_MAX, Math.floor(2 ** 53 / (participants * LOSS_LIMIT * QUANTA)) - 1);
 }
 
-const HISTOGRAMS = ['FitBad', 'FitGood', 'JudgeBad', 'JudgeGood'] as const;
-const LOGIT_SUMS = ['FitLogits', 'JudgeLogits'] as const;
+const HISTOGRAMS = ['FirstBad', 'FirstGood', 'SecondBad', 'SecondGood'] as const;
+const HALVES = ['First', 'Second'] as const;
+const LOGIT_SUMS = ['FirstLogits', 'SecondLogits'] as const;
 const LOSS_SUMS = ['LogLoss', 'Brier', 'Pd'] as const;
 /** Of the rows not kept back, at the banks that answer here: whether the share kept back can be believed. */
 const TRAINING_SUMS = ['TrainingRows', 'TrainingBads'] as const;
@@ -67,9 +74,9 @@ export function evaluationFields(prefix: string, segments: readonly Segment[], r
   });
   return [
     ...HISTOGRAMS.map((name) => field(name, SCORE_BINS, ROWS_MAX)),
+    ...TRAINING_SUMS.map((name) => field(name, 1, ROWS_MAX)),
     ...LOGIT_SUMS.map((name) => field(name, SCORE_BINS, rowsMax * LOGIT_LIMIT * QUANTA)),
     ...LOSS_SUMS.map((name) => field(name, 1, rowsMax * LOSS_LIMIT * QUANTA)),
-    ...TRAINING_SUMS.map((name) => field(name, 1, ROWS_MAX)),
     ...segmentFields(prefix, segments),
   ];
 }
@@ -90,15 +97,15 @@ export function answerEvaluation(
 ): Answer {
   const { table, keys } = split.holdout;
   const { bad } = table;
-  const fit = new Uint8Array(bad.length);
-  for (const row of rowsKept(keys, 'calibration', seed, 0.5)) fit[row] = 1;
+  const halfOf = new Uint8Array(bad.length);
+  for (const row of rowsKept(keys, 'calibration', seed, 0.5)) halfOf[row] = 1;
   const answer: Record<string, Float64Array> = {};
   for (const { name, length } of evaluationFields(prefix, [])) answer[name] = new Float64Array(length);
   const sums = (name: string) => answer[`${prefix}${name}`]!;
   sums('TrainingRows')[0] = split.training.table.rowCount;
   sums('TrainingBads')[0] = countBads(split.training.table);
   const [logLoss, brier, pd] = LOSS_SUMS.map(sums) as [Float64Array, Float64Array, Float64Array];
-  const halves = ['Judge', 'Fit'].map((half) => ({
+  const halves = HALVES.map((half) => ({
     good: sums(`${half}Good`),
     bad: sums(`${half}Bad`),
     logits: sums(`${half}Logits`),
@@ -107,7 +114,7 @@ export function answerEvaluation(
     const z = limited(logits[i]!);
     const y = bad[i]!;
     const bin = scoreBin(z, SCORE_BINS);
-    const half = halves[fit[i]!]!;
+    const half = halves[halfOf[i]!]!;
     (y === 1 ? half.bad : half.good)[bin]! += 1;
     half.logits[bin]! += quanta(z);
     const p = sigmoid(z);
@@ -116,10 +123,6 @@ export function answerEvaluation(
     pd[0]! += quanta(p);
   }
   return { ...answer, ...answerSegments(prefix, segments, table, logits) };
-}
-
-function limited(logit: number): number {
-  return logit > LOGIT_LIMIT ? LOGIT_LIMIT : logit < -LOGIT_LIMIT ? -LOGIT_LIMIT : logit;
 }
 
 function quanta(x: number): number {
@@ -141,14 +144,11 @@ export interface Evaluation {
 /**
  * Metrics over all hold-out rows: `holdoutRows`, `badRate`, `logLoss`, `brier`, `meanPd`, and with both
  * outcomes `auc`, `aucError`, `gini`, `ks`, `ksUpper`; `logLossSkill` and `brierSkill` are the shares of the loss
- * that the model saves against a baseline which gives everybody the bad rate. Over the judging half and after calibration:
- * `calibratedLogLoss`, `calibratedBrier`, `calibratedMeanPd`, `calibrationError` (mean gap between PD and bad
- * rate over the table's groups, by rows) and, where they exist, `calibrationSlope` and `calibrationIntercept`
- * (1 and 0 when calibration is perfect). With fewer than kMin hold-out rows there is only their number.
- *
- * A method for which the rows do not suffice gives way: isotonic to platt, platt to identity, which is all there is
- * below kMin rows to fit to. Platt's line also gives way when the rows cannot tell it from identity (likelihood
- * ratio, 5 %): a line fitted to little then adds more error than it removes.
+ * that the model saves against a baseline which gives everybody the bad rate. Over the same rows and after
+ * calibration by maps that have not seen them: `calibratedLogLoss`, `calibratedBrier`, `calibratedMeanPd`,
+ * `calibrationError` (mean gap between PD and bad rate over the table's groups, by rows) and, where they exist,
+ * `calibrationSlope` and `calibrationIntercept` (1 and 0 when calibration is perfect). Without a map the figures
+ * after calibration are those before it. With fewer than kMin hold-out rows there is only their number.
  * @throws FederationError DATA_SOURCE when the rows kept back are not those that the plan says (rows/kept-back.ts)
  */
 export function readEvaluation(
@@ -158,42 +158,43 @@ export function readEvaluation(
   { method, kMin, ...draw }: EvaluationSettings,
 ): Evaluation {
   const numbers = (name: string) => sum.numbers(`${prefix}${name}`);
-  const halfOf = (half: 'Fit' | 'Judge'): ScoreBins => ({
+  const halves = HALVES.map((half) => ({
     bad: numbers(`${half}Bad`),
     good: numbers(`${half}Good`),
     logits: numbers(`${half}Logits`).map((q) => q / QUANTA),
-  });
-  const [fit, judging] = [halfOf('Fit'), halfOf('Judge')];
-  const bad = judging.bad.map((b, i) => b + fit.bad[i]!);
-  const good = judging.good.map((g, i) => g + fit.good[i]!);
+  })) as unknown as Halves;
+  const all = together(...halves);
+  const { bad, good } = all;
   const bads = bad.reduce((a, b) => a + b, 0);
   const rows = good.reduce((a, b) => a + b, bads);
   const training = { rows: numbers('TrainingRows')[0]!, bads: numbers('TrainingBads')[0]! };
   assertKeptBack({ rows, bads }, training, draw);
-  const map = fitMap(method, fit, kMin);
-  const table = groupBins(judging, enoughFor(judging, kMin)).map((group, i, { length }) => ({
-    ...tableRow(group, judging, map),
-    ...(i < length - 1 ? { logitBelow: scoreBinEnd(group.to - 1, SCORE_BINS) } : {}),
+  const { map, ofHalf } = chooseMap(method, halves, kMin);
+  const ofBins = Array.from(bad, (_, bin) => pdOfBin(halves, ofHalf, bin));
+  const table = groupBins(all, enoughFor(all, kMin)).map(({ rows, bads, from, to }, i, { length }) => ({
+    rows,
+    bads,
+    meanPd: ofBins.slice(from, to).reduce((sum, { pds }) => sum + pds, 0) / rows,
+    ...(i < length - 1 ? { logitBelow: scoreBinEnd(to - 1, SCORE_BINS) } : {}),
   }));
   const calibration = { map, table, hosmerLemeshow: hosmerLemeshow(table) };
   if (rows < kMin) return { metrics: { holdoutRows: rows }, calibration, segments: [] };
-  const pds = pdOfBins(fit, judging, map);
+  const pds = Float64Array.from(ofBins, ({ rows, pds }) => (rows === 0 ? 0 : pds / rows));
   const mean = (name: string) => numbers(name)[0]! / QUANTA / rows;
+  const before = { logLoss: mean('LogLoss'), brier: mean('Brier'), meanPd: mean('Pd') };
   const discrimination = discriminationOf(bad, good);
   return {
     metrics: {
       holdoutRows: rows,
       badRate: bads / rows,
-      logLoss: mean('LogLoss'),
-      brier: mean('Brier'),
-      meanPd: mean('Pd'),
+      ...before,
       ...(discrimination === undefined
         ? {}
         : {
             ...{ ...discrimination, gini: 2 * discrimination.auc - 1 },
-            ...skill(mean('LogLoss'), mean('Brier'), bads / rows),
+            ...skill(before.logLoss, before.brier, bads / rows),
           }),
-      ...calibratedMetrics(judging, map, table),
+      ...calibratedMetrics(halves, ofHalf, table, before),
     },
     calibration,
     segments: readSegments(prefix, sum, segments, pds, kMin),
@@ -206,36 +207,16 @@ function skill(logLoss: number, brier: number, rate: number): Record<string, num
   return { logLossSkill: 1 - logLoss / entropy, brierSkill: 1 - brier / (rate * (1 - rate)) };
 }
 
-/** Mean calibrated PD of the rows in each score bin; 0 where there are none. */
-function pdOfBins(a: ScoreBins, b: ScoreBins, map: CalibrationMap): Float64Array {
-  return Float64Array.from(a.bad, (_, bin) => {
-    const rows = a.bad[bin]! + a.good[bin]! + b.bad[bin]! + b.good[bin]!;
-    return rows === 0 ? 0 : sigmoid(judgedLogit(map, (a.logits[bin]! + b.logits[bin]!) / rows));
+/** Hold-out rows of one score bin and both halves, the PDs of each half by the map fitted to the other one. */
+function pdOfBin(halves: Halves, ofHalf: ChosenMap['ofHalf'], bin: number): { rows: number; pds: number } {
+  let [rows, pds] = [0, 0];
+  halves.forEach(({ bad, good, logits }, h) => {
+    const n = bad[bin]! + good[bin]!;
+    if (n === 0) return;
+    rows += n;
+    pds += n * sigmoid(judgedLogit(ofHalf[h]!, logits[bin]! / n));
   });
-}
-
-function fitMap(method: EvaluationSettings['method'], fit: ScoreBins, kMin: number): CalibrationMap {
-  const isotonic = method === 'isotonic' ? fitIsotonic(fit, kMin) : undefined;
-  if (isotonic !== undefined) return isotonic;
-  const identity: CalibrationMap = { method: 'identity' };
-  const rows = fit.bad.reduce((n, bads, i) => n + bads + fit.good[i]!, 0);
-  const platt = method === 'identity' || rows < kMin ? undefined : fitPlatt(fit);
-  if (platt === undefined) return identity;
-  return 2 * (logLossUnder(identity, fit) - logLossUnder(platt, fit)) > LINE_EARNED ? platt : identity;
-}
-
-/** χ² with two degrees of freedom exceeds this in 5 % of samples. */
-const LINE_EARNED = 5.991464547107979;
-
-function logLossUnder(map: CalibrationMap, { bad, good, logits }: ScoreBins): number {
-  let sum = 0;
-  for (let i = 0; i < bad.length; i++) {
-    const n = bad[i]! + good[i]!;
-    if (n === 0) continue;
-    const z = judgedLogit(map, logits[i]! / n);
-    sum += bad[i]! * logLossOf(z, 1) + good[i]! * logLossOf(z, 0);
-  }
-  return sum;
+  return { rows, pds };
 }
 
 function enoughFor({ bad, good }: ScoreBins, kMin: number): (group: Group) => boolean {
@@ -244,51 +225,43 @@ function enoughFor({ bad, good }: ScoreBins, kMin: number): (group: Group) => bo
   return (group) => group.rows >= kMin && group.rows * TABLE_GROUPS >= rows;
 }
 
-function tableRow(
-  { rows, bads, from, to }: Group,
-  { bad, good, logits }: ScoreBins,
-  map: CalibrationMap,
-): CalibrationRecord['table'][number] {
-  let pd = 0;
-  for (let i = from; i < to; i++) {
-    const n = bad[i]! + good[i]!;
-    if (n > 0) pd += n * sigmoid(judgedLogit(map, logits[i]! / n));
-  }
-  return { rows, bads, meanPd: pd / rows };
-}
-
-/** Limited, so that a PD is never 0 or 1, by which χ² would be divided. */
-function judgedLogit(map: CalibrationMap, logit: number): number {
-  return limited(calibratedLogit(map, logit));
-}
-
+/** What calibration changes, by maps that have not seen the rows: added to the figures before it. */
 function calibratedMetrics(
-  judging: ScoreBins,
-  map: CalibrationMap,
+  halves: Halves,
+  ofHalf: ChosenMap['ofHalf'],
   table: CalibrationRecord['table'],
+  before: Readonly<Record<'logLoss' | 'brier' | 'meanPd', number>>,
 ): Record<string, number> {
-  const { bad, good, logits } = judging;
-  let [rows, brier, pd] = [0, 0, 0];
-  const calibrated = new Float64Array(bad.length);
-  for (let i = 0; i < bad.length; i++) {
-    const n = bad[i]! + good[i]!;
-    if (n === 0) continue;
-    const z = judgedLogit(map, logits[i]! / n);
-    const p = sigmoid(z);
-    calibrated[i] = z * n;
-    rows += n;
-    brier += bad[i]! * (1 - p) * (1 - p) + good[i]! * p * p;
-    pd += n * p;
-  }
   if (table.length === 0) return {};
-  const line = fitPlatt({ bad, good, logits: calibrated });
+  let [rows, logLoss, brier, pd] = [0, 0, 0, 0];
+  const calibrated = halves.map((half, h) => {
+    const logits = new Float64Array(half.bad.length);
+    for (const { bin, bads, goods, logit } of filledBins(half)) {
+      const z = judgedLogit(ofHalf[h]!, logit);
+      const [p, q] = [sigmoid(z), sigmoid(limited(logit))];
+      logits[bin] = z * (bads + goods);
+      rows += bads + goods;
+      logLoss += bads * (logLossOf(z, 1) - logLossOf(limited(logit), 1));
+      logLoss += goods * (logLossOf(z, 0) - logLossOf(limited(logit), 0));
+      brier += bads * ((1 - p) * (1 - p) - (1 - q) * (1 - q)) + goods * (p * p - q * q);
+      pd += (bads + goods) * (p - q);
+    }
+    return { ...half, logits };
+  });
+  const line = fitPlatt(sideBySide(calibrated as [ScoreBins, ScoreBins]));
   return {
-    calibratedLogLoss: logLossUnder(map, judging) / rows,
-    calibratedBrier: brier / rows,
-    calibratedMeanPd: pd / rows,
+    calibratedLogLoss: before.logLoss + logLoss / rows,
+    calibratedBrier: before.brier + brier / rows,
+    calibratedMeanPd: before.meanPd + pd / rows,
     calibrationError: expectedCalibrationError(table),
     ...(line?.method === 'platt'
       ? { calibrationSlope: line.slope, calibrationIntercept: line.intercept }
       : {}),
   };
+}
+
+/** The bins of both halves as bins of their own: their rows have other log-odds after calibration. */
+function sideBySide([a, b]: Halves): ScoreBins {
+  const both = (of: keyof ScoreBins) => Float64Array.of(...a[of], ...b[of]);
+  return { bad: both('bad'), good: both('good'), logits: both('logits') };
 }

@@ -178,8 +178,8 @@ describe("a bank's answer", () => {
       expect(answer[`${name}Pd`]![0]! / 2 ** 20).toBeCloseTo(expected.pd, 3);
       const counted = (half: string) =>
         [...answer[`${name}${half}Bad`]!, ...answer[`${name}${half}Good`]!].reduce((x, y) => x + y, 0);
-      expect(counted('Fit') + counted('Judge')).toBe(holdout.rowCount);
-      expect(Math.abs(counted('Fit') - holdout.rowCount / 2)).toBeLessThan(25);
+      expect(counted('First') + counted('Second')).toBe(holdout.rowCount);
+      expect(Math.abs(counted('First') - holdout.rowCount / 2)).toBeLessThan(25);
     }
     const again = await createFedavgAnswerer({ contract, settings, participants: 1, seed: 'seed' }, table);
     expect(await again.answer(evaluate, () => {})).toEqual(answer);

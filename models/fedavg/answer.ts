@@ -90,7 +90,7 @@ function judge(
   };
 }
 
-/** Each candidate on the hold-out rows, one half to calibrate it and one to judge it. */
+/** Each candidate on the hold-out rows, calibrated by either half for the other. */
 function evaluate(
   question: Question,
   shape: NetworkShape,

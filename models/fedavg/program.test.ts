@@ -87,26 +87,27 @@ function judged(logLoss: number, swapped = 0): Record<string, number[]> {
 }
 
 /**
- * The same for the evaluation of candidates, by name: a log-loss, and how many of ten pairs are swapped. Half of the
- * rows calibrate. In the fields' own units, quanta of 2^-20.
+ * The same for the evaluation of candidates, by name: a log-loss, how many of ten pairs are swapped, and the log-odds of
+ * the rows, which are ± this. In two halves, and in the fields' own units, quanta of 2^-20.
  */
 function evaluated(
-  candidates: Readonly<Record<string, readonly [number, number?]>>,
+  candidates: Readonly<Record<string, readonly [number, number?, number?]>>,
 ): Record<string, number[]> {
   const fields: Record<string, number[]> = {};
-  for (const [name, [logLoss, swapped = 0]] of Object.entries(candidates)) {
+  for (const [name, [logLoss, swapped = 0, size = 4]] of Object.entries(candidates)) {
     const { holdoutBad, holdoutGood } = judged(0, swapped) as Record<'holdoutBad' | 'holdoutGood', number[]>;
-    for (const half of ['Fit', 'Judge']) {
+    for (const half of ['First', 'Second']) {
       fields[`${name}${half}Bad`] = holdoutBad;
       fields[`${name}${half}Good`] = holdoutGood;
-      // all rows of bin 100 at −4, all of bin 300 at 4
       fields[`${name}${half}Logits`] = Array<number>(BINS)
         .fill(0)
-        .with(100, -4 * 10 * 2 ** 20)
-        .with(300, 4 * 10 * 2 ** 20);
+        .with(100, -size * 10 * 2 ** 20)
+        .with(300, size * 10 * 2 ** 20);
     }
     fields[`${name}LogLoss`] = [Math.round(logLoss * 40 * 2 ** 20)];
-    fields[`${name}Brier`] = [4 * 2 ** 20];
+    const pd = 1 / (1 + Math.exp(-size));
+    const brier = 4 * ((10 - swapped) * (1 - pd) ** 2 + swapped * pd ** 2);
+    fields[`${name}Brier`] = [Math.round(brier * 2 ** 20)];
     fields[`${name}Pd`] = [20 * 2 ** 20];
     fields[`${name}TrainingRows`] = [160];
     fields[`${name}TrainingBads`] = [80];
@@ -378,27 +379,42 @@ describe('the last question', () => {
     const { calibration, metrics } = artefact(done({}, ...banks));
     expect(calibration.map).toMatchObject({ method: 'platt' });
     if (calibration.map.method !== 'platt') throw new Error('not a line');
-    expect(calibration.map.slope).toBeCloseTo(Math.log(9) / 4, 8);
+    const [before, after] = [
+      0.9 * Math.log1p(Math.exp(-4)) + 0.1 * Math.log1p(Math.exp(4)),
+      0.325082973391448,
+    ];
+    const share = 1 - (-2 * Math.log(0.001)) / (2 * 1600 * (before - after)); // of the way from identity
+    const slope = 1 + share * (Math.log(9) / 4 - 1);
+    expect(calibration.map.slope).toBeCloseTo(slope, 8);
     expect(calibration.map.intercept).toBeCloseTo(0, 8);
     expect(calibration.table.map(({ rows, bads }) => [rows, bads])).toEqual([
-      [400, 40],
-      [400, 360],
+      [800, 80],
+      [800, 720],
     ]);
-    calibration.table.forEach(({ meanPd }, i) => expect(meanPd).toBeCloseTo([0.1, 0.9][i]!, 8));
-    expect(calibration.hosmerLemeshow.p).toBeCloseTo(1, 6);
-    expect(metrics).toMatchObject({ trainingRound: 1, holdoutRows: 1600, brier: 0.1, meanPd: 0.5 });
-    expect(metrics['calibrationSlope']).toBeCloseTo(1, 6);
+    const pd = 1 / (1 + Math.exp(-4 * slope));
+    calibration.table.forEach(({ meanPd }, i) => expect(meanPd).toBeCloseTo([1 - pd, pd][i]!, 8));
+    expect(metrics).toMatchObject({ trainingRound: 1, holdoutRows: 1600, logLoss: 0.5, meanPd: 0.5 });
+    // what the line saves on the rows, added to the figure before it
+    const calibrated = 0.9 * Math.log1p(Math.exp(-4 * slope)) + 0.1 * Math.log1p(Math.exp(4 * slope));
+    expect(metrics['calibratedLogLoss']).toBeCloseTo(0.5 - before + calibrated, 8);
+    expect(metrics['calibrationSlope']).toBeCloseTo(Math.log(9) / 4 / slope, 6);
   });
 
   test('takes the model that is better once it is calibrated, though its PDs as they came were worse', () => {
-    const banks = Array.from({ length: 40 }, () => answer(evaluated({ best: [0.3, 4], last: [0.9, 1] })));
-    const { metrics } = artefact(done({}, ...banks));
+    // log-losses of ±0.5 with four of ten wrong, and of ±12 with one; calibrated they are those of 0.4 and of 0.1
+    const given = answer(evaluated({ best: [0.674, 4, 0.5], last: [1.2, 1, 12] }));
+    const { metrics } = artefact(done({}, ...Array.from({ length: 40 }, () => given)));
     expect(metrics['trainingRound']).toBe(1);
-    expect(metrics['logLoss']).toBeCloseTo(0.9, 5);
-    const byBrier = artefact(
-      done({ stop: { rounds: 1, chosenBy: 'brier' }, calibration: 'identity' }, ...banks),
-    );
-    expect(byBrier.metrics['trainingRound']).toBe(1);
+    expect(metrics['logLoss']).toBeCloseTo(1.2, 5);
+    expect(metrics['calibratedLogLoss']).toBeCloseTo(0.325, 2);
+  });
+
+  test('chosen by Brier score and not calibrated takes the lower one, whatever the log-loss', () => {
+    const given = answer(evaluated({ best: [0.674, 4, 0.5], last: [1.2, 1, 12] }));
+    const settings = { stop: { rounds: 1, chosenBy: 'brier' }, calibration: 'identity' } as const;
+    expect(artefact(done(settings, ...Array.from({ length: 40 }, () => given))).metrics).toMatchObject({
+      trainingRound: 1,
+    });
   });
 
   test('leaves PDs as they are when the plan says so', () => {
@@ -410,17 +426,17 @@ describe('the last question', () => {
 
   test('publishes no group of fewer rows than kMin', () => {
     const few = [answer(evaluated({ best: [0.6], last: [0.5, 1] }))]; // ten rows at each score and half
-    expect(artefact(done({ kMin: 11 }, ...few)).calibration.table.map(({ rows }) => rows)).toEqual([20]);
-    expect(artefact(done({ kMin: 21 }, ...few)).calibration.table).toEqual([]);
+    expect(artefact(done({ kMin: 21 }, ...few)).calibration.table.map(({ rows }) => rows)).toEqual([40]);
+    expect(artefact(done({ kMin: 41 }, ...few)).calibration.table).toEqual([]);
   });
 
   test('makes no model of a loss that bends PDs, unless it brings a calibration record', () => {
     const loss = { kind: 'focal', alpha: 0.75, gamma: 2 } as const;
     const few = answer(evaluated({ best: [0.6], last: [0.5, 1] }));
-    expect(() => done({ kMin: 21, local: { loss } }, few)).toThrow(
+    expect(() => done({ kMin: 41, local: { loss } }, few)).toThrow(
       expect.objectContaining({ code: 'DATA_SOURCE' }),
     );
-    const read = artefact(done({ kMin: 20, local: { loss } }, few));
+    const read = artefact(done({ kMin: 40, local: { loss } }, few));
     expect(read.kind === 'network' && read.parameters.link).toEqual(loss);
   });
 
@@ -429,7 +445,7 @@ describe('the last question', () => {
       const machine = atTraining({ stop: { rounds: 1 } }, banks);
       give(machine, answer({ ...judged(0.6), ...trained(64, [0, 0, 0]) }));
       expect(kindOf(machine)).toBe('evaluate');
-      const { clip } = machine.asked!.question.fields.find(({ name }) => name === 'bestFitBad')!;
+      const { clip } = machine.asked!.question.fields.find(({ name }) => name === 'bestFirstBad')!;
       expect(clip).toBeGreaterThan(250_000);
     }
   });

@@ -14,7 +14,7 @@
  *
  * Figures between rounds are cheap: two histograms and three sums. The last question, evaluate, carries the model
  * chosen (or, when all rounds are done, the best so far and the last, which nobody has judged yet) and brings what the
- * artefact tells of it: a calibration map fitted to one half of the hold-out rows and judged on the other. As the
+ * artefact tells of it: a calibration map, and its figures by either half of the hold-out rows for the other. As the
  * same rows chose among the rounds, the figures flatter the model by as much as that choice can.
  */
 import { fedavgSettings, type FedavgSettings } from '#models/fedavg/settings.ts';

@@ -74,7 +74,7 @@ export const fedavgSettings = z.strictObject({
   rowsCap: z.int().min(1).max(1_048_576).default(131_072),
   /** Share of its rows a bank keeps back to judge the models it receives. */
   holdoutFraction: z.number().min(0.05).max(0.5).default(0.2),
-  /** The map from log-odds to calibrated ones, fitted to half of the hold-out rows; see `evaluation/`. */
+  /** The map from log-odds to calibrated ones, fitted to the hold-out rows; see `evaluation/choose-map.ts`. */
   calibration: z.enum(['identity', 'platt', 'isotonic']).default('platt'),
   /** Fewest hold-out rows of anything that the model's record publishes. */
   kMin: z.int().min(5).max(1_000_000).default(20),

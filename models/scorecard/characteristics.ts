@@ -1,7 +1,8 @@
 /** From summed bin counts to the characteristics a scorecard may use: grouped, weighed and ranked. */
 import type { BinCounts } from '#models/preprocessing/bin-counts.ts';
-import type { FeatureBins } from '#models/preprocessing/bins.ts';
+import { orderedBins, type FeatureBins } from '#models/preprocessing/bins.ts';
 import { mergeBins } from '#models/scorecard/merge-bins.ts';
+import { isCostly, separation } from '#models/scorecard/remarks.ts';
 import type { ScorecardSettings } from '#models/scorecard/settings.ts';
 import { weightOfEvidence } from '#models/scorecard/woe.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
@@ -19,6 +20,9 @@ export interface Characteristic {
   /** Mean weight of evidence of the training rows. */
   readonly mean: number;
   readonly iv: number;
+  /** See remarks.ts; these are left out where there is nothing to say. */
+  readonly separates?: 'all' | 'some';
+  readonly ivFree?: number;
 }
 
 /** A feature that is not in the scorecard. */
@@ -26,6 +30,8 @@ export interface Rejected {
   readonly feature: number;
   readonly iv: number;
   readonly reason: string;
+  readonly separates?: 'all' | 'some';
+  readonly ivFree?: number;
 }
 
 /** One for each contract feature. */
@@ -37,21 +43,44 @@ export function groupFeatures(
 ): Characteristic[] {
   return contract.features.map((feature, f) => {
     const direction = feature.type === 'number' ? feature.monotone : undefined;
-    const groups = mergeBins(bins[f]!, counts[f]!, direction, { ...binning, minRows: kMin });
-    const size = Math.max(...groups) + 1;
-    const bad = Array.from({ length: size }, () => 0);
-    const good = Array.from({ length: size }, () => 0);
-    groups.forEach((group, bin) => {
-      bad[group]! += counts[f]!.bad[bin]!;
-      good[group]! += counts[f]!.good[bin]!;
-    });
+    const settings = { ...binning, minRows: kMin };
+    const groups = mergeBins(bins[f]!, counts[f]!, direction, settings);
+    const { bad, good } = countGroups(groups, counts[f]!);
     const { woe, iv } = weightOfEvidence(bad, good);
     const rows = bad.map((b, g) => b + good[g]!);
     const total = rows.reduce((a, b) => a + b, 0);
     const mean = woe.reduce((sum, w, g) => sum + w * rows[g]!, 0) / total;
     const groupCounts = rows.map((n, g) => ({ rows: n, bads: bad[g]! }));
-    return { feature: f, bins: bins[f]!, groups, woe, counts: groupCounts, mean, iv };
+    const free = mergeBins(bins[f]!, counts[f]!, undefined, { ...settings, shape: 'free' });
+    const ofFree = countGroups(free, counts[f]!);
+    const ivFree = weightOfEvidence(ofFree.bad, ofFree.good).iv;
+    const separates = separation({ bad, good });
+    return {
+      ...{ feature: f, bins: bins[f]!, groups, woe, counts: groupCounts, mean, iv },
+      ...(separates === undefined ? {} : { separates }),
+      ...(isCostly(iv, ivFree, orderedBins(bins[f]!), counts[f]!) ? { ivFree } : {}),
+    };
   });
+}
+
+function countGroups(groups: readonly number[], counts: BinCounts): { bad: number[]; good: number[] } {
+  const size = Math.max(...groups) + 1;
+  const bad = Array.from({ length: size }, () => 0);
+  const good = Array.from({ length: size }, () => 0);
+  groups.forEach((group, bin) => {
+    bad[group]! += counts.bad[bin]!;
+    good[group]! += counts.good[bin]!;
+  });
+  return { bad, good };
+}
+
+/** What is said of a characteristic that is not in the scorecard. */
+export function rejectedFor({ feature, iv, separates, ivFree }: Characteristic, reason: string): Rejected {
+  return {
+    ...{ feature, iv, reason },
+    ...(separates === undefined ? {} : { separates }),
+    ...(ivFree === undefined ? {} : { ivFree }),
+  };
 }
 
 /** By information value, the highest first; ties in contract order. */
@@ -78,7 +107,7 @@ export function selectByValue(
               ? `not among the ${selection.max} of the highest information value`
               : undefined;
     if (reason === undefined) selected.push(candidate);
-    else rejected.push({ feature, iv, reason });
+    else rejected.push(rejectedFor(candidate, reason));
   }
   return { selected, rejected };
 }

@@ -21,7 +21,7 @@ export interface MergeSettings {
   readonly groupsMax: number;
   /** Of all rows, for groups of ranges and categories. */
   readonly minShare: number;
-  /** For every group: least bads, and least goods. */
+  /** For every group: least bads, and least goods, seen or to be expected at the bad rate of all rows. */
   readonly minBads: number;
   /** For every group. */
   readonly minRows: number;
@@ -70,8 +70,8 @@ export function mergeBins(
   const others = all.filter(({ bins: [bin] }) => !placed.has(bin!));
   const unseen = others.filter((g) => rowsOf(g) === 0);
   const seen = [...merged, ...others.filter((g) => rowsOf(g) > 0)];
-  const large = seen.filter((group) => isLarge(group, settings));
-  const small = seen.filter((group) => !isLarge(group, settings));
+  const large = seen.filter((group) => isLarge(group, population, settings));
+  const small = seen.filter((group) => !isLarge(group, population, settings));
   const groupOfBin = all.map(() => 0);
   if (large.length === 0) return groupOfBin;
   const joined = joinNearest(large, small, population);
@@ -99,8 +99,12 @@ function union(a: Group, b: Group): Group {
   return { bins: [...a.bins, ...b.bins], bad: a.bad + b.bad, good: a.good + b.good };
 }
 
-function isLarge(group: Group, { minBads, minRows }: MergeSettings): boolean {
-  return group.bad >= minBads && group.good >= minBads && rowsOf(group) >= minRows;
+/** Few bads are enough, or none, where so many rows would have had `minBads` at the bad rate of all; so for goods. */
+function isLarge(group: Group, { bads, goods }: Population, { minBads, minRows }: MergeSettings): boolean {
+  const rows = rowsOf(group);
+  const isEnough = (seen: number, ofAll: number) =>
+    seen >= minBads || rows * ofAll >= minBads * (bads + goods);
+  return rows >= minRows && isEnough(group.bad, bads) && isEnough(group.good, goods);
 }
 
 /** Empty ranges go with the range below them, the first ones with the range above. */
@@ -124,7 +128,7 @@ function mergeOrdered(
   const rows = population.bads + population.goods;
   const groups = mergeSmall(
     start,
-    (group) => isLarge(group, settings) && rowsOf(group) >= settings.minShare * rows,
+    (group) => isLarge(group, population, settings) && rowsOf(group) >= settings.minShare * rows,
   );
   const shaped = shapeOf(groups, direction, population, settings);
   while (shaped.length > settings.groupsMax) {

@@ -28,6 +28,7 @@ import { assertEnough, modeOf } from '#models/preprocessing/row-counts.ts';
 import { parseSettings } from '#models/program-settings.ts';
 import {
   groupFeatures,
+  rejectedFor,
   selectByValue,
   type Characteristic,
   type Rejected,
@@ -36,6 +37,7 @@ import { assertDirections, nextToGo } from '#models/scorecard/elimination.ts';
 import { advanceFit, assertRoundsLeft, FIT_ROUNDS, startFit, type Fit } from '#models/newton/fit.ts';
 import { likelihoodFields, readLikelihood } from '#models/newton/likelihood-sums.ts';
 import { inference, withoutInput, type Inference } from '#models/newton/newton.ts';
+import { reasonWith, remarkFigures, remarks } from '#models/scorecard/remarks.ts';
 import { pointsOfGroups } from '#models/scorecard/points.ts';
 import { withheldCells } from '#models/rows/withheld-cells.ts';
 import { scorecardSettings, scorecardRounds, type ScorecardSettings } from '#models/scorecard/settings.ts';
@@ -216,7 +218,8 @@ function askNewton(fitting: Fitting, metrics: Metrics): Step<ScorecardState> {
 
 function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
   const { settings, selected, rows } = state;
-  const { ridge, rounds: roundsMax } = settings.newton;
+  const ridge = ridgeOf(state);
+  const roundsMax = settings.newton.rounds;
   const sums = readLikelihood(sum, rows);
   const moved = advanceFit(state.fit, sums, ridge);
   const { fit } = moved;
@@ -238,7 +241,9 @@ function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
     if (moved.converged) {
       assertDirections(state.setup.contract, selected, inferred);
       const left = worst === undefined ? '' : '; no rounds or characteristics left to take another one out';
-      const reason = `${selected.length} characteristics, converged after ${rounds} Newton rounds${left}`;
+      const said = remarks(state.setup.contract, { characteristics: selected, rejected: state.rejected });
+      const converged = `${selected.length} characteristics, converged after ${rounds} Newton rounds${left}`;
+      const reason = reasonWith(converged, said);
       return askEvaluation({ ...state, fit, inferred, trainingLogLoss, reason }, metrics);
     }
   }
@@ -247,6 +252,12 @@ function afterNewton(state: Fitting, sum: RingSum): Step<ScorecardState> {
     { ...state, fit },
     Number.isFinite(moved.step) ? { ...metrics, step: moved.step } : metrics,
   );
+}
+
+/** Where a group has bads only or goods only, the coefficient that is most likely has no end without a penalty. */
+function ridgeOf({ settings, selected }: Fitting): number {
+  const { ridge } = settings.newton;
+  return selected.some(({ separates }) => separates !== undefined) ? Math.max(ridge, 1) : ridge;
 }
 
 /** Fits again without some characteristics. `indices` and `coefficients` count the intercept. */
@@ -260,7 +271,7 @@ function without(
   assertSome(selected);
   const roundsBefore = state.roundsBefore + state.fit.rounds;
   const out = indices.map((index) => state.selected[index - 1]!);
-  const rejected = [...state.rejected, ...out.map(({ feature, iv }) => ({ feature, iv, reason }))];
+  const rejected = [...state.rejected, ...out.map((left) => rejectedFor(left, reason))];
   const next = { ...state, selected, rejected, fit: startFit(coefficients), roundsBefore };
   return askNewton(next, { newtonRound: roundsBefore, characteristics: selected.length });
 }
@@ -303,6 +314,7 @@ function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
     trainingLogLoss: state.trainingLogLoss,
     characteristics: selected.length,
     newtonRounds: state.roundsBefore + fit.rounds,
+    ...remarkFigures([...selected, ...rejected]),
   };
   const artefact = createArtefact<'scorecard'>({
     kind: 'scorecard',
@@ -310,8 +322,10 @@ function finish(state: Fitted, sum: RingSum): Step<ScorecardState> {
     transform: { kind: 'bins', features: [...bins] },
     parameters: {
       intercept,
-      characteristics: selected.map(({ feature, groups, woe, mean, iv, counts }, i) => ({
+      characteristics: selected.map(({ feature, groups, woe, mean, iv, counts, separates, ivFree }, i) => ({
         feature,
+        ...(separates === undefined ? {} : { separates }),
+        ...(ivFree === undefined ? {} : { ivFree }),
         groups: [...groups],
         woe: [...woe],
         mean,

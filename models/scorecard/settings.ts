@@ -15,7 +15,7 @@ export const scorecardSettings = z.strictObject({
       groupsMax: z.int().min(1).max(20).default(6),
       /** Least share of the training rows in a group of ranges or categories. */
       minShare: z.number().min(0).max(0.5).default(0.05),
-      /** Least number of bads, and of goods, in every group. */
+      /** Least number of bads, and of goods, in every group: seen, or to be expected of its rows at the overall rate. */
       minBads: z.int().min(1).max(100_000).default(10),
       /** `monotone`: bad rates of ranges only rise or only fall; `free` leaves it to the contract to ask for that. */
       shape: z.enum(['monotone', 'free']).default('monotone'),

@@ -2,6 +2,7 @@
 import type { ModelArtefact } from '#models/artefact.ts';
 import { layersOf, parameterCount } from '#models/fedavg/network.ts';
 import { aucHalfWidth } from '#models/metrics/auc-interval.ts';
+import { remarks } from '#models/scorecard/remarks.ts';
 import { scoreOfPd } from '#models/scoring/scaling.ts';
 import { table } from '#scripts/commands/output.ts';
 import { contractHash } from '#shared/contract/contract.ts';
@@ -143,7 +144,8 @@ function renderParameters(artefact: ModelArtefact): string {
       group === 0 ? iv.toFixed(3) : '',
     ]),
   );
-  return table(['characteristic', 'group', 'points', 'WOE', 'coefficient', 'IV'], rows, [2, 3, 4, 5]);
+  const card = table(['characteristic', 'group', 'points', 'WOE', 'coefficient', 'IV'], rows, [2, 3, 4, 5]);
+  return [card, ...remarks(contract, parameters).map((remark) => `! ${remark}`)].join('\n');
 }
 
 type Bins = Extract<ModelArtefact, { kind: 'scorecard' }>['transform']['features'][number];

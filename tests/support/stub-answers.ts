@@ -5,7 +5,7 @@
  */
 import type { AskedQuestion } from '#models/run-machine.ts';
 import type { Answer, CreateAnswerer, Question } from '#models/program.ts';
-import { SCORE_BINS } from '#models/metrics/score-histogram.ts';
+import { withTrainingCounts } from '#models/testing/training-counts.ts';
 import { encodeFields, type RingWords } from '#shared/ring/encode.ts';
 import type { Field } from '#shared/ring/field.ts';
 import { createWords } from '#shared/ring/ring-sum.ts';
@@ -13,7 +13,8 @@ import { bytesOf, vectorRoot } from '#shared/ring/vector-root.ts';
 import { SeededGenerator } from '#shared/random/seeded-generator.ts';
 
 export function stubAnswer(question: Question, bank: string): Answer {
-  return Object.fromEntries(question.fields.map((field) => [field.name, stubField(field, bank)]));
+  const fields = question.fields.map((field) => [field.name, stubField(field, bank)]);
+  return withTrainingCounts(Object.fromEntries(fields) as Record<string, Float64Array>);
 }
 
 export const stubAnswerer =
@@ -79,13 +80,6 @@ function stubField({ name, length }: Field, bank: string): Float64Array {
       counts[Math.floor(length / 2) + (name === 'holdoutBad' ? 5 : -5)] = 2;
       return counts;
     }
-    // four times the rows kept back, of which the default has two in every cell of both halves
-    case 'bestTrainingRows':
-    case 'lastTrainingRows':
-      return Float64Array.of(4 * 8 * SCORE_BINS);
-    case 'bestTrainingBads':
-    case 'lastTrainingBads':
-      return Float64Array.of(4 * 4 * SCORE_BINS);
     default:
       return new Float64Array(length).fill(1.5);
   }

@@ -20,7 +20,7 @@ export interface NumberRange {
 
 /** Shares of the rows beyond which values are not looked at for the range, when they lie far outside. */
 const TAIL = 0.005;
-/** A tail may be so many times as long as the range between the quantiles before it is cut. */
+/** A tail may be so many times as long as the range between the quantiles before it is cut, to once that length. */
 const TAIL_LENGTH_MAX = 3;
 const SPECIAL_MAX = 20;
 /** Distinct values looked at from either end. */
@@ -140,7 +140,7 @@ function frequentNines(values: readonly Value[], total: number): Value[] {
   });
 }
 
-/** The ends, or where these lie far outside the quantiles, the quantiles. */
+/** The ends, or where these lie far outside the quantiles, the last values near these. */
 function robustEnds(values: Float64Array): [min: number, max: number] {
   const last = values.length - 1;
   const [min, max] = [values[0]!, values[last]!];
@@ -154,8 +154,12 @@ function robustEnds(values: Float64Array): [min: number, max: number] {
     const of = (fraction: number): number => others[Math.max(0, Math.ceil(fraction * others.length) - 1)]!;
     [low, high] = [Math.min(low, of(TAIL)), Math.max(high, of(1 - TAIL))];
   }
-  const length = TAIL_LENGTH_MAX * (high - low);
-  return [min < low - length ? low : min, max > high + length ? high : max];
+  const length = high - low;
+  const isLong = (tail: number): boolean => tail > TAIL_LENGTH_MAX * length;
+  return [
+    isLong(low - min) ? values.find((x) => x >= low - length)! : min,
+    isLong(max - high) ? values.findLast((x) => x <= high + length)! : max,
+  ];
 }
 
 /** Without the few cells that lie apart from all others by more than these do from each other. */

@@ -117,16 +117,22 @@ function isYear(value: number): boolean {
   return Number.isInteger(value) && value >= 1900 && value <= 2100;
 }
 
-/** -1 … -9 in a column that is never negative otherwise and much larger. */
+/**
+ * One or a few of -1 … -9 in a column that is never negative otherwise and much larger: several, where they reach up to
+ * zero, are small losses.
+ */
 function smallNegatives(values: readonly Value[], total: number): Value[] {
   const negative = values.filter(({ value }) => value < 0);
+  const nearest = negative.at(-1)?.value ?? 0;
   const rows = negative.reduce((sum, v) => sum + v.rows, 0);
-  const largest = values.at(-1)?.value ?? 0;
   const isCodes =
     negative.length > 0 &&
+    negative.length <= PLAIN_CODES_MAX &&
+    (negative.length === 1 || nearest < -2) &&
     values.length - negative.length >= ORDINARY_VALUES_MIN &&
     rows >= Math.max(CODE_ROWS_MIN, CODE_SHARE_MIN * total) &&
-    negative.every(({ value }) => Number.isInteger(value) && value >= -9 && largest >= -10 * value);
+    negative.every(({ value }) => Number.isInteger(value) && value >= -9) &&
+    values.at(-1)!.value >= -10 * nearest;
   return isCodes ? negative : [];
 }
 

@@ -4,6 +4,7 @@ import { layersOf, parameterCount } from '#models/fedavg/network.ts';
 import { aucHalfWidth } from '#models/metrics/auc-interval.ts';
 import { scoreOfPd } from '#models/scoring/scaling.ts';
 import { table } from '#scripts/commands/output.ts';
+import { concernsIn } from '#shared/contract/concerns.ts';
 import { contractHash } from '#shared/contract/contract.ts';
 
 /** The artefact without what is too long to read: weights, trees, bins. */
@@ -11,6 +12,8 @@ export interface ModelSummary {
   readonly model: string;
   readonly kind: ModelArtefact['kind'];
   readonly contract: { readonly name: string; readonly hash: string; readonly features: number };
+  /** What the contract points out of its features. */
+  readonly concerns: readonly string[];
   readonly metrics: Readonly<Record<string, number>>;
   /** Half the 95 % interval of the hold-out AUC, where there is one. */
   readonly aucHalfWidth: number | null;
@@ -34,6 +37,7 @@ export function summariseModel(artefact: ModelArtefact, root: string): ModelSumm
     model: root,
     kind: artefact.kind,
     contract: { name: contract.name, hash: contractHash(contract), features: contract.features.length },
+    concerns: concernsIn(contract),
     metrics,
     aucHalfWidth: half,
     calibration: artefact.calibration,
@@ -74,6 +78,7 @@ export function renderModel(artefact: ModelArtefact, summary: ModelSummary): str
         .map(([what, count]) => `${count} ${what}`)
         .join(', '),
     ].join('\n'),
+    summary.concerns.map((concern) => `note: ${concern}`).join('\n'),
     renderMetrics(summary),
     renderCalibration(artefact),
     renderSegments(artefact),

@@ -7,6 +7,7 @@ import { submitMessage, type AgentContext } from '#participant-agent/rounds/agen
 import { objectionsTo } from '#participant-agent/policy/policy.ts';
 import type { Decision } from '#participant-agent/state/agent-state.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
+import { concernsIn } from '#shared/contract/concerns.ts';
 import { contractHash, dataContract, type DataContract } from '#shared/contract/contract.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
@@ -51,8 +52,9 @@ async function decide(
 async function judge(run: Run, computer: RunComputer, context: AgentContext): Promise<Decision | undefined> {
   const objections = objectionsTo(run.plan, context.policy);
   if (objections.length > 0) return { decision: 'refused', reason: `policy: ${objections.join('; ')}` };
+  let concerns: string[];
   try {
-    await loadRows(run, computer, context);
+    concerns = concernsIn(await loadRows(run, computer, context));
   } catch (error) {
     if (!(error instanceof FederationError) || error.code === 'STOPPED') throw error;
     context.log.warn({ run: run.id, code: error.code }, error.message);
@@ -62,7 +64,7 @@ async function judge(run: Run, computer: RunComputer, context: AgentContext): Pr
   if (context.policy.consent === 'automatic')
     return { decision: 'granted', reason: 'policy: automatic consent' };
   context.log.info(
-    { run: run.id, name: run.plan.name },
+    { run: run.id, name: run.plan.name, ...(concerns.length === 0 ? {} : { concerns }) },
     `waiting for a decision: tallystick agent consent ${run.id} grant`,
   );
   return untilDecided(run, context);
@@ -82,9 +84,10 @@ async function untilDecided(run: Run, context: AgentContext): Promise<Decision |
 }
 
 /** @throws FederationError DATA_SOURCE | CONTRACT when the rows must not be trained on */
-async function loadRows(run: Run, computer: RunComputer, context: AgentContext): Promise<void> {
-  const report = await computer.load(await fetchContract(run, context));
-  if (report.passed) return;
+async function loadRows(run: Run, computer: RunComputer, context: AgentContext): Promise<DataContract> {
+  const contract = await fetchContract(run, context);
+  const report = await computer.load(contract);
+  if (report.passed) return contract;
   const errors = report.findings
     .filter((finding) => finding.severity === 'error')
     .map((finding) => finding.message);

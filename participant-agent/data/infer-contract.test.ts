@@ -7,6 +7,7 @@ import { tidyOutward } from '#participant-agent/data/decide-feature.ts';
 import { inferContract, type InferOptions } from '#participant-agent/data/infer-contract.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
 import { dataContract, type Feature } from '#shared/contract/contract.ts';
+import { SeededGenerator } from '#shared/random/seeded-generator.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tallystick-infer-contract-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -428,13 +429,13 @@ describe('what tells too much is pointed out and recorded', () => {
     ]);
   });
 
-  it('not columns that tell nothing, however small the file', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1, max: 400 }), async (step) => {
-        expect((await concerns((i) => ((i * (2 * step + 1)) % 397) + 0.5))[0]).toBeUndefined();
-      }),
-      { numRuns: 10 },
-    );
+  it('not columns that tell nothing', async () => {
+    for (const seed of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
+      const generator = new SeededGenerator('noise', seed);
+      const noise = Array.from({ length: 400 }, () => generator.nextUnit());
+      expect((await concerns((i) => noise[i]!))[0]).toBeUndefined();
+      expect((await concerns((i) => `level ${Math.floor(9 * noise[i]!)}`))[0]).toBeUndefined();
+    }
   });
 
   it.each([

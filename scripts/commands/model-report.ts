@@ -4,6 +4,7 @@ import { layersOf, parameterCount } from '#models/fedavg/network.ts';
 import { aucHalfWidth } from '#models/metrics/auc-interval.ts';
 import { scoreOfPd } from '#models/scoring/scaling.ts';
 import { table } from '#scripts/commands/output.ts';
+import { rateText } from '#scripts/commands/rate-text.ts';
 import { concernsIn } from '#shared/contract/concerns.ts';
 import { contractHash } from '#shared/contract/contract.ts';
 
@@ -116,8 +117,8 @@ function renderCalibration({ calibration }: ModelArtefact): string {
   const rows = groups.map(({ rows: n, bads, meanPd }) => [
     String(n),
     String(bads),
-    (bads / n).toFixed(4),
-    meanPd.toFixed(4),
+    rateText(bads / n),
+    rateText(meanPd),
   ]);
   return `Calibration: ${how}; Hosmer-Lemeshow χ² ${hosmerLemeshow.chiSquare.toFixed(2)} with ${hosmerLemeshow.degrees} degrees of freedom, p ${hosmerLemeshow.p.toPrecision(3)}\n${table(['rows', 'bads', 'bad rate', 'mean PD'], rows, [0, 1, 2, 3])}`;
 }
@@ -128,7 +129,8 @@ function renderSegments({ segments = [] }: ModelArtefact): string {
     feature,
     category,
     n === null ? 'withheld' : String(n),
-    ...[badRate, meanPd, auc, ks].map((x) => (x === null ? '' : x.toFixed(4))),
+    ...[badRate, meanPd].map((x) => (x === null ? '' : rateText(x))),
+    ...[auc, ks].map((x) => (x === null ? '' : x.toFixed(4))),
   ]);
   return `By category, after calibration:\n${table(['feature', 'category', 'rows', 'bad rate', 'mean PD', 'AUC', 'KS'], rows, [2, 3, 4, 5, 6])}`;
 }

@@ -172,7 +172,21 @@ export function exampleRows(count: number): Float64Array[] {
   const one = <Value>(of: readonly Value[]): Value => of[Math.floor(of.length * generator.nextUnit())]!;
   return Array.from({ length: count }, () =>
     Float64Array.of(
-      one([-2000, -10, 0, 0.5, 1000, 1000.000001, 20_000, 5e5, 2e6, Number.NaN, 1e6 * generator.nextUnit()]),
+      one([
+        -Infinity,
+        -2000,
+        -10,
+        0,
+        0.5,
+        1000,
+        1000.000001,
+        20_000,
+        5e5,
+        2e6,
+        Infinity,
+        Number.NaN,
+        1e6 * generator.nextUnit(),
+      ]),
       one([0, 1, 2, 3, 4, 5]),
       one([-5, 0, 12, 12.5, 36, 120, 240, 300, 240 * generator.nextUnit()]),
       one([0, 10, 30, 31, -1, -2, Number.NaN, 90 * generator.nextUnit()]),

@@ -157,21 +157,14 @@ function forestTree(tree: Tree, features: readonly FeatureBins[]): Nodes {
       at = next;
     });
     const leftBins = goesLeft.slice(0, ordered).filter(Boolean).length; // a prefix: splits of numbers are by order
-    const value =
+    const missingLeft = goesLeft.at(-1)!;
+    // every number, infinite ones too, is at most infinity: so a side that has all of them is asked for
+    const [value, whenTrue, whenFalse] =
       leftBins === 0
-        ? -Number.MAX_VALUE
-        : leftBins === ordered
-          ? Number.MAX_VALUE
-          : bins.edges[leftBins - 1]!;
-    const missingIsTrue = goesLeft.at(-1)!;
-    setNode(nodes, at, {
-      feature,
-      mode: 'BRANCH_LEQ',
-      value,
-      whenTrue: left,
-      whenFalse: right,
-      missingIsTrue,
-    });
+        ? [Infinity, right, left]
+        : [leftBins === ordered ? Infinity : bins.edges[leftBins - 1]!, left, right];
+    const missingIsTrue = missingLeft === (whenTrue === left);
+    setNode(nodes, at, { feature, mode: 'BRANCH_LEQ', value, whenTrue, whenFalse, missingIsTrue });
   });
   return nodes;
 }
@@ -227,11 +220,11 @@ function lookupTree(feature: number, bins: FeatureBins, valueOfBin: readonly num
     at = whenFalse;
   });
   const [number, missing] = [addNode(nodes), leaf(ordered + bins.special.length)];
-  // every number is at most the largest one, NaN is not
+  // every number is at most infinity, which may be one; NaN is not
   setNode(nodes, at, {
     feature,
     mode: 'BRANCH_LEQ',
-    value: Number.MAX_VALUE,
+    value: Infinity,
     whenTrue: number,
     whenFalse: missing,
   });

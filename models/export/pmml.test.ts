@@ -4,6 +4,7 @@ import { parseArtefact } from '#models/artefact.ts';
 import {
   exampleContract,
   exampleForest,
+  exampleNetwork,
   exampleRows,
   exampleScorecard,
 } from '#models/export/example-models.ts';
@@ -207,6 +208,19 @@ describe('a scorecard exported as PMML', () => {
     expect(score('nowhere')).toBe(expected('nowhere'));
   });
 
+  test('is refused with names that XML cannot hold, and the message does not repeat them', () => {
+    const artefact = exampleScorecard();
+    for (const change of [{ name: 'sec\u0002tor' }, { categories: ['a\u0001', 'b', 'c', 'd'] }]) {
+      const features = artefact.contract.features.map((feature, j) =>
+        j === 1 ? { ...feature, ...change } : feature,
+      );
+      const contract = { ...artefact.contract, features };
+      const odd = parseArtefact({ ...artefact, contract, baseline: { row: [12_000, null, 60, 0, 'one'] } });
+      expect(() => exportPmml(odd)).toThrow(/"sec.?tor" has a control character/);
+      expect(() => exportPmml(odd)).not.toThrow(/\p{Cc}/u);
+    }
+  });
+
   test('is refused where points do not add up, and for other kinds of model', () => {
     const usage = expect.objectContaining({ code: 'USAGE' });
     const card = exampleScorecard();
@@ -214,5 +228,7 @@ describe('a scorecard exported as PMML', () => {
     const isotonic = parseArtefact({ ...card, calibration: { ...card.calibration, map } });
     expect(() => exportPmml(isotonic)).toThrow(usage);
     expect(() => exportPmml(exampleForest())).toThrow(usage);
+    expect(() => exportPmml(exampleNetwork())).toThrow(/got a network/);
+    expect(() => exportPmml(exampleNetwork([]))).toThrow(/got a logistic regression/);
   });
 });

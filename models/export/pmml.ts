@@ -12,12 +12,15 @@ import type { Feature } from '#shared/contract/contract.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { VERSION } from '#shared/protocol/version.ts';
 
-/** @throws FederationError USAGE when the model is not a scorecard, or one with an isotonic calibration */
+/**
+ * @throws FederationError USAGE when the model is not a scorecard, or one with an isotonic calibration, or with names
+ *   that XML cannot hold
+ */
 export function exportPmml(artefact: ModelArtefact): string {
   if (artefact.kind !== 'scorecard')
     throw new FederationError(
       'USAGE',
-      `expected a scorecard to export as PMML, got a ${artefact.kind}; use --to onnx`,
+      `expected a scorecard to export as PMML, got a ${modelName(artefact)}; use --to onnx`,
     );
   if (artefact.calibration.map.method === 'isotonic')
     throw new FederationError(
@@ -27,6 +30,8 @@ export function exportPmml(artefact: ModelArtefact): string {
   const { contract, parameters, transform, baseline } = artefact;
   const against = rowOfBaseline(contract, baseline.row);
   const used = parameters.characteristics.map((c) => contract.features[c.feature]!);
+
+  used.forEach(assertXmlNames);
 
   const characteristics = parameters.characteristics.map((characteristic) => {
     const { feature, groups } = characteristic;
@@ -96,6 +101,25 @@ export function exportPmml(artefact: ModelArtefact): string {
     scorecard,
   ]);
   return `<?xml version="1.0" encoding="UTF-8"?>\n${body}\n`;
+}
+
+/** What people call it: a network without hidden layers is a logistic regression. */
+function modelName(artefact: Exclude<ModelArtefact, { kind: 'scorecard' }>): string {
+  if (artefact.kind === 'gbdt') return 'gbdt';
+  return artefact.parameters.network.hidden.length === 0 ? 'logistic regression' : 'network';
+}
+
+/** XML 1.0 has no place for most control characters, not even escaped; another name would match no column. */
+const NOT_IN_XML = /(?![\t\n\r])\p{Cc}|[\ufffe\uffff]|\p{Cs}/u;
+
+function assertXmlNames(feature: Feature): void {
+  const texts = [feature.name, ...(feature.type === 'category' ? feature.categories : [])];
+  if (!texts.some((text) => NOT_IN_XML.test(text))) return;
+  const shown = feature.name.replaceAll(new RegExp(NOT_IN_XML, 'gu'), '·');
+  throw new FederationError(
+    'USAGE',
+    `the name or a category of "${shown}" has a control character, which PMML cannot hold; use --to onnx, or train under a contract without it`,
+  );
 }
 
 function dataField(feature: Feature): string {
@@ -199,7 +223,7 @@ function element(
   return `<${head}>\n  ${inner}\n</${name}>`;
 }
 
-/** XML 1.0 has no place for most control characters, not even escaped: they become U+FFFD. */
+/** Control characters of a description become U+FFFD; names with them are refused before. */
 function escaped(text: string): string {
   return text
     .replaceAll(/(?![\t\n\r])\p{Cc}|[\ufffe\uffff]/gu, '\ufffd')

@@ -38,6 +38,21 @@ describe('delongInterval', () => {
     }
   });
 
+  test('of a perfect ranking has a width: 30 of 30 may be 88 % (Clopper and Pearson 1934)', () => {
+    const bad = Uint8Array.from({ length: 330 }, (_, i) => (i < 30 ? 1 : 0));
+    const scores = Float64Array.from(bad, (y, i) => y * 1000 + i);
+    const { auc, low, high } = delongInterval(scores, bad);
+    expect([auc, high]).toEqual([1, 1]);
+    expect(low).toBeCloseTo(0.8843, 4);
+    expect(
+      delongInterval(
+        scores.map((x) => -x),
+        bad,
+      ).high,
+    ).toBeCloseTo(1 - 0.8843, 4);
+    expect(aucHalfWidth(1, 30, 300)).toBeCloseTo(1 - 0.8843, 4);
+  });
+
   test('refuses a class of one: there is no variance to speak of', () => {
     expect(() => delongInterval(Float64Array.of(1, 2, 3), Uint8Array.of(1, 0, 0))).toThrow(
       expect.objectContaining({ code: 'DATA_SOURCE' }),

@@ -19,6 +19,9 @@ export interface AucInterval {
  *
  *   var = S_bad / B + S_good / G,  S the sample variances of the shares each bad and each good wins
  *
+ * Where every bad outranks every good the variance is 0 and says nothing: then the interval is that of a share which
+ * was 1 in so many trials as there are rows of the rarer class (Clopper & Pearson 1934).
+ *
  * @param scores higher means riskier, one a row
  * @param bad 1 or 0, one a row
  * @throws FederationError DATA_SOURCE with fewer than two bads or two goods: then there is no variance
@@ -27,6 +30,9 @@ export function delongInterval(scores: Float64Array, bad: Uint8Array): AucInterv
   const { wonByBads, lostByGoods } = placements(scores, bad);
   const auc = mean(wonByBads);
   const variance = varianceOfMean(wonByBads) + varianceOfMean(lostByGoods);
+  const perfect = 0.025 ** (1 / Math.min(wonByBads.length, lostByGoods.length));
+  if (auc === 1) return { auc, variance, low: perfect, high: 1 };
+  if (auc === 0) return { auc, variance, low: 0, high: 1 - perfect };
   const half = Z_95 * Math.sqrt(variance);
   return { auc, variance, low: Math.max(0, auc - half), high: Math.min(1, auc + half) };
 }
@@ -114,6 +120,8 @@ function varianceOfMean(values: Float64Array): number {
  * @returns no finite number when one of the classes is empty: there is no AUC then
  */
 export function aucHalfWidth(auc: number, bads: number, goods: number): number {
+  // as in `delongInterval`: of a perfect ranking the formula makes no width at all
+  if (auc === 1 || auc === 0) return 1 - 0.025 ** (1 / Math.min(bads, goods));
   const badPairs = auc / (2 - auc);
   const goodPairs = (2 * auc * auc) / (1 + auc);
   const variance =

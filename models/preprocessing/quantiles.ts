@@ -4,13 +4,15 @@
  * hold the ranks; the first interval is the contract's [min, max], to which values are clipped. Missing and
  * special values are left out.
  *
+ * Half of the first pass's cells are equal; the others lie in the one next to zero (or to the end of the range nearest
+ * to it) and halve in length 64 times, so that a range which one extreme value has stretched to 10^12 costs nothing.
+ *
  * The result is a function of the pooled multiset of values: the same however rows are spread. The quantile
  * is of type 1 (Hyndman and Fan 1996, the lower one): rank ⌈fraction · n⌉, found up to the width of the last
  * cell, which is not refined further when it holds fewer than kMin rows. Of the numbers in the last cell the
  * one with the fewest decimals is given: it reads better and says less about the rows.
  *
- * With one interval open a pass has 1024 cells, with 31 open 33 each: four passes resolve the range to
- * 1024 · 33³, about 2^25, where 31 quantiles lie apart.
+ * With one interval open a pass has 1024 cells, with 31 open 33 each.
  */
 import type { DataContract, NumberFeature } from '#shared/contract/contract.ts';
 import { isNumberColumn, type Table } from '#shared/contract/table.ts';
@@ -135,9 +137,44 @@ function cellEdge(low: number, high: number, j: number, cells: number): number {
   return j >= cells ? high : low + (high - low) * (j / cells);
 }
 
+/** Halvings of the first pass's cells towards zero. */
+const HALVINGS = 64;
+
+/** The cells + 1 edges of an interval; graded when it is the feature's whole range. Ascending, not always strictly. */
+function cellEdges(low: number, high: number, cells: number, { min, max }: NumberFeature): Float64Array {
+  if (low !== min || high !== max || cells !== CELLS)
+    return Float64Array.from({ length: cells + 1 }, (_, j) => cellEdge(low, high, j, cells));
+  const centre = low > 0 ? low : high < 0 ? high : 0;
+  const sides = [centre - low, high - centre];
+  const each = sides[0] === 0 || sides[1] === 0 ? cells : cells / 2;
+  const [below, above] = sides.map((length) => (length === 0 ? [] : gradedDistances(length, each)));
+  return Float64Array.from([
+    ...below!.map((distance) => centre - distance).reverse(),
+    centre,
+    ...above!.map((distance) => centre + distance),
+  ]);
+}
+
+/** `count` distances from 0 (left out) to `length`: the outer half in equal steps, the inner in halvings of such a step. */
+function gradedDistances(length: number, count: number): number[] {
+  const half = count / 2;
+  const step = length / (half + 1);
+  const each = half / HALVINGS;
+  const distances: number[] = [];
+  let reached = step * 2 ** (1 - HALVINGS);
+  for (let i = 1; i <= each; i++) distances.push(reached * (i / each));
+  for (let halving = 1; halving < HALVINGS; halving++) {
+    for (let i = 1; i <= each; i++) distances.push(reached * (1 + i / each));
+    reached *= 2;
+  }
+  for (let i = 2; i <= half; i++) distances.push(step * i);
+  distances.push(length);
+  return distances;
+}
+
 function refine(
   search: Search,
-  { min }: NumberFeature,
+  feature: NumberFeature,
   counts: Float64Array,
   cells: number,
   { fractions, kMin, pass }: QuantileState,
@@ -148,6 +185,7 @@ function refine(
   const open: Interval[] = [];
   if (rows === 0) return { ...search, open, found };
   search.open.forEach(({ low, high, below, targets }, i) => {
+    const edges = cellEdges(low, high, cells, feature);
     let atMost = below;
     let next = 0;
     for (let j = 0; j < cells && next < targets.length; j++) {
@@ -160,8 +198,8 @@ function refine(
       }
       if (inside.length === 0) continue;
       const cell = {
-        low: cellEdge(low, high, j, cells),
-        high: cellEdge(low, high, j + 1, cells),
+        low: edges[j]!,
+        high: edges[j + 1]!,
         below: before,
         targets: inside,
       };
@@ -169,7 +207,7 @@ function refine(
         open.push(cell);
         continue;
       }
-      const value = shortestDecimal(cell.low, cell.high, cell.low === min);
+      const value = shortestDecimal(cell.low, cell.high, cell.low === feature.min);
       for (const target of inside) found[target] = { value, last: atMost === rows };
     }
   });
@@ -228,7 +266,7 @@ export function answerQuantiles(question: Question, table: Table): Answer {
     at += part.length;
     const special = feature.special === undefined ? undefined : new Set(feature.special);
     const { min, max } = feature;
-    const edges = edgesOf(open, cells);
+    const edges = edgesOf(open, cells, feature);
     const highs = Float64Array.from(open, ([, high]) => high);
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;
@@ -246,11 +284,13 @@ export function answerQuantiles(question: Question, table: Table): Answer {
 }
 
 /** The cells + 1 edges of each interval, one interval after the other. */
-function edgesOf(open: readonly (readonly [number, number])[], cells: number): Float64Array {
+function edgesOf(
+  open: readonly (readonly [number, number])[],
+  cells: number,
+  feature: NumberFeature,
+): Float64Array {
   const edges = new Float64Array(open.length * (cells + 1));
-  open.forEach(([low, high], i) => {
-    for (let j = 0; j <= cells; j++) edges[i * (cells + 1) + j] = cellEdge(low, high, j, cells);
-  });
+  open.forEach(([low, high], i) => edges.set(cellEdges(low, high, cells, feature), i * (cells + 1)));
   return edges;
 }
 
@@ -266,12 +306,14 @@ function firstNotBelow(ascending: Float64Array, x: number): number {
   return first;
 }
 
-/** The cell j with edge(j) < x ≤ edge(j + 1): a guess, then comparisons with the edges themselves. */
+/** The cell j with edge(j) < x ≤ edge(j + 1); 0 for the lower end. */
 function cellOf(x: number, edges: Float64Array, start: number, cells: number): number {
-  const low = edges[start]!;
-  let j = Math.floor(((x - low) / (edges[start + cells]! - low)) * cells);
-  if (j >= cells) j = cells - 1;
-  while (j > 0 && edges[start + j]! >= x) j--;
-  while (edges[start + j + 1]! < x) j++;
-  return j;
+  let first = 0;
+  let last = cells - 1;
+  while (first < last) {
+    const middle = (first + last) >> 1;
+    if (edges[start + middle + 1]! < x) first = middle + 1;
+    else last = middle;
+  }
+  return first;
 }

@@ -274,7 +274,10 @@ describe('the plan decides', () => {
     const twice = withColumn(table, lenderContract, 'twice', (i) =>
       isNumberColumn(months) ? (months.values[i] === -1 ? -1 : 2 * months.values[i]!) : NaN,
     );
-    const features = twice.contract.features.map((f) => (f.name === 'twice' ? { ...f, special: [-1] } : f));
+    const features = twice.contract.features.map((f) =>
+      // a range twice as long, so that its bins are the other's
+      f.name === 'twice' ? { ...f, min: 0, max: 800, special: [-1] } : f,
+    );
     const contract = dataContract.parse({ ...twice.contract, features });
     const columns = twice.table.columns.map((c, j) => ({ ...c, feature: contract.features[j] })) as Column[];
     const fitted = await train({}, { ...twice.table, columns }, contract);

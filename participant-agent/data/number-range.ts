@@ -20,7 +20,7 @@ export interface NumberRange {
 
 /** Shares of the rows beyond which values are not looked at for the range, when they lie far outside. */
 const TAIL = 0.005;
-/** A tail may be so many times as long as the range between the quantiles before it is cut. */
+/** A tail may be so many times as long as the range between the quantiles before it is cut, to once that length. */
 const TAIL_LENGTH_MAX = 3;
 const SPECIAL_MAX = 20;
 /** Distinct values looked at from either end. */
@@ -117,16 +117,22 @@ function isYear(value: number): boolean {
   return Number.isInteger(value) && value >= 1900 && value <= 2100;
 }
 
-/** -1 … -9 in a column that is never negative otherwise and much larger. */
+/**
+ * One or a few of -1 … -9 in a column that is never negative otherwise and much larger: several, where they reach up to
+ * zero, are small losses.
+ */
 function smallNegatives(values: readonly Value[], total: number): Value[] {
   const negative = values.filter(({ value }) => value < 0);
+  const nearest = negative.at(-1)?.value ?? 0;
   const rows = negative.reduce((sum, v) => sum + v.rows, 0);
-  const largest = values.at(-1)?.value ?? 0;
   const isCodes =
     negative.length > 0 &&
+    negative.length <= PLAIN_CODES_MAX &&
+    (negative.length === 1 || nearest < -2) &&
     values.length - negative.length >= ORDINARY_VALUES_MIN &&
     rows >= Math.max(CODE_ROWS_MIN, CODE_SHARE_MIN * total) &&
-    negative.every(({ value }) => Number.isInteger(value) && value >= -9 && largest >= -10 * value);
+    negative.every(({ value }) => Number.isInteger(value) && value >= -9) &&
+    values.at(-1)!.value >= -10 * nearest;
   return isCodes ? negative : [];
 }
 
@@ -140,7 +146,7 @@ function frequentNines(values: readonly Value[], total: number): Value[] {
   });
 }
 
-/** The ends, or where these lie far outside the quantiles, the quantiles. */
+/** The ends, or where these lie far outside the quantiles, the last values near these. */
 function robustEnds(values: Float64Array): [min: number, max: number] {
   const last = values.length - 1;
   const [min, max] = [values[0]!, values[last]!];
@@ -154,8 +160,12 @@ function robustEnds(values: Float64Array): [min: number, max: number] {
     const of = (fraction: number): number => others[Math.max(0, Math.ceil(fraction * others.length) - 1)]!;
     [low, high] = [Math.min(low, of(TAIL)), Math.max(high, of(1 - TAIL))];
   }
-  const length = TAIL_LENGTH_MAX * (high - low);
-  return [min < low - length ? low : min, max > high + length ? high : max];
+  const length = high - low;
+  const isLong = (tail: number): boolean => tail > TAIL_LENGTH_MAX * length;
+  return [
+    isLong(low - min) ? values.find((x) => x >= low - length)! : min,
+    isLong(max - high) ? values.findLast((x) => x <= high + length)! : max,
+  ];
 }
 
 /** Without the few cells that lie apart from all others by more than these do from each other. */

@@ -4,7 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { objectionsTo } from '#participant-agent/policy/policy.ts';
+import { fetchContract } from '#participant-agent/rounds/fetch-contract.ts';
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import { concernsIn } from '#shared/contract/concerns.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import type { Decision } from '#shared/participant/effects.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -22,8 +24,9 @@ export async function decideRun(
   if (objections.length > 0) return { decision: 'refused', reason: `policy: ${objections.join('; ')}` };
   if (context.policy.consent === 'automatic')
     return { decision: 'granted', reason: 'policy: automatic consent' };
+  const concerns = concernsIn(await fetchContract(run, context, signal));
   context.log.info(
-    { run: run.id, name: run.plan.name },
+    { run: run.id, name: run.plan.name, ...(concerns.length === 0 ? {} : { concerns }) },
     `waiting for a decision: tallystick agent consent ${run.id} grant`,
   );
   while (run.phase.name === 'proposed') {

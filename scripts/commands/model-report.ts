@@ -5,6 +5,8 @@ import { aucHalfWidth } from '#models/metrics/auc-interval.ts';
 import { remarks } from '#models/scorecard/remarks.ts';
 import { scoreOfPd } from '#models/scoring/scaling.ts';
 import { table } from '#scripts/commands/output.ts';
+import { rateText } from '#scripts/commands/rate-text.ts';
+import { concernsIn } from '#shared/contract/concerns.ts';
 import { contractHash } from '#shared/contract/contract.ts';
 import { inert } from '#shared/protocol/foreign-text.ts';
 
@@ -13,6 +15,8 @@ export interface ModelSummary {
   readonly model: string;
   readonly kind: ModelArtefact['kind'];
   readonly contract: { readonly name: string; readonly hash: string; readonly features: number };
+  /** What the contract points out of its features. */
+  readonly concerns: readonly string[];
   readonly metrics: Readonly<Record<string, number>>;
   /** Half the 95 % interval of the hold-out AUC, where there is one. */
   readonly aucHalfWidth: number | null;
@@ -36,6 +40,7 @@ export function summariseModel(artefact: ModelArtefact, root: string): ModelSumm
     model: root,
     kind: artefact.kind,
     contract: { name: contract.name, hash: contractHash(contract), features: contract.features.length },
+    concerns: concernsIn(contract),
     metrics,
     aucHalfWidth: half,
     calibration: artefact.calibration,
@@ -76,6 +81,7 @@ export function renderModel(artefact: ModelArtefact, summary: ModelSummary): str
         .map(([what, count]) => `${count} ${what}`)
         .join(', '),
     ].join('\n'),
+    summary.concerns.map((concern) => `note: ${concern}`).join('\n'),
     renderMetrics(summary),
     renderCalibration(artefact),
     renderSegments(artefact),
@@ -113,8 +119,8 @@ function renderCalibration({ calibration }: ModelArtefact): string {
   const rows = groups.map(({ rows: n, bads, meanPd }) => [
     String(n),
     String(bads),
-    (bads / n).toFixed(4),
-    meanPd.toFixed(4),
+    rateText(bads / n),
+    rateText(meanPd),
   ]);
   return `Calibration: ${how}; Hosmer-Lemeshow χ² ${hosmerLemeshow.chiSquare.toFixed(2)} with ${hosmerLemeshow.degrees} degrees of freedom, p ${hosmerLemeshow.p.toPrecision(3)}\n${table(['rows', 'bads', 'bad rate', 'mean PD'], rows, [0, 1, 2, 3])}`;
 }
@@ -125,7 +131,8 @@ function renderSegments({ segments = [] }: ModelArtefact): string {
     feature,
     category,
     n === null ? 'withheld' : String(n),
-    ...[badRate, meanPd, auc, ks].map((x) => (x === null ? '' : x.toFixed(4))),
+    ...[badRate, meanPd].map((x) => (x === null ? '' : rateText(x))),
+    ...[auc, ks].map((x) => (x === null ? '' : x.toFixed(4))),
   ]);
   return `By category, after calibration:\n${table(['feature', 'category', 'rows', 'bad rate', 'mean PD', 'AUC', 'KS'], rows, [2, 3, 4, 5, 6])}`;
 }

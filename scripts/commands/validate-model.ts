@@ -8,8 +8,9 @@ import { delongDifference, type AucDifference } from '#models/metrics/auc-interv
 import { validationOf, type Validation } from '#models/metrics/validation.ts';
 import { scorerOf } from '#models/scorer.ts';
 import { readModelFile } from '#scripts/commands/model-file.ts';
+import { rateText } from '#scripts/commands/rate-text.ts';
 import { EXIT, print, printJson, say, table } from '#scripts/commands/output.ts';
-import { rowAt, type Table } from '#shared/contract/table.ts';
+import { countBads, rowAt, type Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { inert } from '#shared/protocol/foreign-text.ts';
 
@@ -27,6 +28,7 @@ export async function validateModel(
     return EXIT.failed;
   }
   for (const finding of report.findings) say(`  ${finding.severity}: ${inert(finding.message)}`);
+  assertBothOutcomes(options.data, rows);
   const logits = logitsOf(artefact, rows);
   const calibrated = logits.map((z) => calibratedLogit(artefact.calibration.map, z));
   const validation = validationOf(calibrated, rows.bad);
@@ -36,6 +38,17 @@ export async function validateModel(
     printJson({ model: root, ...validation, stability, against: comparison ?? null });
   else print(render(root, validation, stability, comparison));
   return EXIT.ok;
+}
+
+/** @throws FederationError DATA_SOURCE with so few of one outcome that nothing can be said */
+function assertBothOutcomes(path: string, rows: Table): void {
+  const bads = countBads(rows);
+  const goods = rows.rowCount - bads;
+  if (bads >= 2 && goods >= 2) return;
+  throw new FederationError(
+    'DATA_SOURCE',
+    `${path}: expected two bad and two good applicants or more to judge a model by, found ${bads} bad and ${goods} good; wait for more outcomes, or join several months`,
+  );
 }
 
 /** Before calibration, which does not change who ranks where. */
@@ -89,7 +102,7 @@ function render(
       v.brier.toFixed(4),
       `reliability ${split.reliability.toFixed(4)}, resolution ${split.resolution.toFixed(4)}, uncertainty ${split.uncertainty.toFixed(4)}`,
     ],
-    ['mean PD', v.meanPd.toFixed(4), `bad rate ${(v.bads / v.rows).toFixed(4)}`],
+    ['mean PD', rateText(v.meanPd), `bad rate ${rateText(v.bads / v.rows)}`],
     [
       'calibration error',
       v.expectedCalibrationError.toFixed(4),
@@ -105,14 +118,14 @@ function render(
   const groups = v.groups.map(({ rows, bads, meanPd, jeffreysP }) => [
     String(rows),
     String(bads),
-    (bads / rows).toFixed(4),
-    meanPd.toFixed(4),
+    rateText(bads / rows),
+    rateText(meanPd),
     jeffreysP.toPrecision(3),
     jeffreysP < 0.05 ? 'PD too low' : '',
   ]);
   const lift = v.lift.map((row) => [
     `${Math.round(100 * row.population)} %`,
-    row.badRate.toFixed(4),
+    rateText(row.badRate),
     row.lift.toFixed(2),
     `${(100 * row.captured).toFixed(1)} %`,
   ]);

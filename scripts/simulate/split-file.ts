@@ -10,6 +10,7 @@ import {
   splitTest,
   type Partition,
 } from '#scripts/simulate/partition.ts';
+import { concernsIn } from '#shared/contract/concerns.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 import { selectRows, type Column, type Table } from '#shared/contract/table.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -86,7 +87,11 @@ function underContract(table: Table, { features }: DataContract): Column[] {
 }
 
 async function contractFor(options: SplitOptions): Promise<DataContract> {
-  if ('contract' in options) return readContractFile(options.contract);
+  if ('contract' in options) {
+    const contract = await readContractFile(options.contract);
+    for (const concern of concernsIn(contract)) say(`  note: ${concern}`);
+    return contract;
+  }
   const { target, positive, good, exclude } = options.inferred;
   const { contract, notes } = await inferContract(options.data, {
     target,

@@ -200,6 +200,24 @@ describe('model score', () => {
       ...more,
     ]);
 
+  test('refuses a file in another coding, and scores it only when told to; a total line is no applicant', async () => {
+    const rows = (sector: string) =>
+      Array.from({ length: 40 }, (_, i) => `${i},${900 + i},${sector},${14 + i},12,one`);
+    await writeFile(pathOf('coded.csv'), [HEADER, ...rows('F')].join('\n'));
+    const refused = await score('coded.csv', 'coded-out.csv');
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/error: sector: 40 of 40 cells \(100.0 %\) are of no category/);
+    expect(refused.stdout).toContain('nothing is scored');
+    await expect(readFile(pathOf('coded-out.csv'))).rejects.toThrow('ENOENT');
+    const told = await score('coded.csv', 'coded-out.csv', '--despite-check');
+    expect([told.code, told.stdout]).toEqual([0, expect.stringContaining('40 scored')]);
+
+    await writeFile(pathOf('total.csv'), [HEADER, ...rows('IT'), 'Total,,,,,'].join('\n'));
+    const summed = await score('total.csv', 'total-out.csv');
+    expect([summed.code, summed.stdout]).toEqual([1, expect.stringContaining('40 scored')]);
+    expect(summed.stderr).toContain('line 42: a total or closing line, not an applicant');
+  });
+
   test('writes PD, score, decision and reasons, and keeps out what it cannot read', async () => {
     const lines = [
       HEADER,
@@ -216,11 +234,13 @@ describe('model score', () => {
     expect(done.code).toBe(1);
     expect(done.stdout).toContain('3 scored');
     expect(done.stdout).toContain('3 kept out');
-    expect(done.stderr.split('\n')).toEqual([
+    expect(done.stderr.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(/warning: turnover: 1 of 2 cells .* lie outside/),
+      expect.stringMatching(/warning: sector: 1 of 3 cells .* no category/),
+      expect.stringMatching(/warning: owner: 1 of 3 cells .* no category/),
       expect.stringMatching(/line 3, column "turnover": expected a number/),
       expect.stringMatching(/line 5, column "months": must not be missing/),
       expect.stringMatching(/line 6: expected 6 cells as in the header, found 3/),
-      '',
     ]);
     expect(done.stderr).not.toContain('much');
 

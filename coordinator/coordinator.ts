@@ -9,8 +9,8 @@ import { CoordinatorEvents } from '#coordinator/events.ts';
 import { createHttpApp } from '#coordinator/http/app.ts';
 import { createServer, listen } from '#coordinator/http/server.ts';
 import { Journal } from '#coordinator/journal/journal.ts';
-import { assertCharterIsOurs, settleLogKey } from '#coordinator/journal/ledger-identity.ts';
-import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordinator/keys.ts';
+import { assertCharterIsOurs, settleKeys } from '#coordinator/journal/ledger-identity.ts';
+import { openCoordinatorKeys, openNextKey, promoteNextKey } from '#coordinator/keys.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
 import { Access } from '#coordinator/participants/access.ts';
@@ -91,7 +91,7 @@ async function assemble(
     );
     await assertCharterIsOurs(journal, keys, config);
     await journal.saveSnapshot();
-    await settleLogKey(config.dataDir, keys, journal);
+    await settleKeys(config.dataDir, keys, journal);
 
     const metrics = createMetrics();
     const events = new CoordinatorEvents(log, metrics);
@@ -134,8 +134,13 @@ async function assemble(
       metrics,
       retention: { journal, entries, bodies },
       async rotateLogKey(by) {
-        await journal.rotateLogKey(await openNextLogKey(config.dataDir, config.passphrase), by);
-        await promoteNextLogKey(config.dataDir);
+        await journal.rotateLogKey(await openNextKey(config.dataDir, config.passphrase, 'ledger'), by);
+        await promoteNextKey(config.dataDir, 'ledger');
+      },
+      async rotateCoordinatorKey(by) {
+        const next = await openNextKey(config.dataDir, config.passphrase, 'coordinator');
+        await journal.rotateCoordinatorKey(next, by);
+        await promoteNextKey(config.dataDir, 'coordinator');
       },
       sums: rounds.sums,
       shareTables: rounds.shareTables,

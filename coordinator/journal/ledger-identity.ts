@@ -1,20 +1,20 @@
 /** Whether the keys in the data folder are those of the ledger in the database. */
 import type { CoordinatorConfig } from '#coordinator/config.ts';
 import type { Journal, JournalKeys } from '#coordinator/journal/journal.ts';
-import { promoteNextLogKey } from '#coordinator/keys.ts';
+import { promoteNextKey } from '#coordinator/keys.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
 
-/** A change of the ledger key that was cut short after its entry was written. */
-export async function settleLogKey(dataDir: string, keys: JournalKeys, journal: Journal): Promise<void> {
-  const { nextLogSeed } = keys;
-  if (nextLogSeed !== undefined && toBase64Url(publicKeyOf(nextLogSeed)) === journal.state.logKey)
-    await promoteNextLogKey(dataDir);
+/** Changes of keys that were cut short after their entry was written. */
+export async function settleKeys(dataDir: string, keys: JournalKeys, { state }: Journal): Promise<void> {
+  const isInForce = (seed: Uint8Array | undefined, key: string | undefined): boolean =>
+    seed !== undefined && toBase64Url(publicKeyOf(seed)) === key;
+  if (isInForce(keys.nextLogSeed, state.logKey)) await promoteNextKey(dataDir, 'ledger');
+  if (isInForce(keys.nextCoordinatorSeed, state.coordinatorKey)) await promoteNextKey(dataDir, 'coordinator');
 }
 
 /**
- * Writes entry 0 at the first start; later refuses keys that are not the charter's.
+ * Writes entry 0 at the first start; later refuses keys that are not those in force.
  * @throws FederationError LEDGER
  */
 export async function assertCharterIsOurs(
@@ -32,11 +32,5 @@ export async function assertCharterIsOurs(
     });
     return;
   }
-  if (charter.payload.coordinatorKey !== coordinatorKey) {
-    throw new FederationError(
-      'LEDGER',
-      'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database',
-    );
-  }
-  journal.head(); // throws when the ledger key in force is not here
+  journal.assertKeysAreHere();
 }

@@ -227,4 +227,7 @@ function declareLedger(ledger: Command): void {
   remote(ledger.command('rotate-key').description('sign heads of the ledger with a new key')).action(
     run(async () => (await import('#scripts/commands/ledger.ts')).rotateLogKey),
   );
+  remote(
+    ledger.command('rotate-identity').description("sign the coordinator's messages with a new key"),
+  ).action(run(async () => (await import('#scripts/commands/ledger.ts')).rotateIdentity));
 }

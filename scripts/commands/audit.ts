@@ -112,7 +112,9 @@ export function printReport(report: AuditReport): void {
   }
   for (const { id, status, fingerprint } of report.members) print(`  ${id}: ${status}  ${fingerprint}`);
   if (report.members.length > 0)
-    print('Whose keys these are is the operator\'s word: compare with the banks, or give --bank ID=FINGERPRINT.');
+    print(
+      "Whose keys these are is the operator's word: compare with the banks, or give --bank ID=FINGERPRINT.",
+    );
   for (const { code, seq, message } of [...report.findings, ...report.runs.flatMap((run) => run.findings)]) {
     print(`${paint('red', code)}${seq === undefined ? '' : ` entry ${seq}`}: ${message}`);
   }

@@ -1,6 +1,6 @@
 /** The coordinator, put together: store → journal → rounds → sockets and HTTP. */
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { Server as SocketServer } from 'socket.io';
@@ -32,7 +32,7 @@ import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { openDatabase } from '#coordinator/store/open-database.ts';
 import { TokenStore } from '#coordinator/store/token-store.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
-import type { FederationError } from '#shared/protocol/error-codes.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { VERSION } from '#shared/protocol/version.ts';
 
@@ -59,7 +59,12 @@ export async function createCoordinator(
   config: CoordinatorConfig,
   deps: CoordinatorDependencies,
 ): Promise<Coordinator> {
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 }); // bodies and the database are nobody else's
+  await openOwnFolder(config.dataDir, deps.log);
+  if (config.tls === undefined && !isLoopback(config.host))
+    deps.log.warn(
+      { host: config.host },
+      'listening beyond this machine without TLS: unless a proxy in front encrypts, whoever is on the network reads tokens and can act as an operator',
+    );
   const unlock = await lockFolder(config.dataDir);
   try {
     return await assemble(config, deps, unlock);
@@ -67,6 +72,29 @@ export async function createCoordinator(
     await unlock();
     throw asStorageError(error);
   }
+}
+
+/**
+ * Bodies and the database are nobody else's; a folder that was there before may have been open to others.
+ * @throws FederationError CONFIG when it is, and is not ours to close
+ */
+async function openOwnFolder(dataDir: string, log: Logger): Promise<void> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  if (((await stat(dataDir)).mode & 0o077) === 0) return;
+  try {
+    await chmod(dataDir, 0o700);
+    log.warn({ dataDir }, 'the data folder was open to other users of this machine; now it is not');
+  } catch (cause) {
+    throw new FederationError(
+      'CONFIG',
+      `${dataDir} is open to other users of this machine, and belongs to somebody else; make it the coordinator's own with mode 700`,
+      { cause },
+    );
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
 }
 
 async function assemble(

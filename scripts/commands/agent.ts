@@ -15,6 +15,7 @@ import { bytes, EXIT, paint, print, printJson, say, table } from '#scripts/comma
 import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
 import { runBeginning } from '#scripts/operator/run-beginning.ts';
+import { secretIn } from '#scripts/operator/secret-argument.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
 export interface AgentOptions {
@@ -27,7 +28,7 @@ const passphrase = (): string | undefined => process.env['TALLYSTICK_PASSPHRASE'
 /** @param options.data from where the command is given; the agent keeps the whole path */
 export async function enrol(code: string, options: AgentOptions & { data: string }): Promise<number> {
   const dataFile = resolve(options.data);
-  const enrolment = await enrolAgent(options.folder, code, dataFile, passphrase());
+  const enrolment = await enrolAgent(options.folder, await secretIn(code), dataFile, passphrase());
   // the rows may come later; the agent needs them when a run is proposed
   if (!existsSync(dataFile))
     say(

@@ -1,5 +1,6 @@
 /** The coordinator, put together: store → journal → rounds → sockets and HTTP. */
 import { randomBytes } from 'node:crypto';
+import { chmod, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Server as SocketServer } from 'socket.io';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
@@ -11,10 +12,10 @@ import {
   assertLedgerIsOurs,
   foundLedger,
   ledgerName,
-  settleLogKey,
+  settleKeys,
 } from '#coordinator/journal/ledger-identity.ts';
 import { assertDatabaseIsThere, assertSameLedger, noteLedger, noteNewKeys } from '#coordinator/keys-use.ts';
-import { openCoordinatorKeys, openNextLogKey, promoteNextLogKey } from '#coordinator/keys.ts';
+import { openCoordinatorKeys, openNextKey, promoteNextKey } from '#coordinator/keys.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import { createMetrics } from '#coordinator/metrics.ts';
 import { Access } from '#coordinator/participants/access.ts';
@@ -37,7 +38,7 @@ import { TokenStore } from '#coordinator/store/token-store.ts';
 import { makeFolder } from '#shared/platform/files/durable-file.ts';
 import { lockFolder, type FolderLock } from '#shared/platform/files/folder-lock.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
-import type { FederationError } from '#shared/protocol/error-codes.ts';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
 import { VERSION } from '#shared/protocol/version.ts';
 
@@ -69,7 +70,12 @@ export async function createCoordinator(
   deps: CoordinatorDependencies,
 ): Promise<Coordinator> {
   try {
-    await makeFolder(config.dataDir); // bodies and the database are nobody else's
+    await openOwnFolder(config.dataDir, deps.log);
+    if (config.tls === undefined && !isLoopback(config.host))
+      deps.log.warn(
+        { host: config.host },
+        'listening beyond this machine without TLS: unless a proxy in front encrypts, whoever is on the network reads tokens and can act as an operator',
+      );
     const lock = await lockFolder(join(config.dataDir, 'lock'), deps.clock);
     void lock.lost.then(deps.onBroken);
     try {
@@ -81,6 +87,29 @@ export async function createCoordinator(
   } catch (error) {
     throw asStorageError(error);
   }
+}
+
+/**
+ * Bodies and the database are nobody else's; a folder that was there before may have been open to others.
+ * @throws FederationError CONFIG when it is, and is not ours to close
+ */
+async function openOwnFolder(dataDir: string, log: Logger): Promise<void> {
+  await makeFolder(dataDir); // bodies and the database are nobody else's
+  if (((await stat(dataDir)).mode & 0o077) === 0) return;
+  try {
+    await chmod(dataDir, 0o700);
+    log.warn({ dataDir }, 'the data folder was open to other users of this machine; now it is not');
+  } catch (cause) {
+    throw new FederationError(
+      'CONFIG',
+      `${dataDir} is open to other users of this machine, and belongs to somebody else; make it the coordinator's own with mode 700`,
+      { cause },
+    );
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 async function assemble(
@@ -112,13 +141,13 @@ async function assemble(
       join(config.dataDir, 'ledger.snapshot'),
     );
     // before we lead: who has the wrong keys, or the wrong database, must not stop who has the right ones
-    assertLedgerIsOurs(journal, keys, config.consortium);
+    assertLedgerIsOurs(journal, config.consortium);
     await assertSameLedger(config, ledgerName(journal));
     await journal.lead();
     await foundLedger(journal, keys, config);
     await noteLedger(config, ledgerName(journal)!);
     await journal.saveSnapshot();
-    await settleLogKey(config.dataDir, keys, journal);
+    await settleKeys(config.dataDir, keys, journal);
 
     const presence = new Presence(journal.clock);
     const strangers = new Strangers(clock, config.requestsPerMinute, (report) => events.strangers(report));
@@ -157,8 +186,13 @@ async function assemble(
       metrics,
       retention: { journal, entries, bodies },
       async rotateLogKey(by) {
-        await journal.rotateLogKey(await openNextLogKey(config.dataDir, config.passphrase), by);
-        await promoteNextLogKey(config.dataDir);
+        await journal.rotateLogKey(await openNextKey(config.dataDir, config.passphrase, 'ledger'), by);
+        await promoteNextKey(config.dataDir, 'ledger');
+      },
+      async rotateCoordinatorKey(by) {
+        const next = await openNextKey(config.dataDir, config.passphrase, 'coordinator');
+        await journal.rotateCoordinatorKey(next, by);
+        await promoteNextKey(config.dataDir, 'coordinator');
       },
       sums: rounds.sums,
       shareTables: rounds.shareTables,

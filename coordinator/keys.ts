@@ -11,9 +11,12 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
 
 /** 32 random bytes in base64url. */
 const SECRET_CHARACTERS = 43;
-const LOG_KEY = 'ledger.json';
-/** A ledger key that is not yet, or only just, the one in force. */
-const NEXT_LOG_KEY = 'ledger-next.json';
+/** Which of the two: `coordinator` signs messages, `ledger` the ledger's heads. */
+export type KeyName = 'coordinator' | 'ledger';
+
+const fileOf = (name: KeyName): string => `${name}.json`;
+/** A key that is not yet, or only just, the one in force. */
+const nextFileOf = (name: KeyName): string => `${name}-next.json`;
 
 /**
  * Opens the keys, making them at the first start.
@@ -27,25 +30,33 @@ export async function openCoordinatorKeys(
   await makeFolder(folder);
   const secret = passphrase ?? (await keyFileSecret(join(folder, 'unlock.key')));
   const derived: DerivedKeys = new Map(); // sealed with one salt, they cost one derivation
-  const keyIn = (name: string, what: string) => openOrMake(join(folder, name), what, secret, derived);
+  const keyIn = (file: string, name: KeyName) =>
+    openOrMake(join(folder, file), `${name} key`, secret, derived);
+  const next = async (name: KeyName) =>
+    existsSync(join(folder, nextFileOf(name))) ? keyIn(nextFileOf(name), name) : undefined;
   return {
-    coordinatorSeed: await keyIn('coordinator.json', 'coordinator key'),
-    logSeed: await keyIn(LOG_KEY, 'ledger key'),
-    nextLogSeed: existsSync(join(folder, NEXT_LOG_KEY)) ? await keyIn(NEXT_LOG_KEY, 'ledger key') : undefined,
+    coordinatorSeed: await keyIn(fileOf('coordinator'), 'coordinator'),
+    nextCoordinatorSeed: await next('coordinator'),
+    logSeed: await keyIn(fileOf('ledger'), 'ledger'),
+    nextLogSeed: await next('ledger'),
   };
 }
 
-/** The ledger key to change to: made now, or left by a change that was cut short. @throws FederationError KEY_FILE */
-export async function openNextLogKey(dataDir: string, passphrase: string | undefined): Promise<Uint8Array> {
+/** The key to change to: made now, or left by a change that was cut short. @throws FederationError KEY_FILE */
+export async function openNextKey(
+  dataDir: string,
+  passphrase: string | undefined,
+  name: KeyName,
+): Promise<Uint8Array> {
   const folder = join(dataDir, 'keys');
   const secret = passphrase ?? (await keyFileSecret(join(folder, 'unlock.key')));
-  return openOrMake(join(folder, NEXT_LOG_KEY), 'ledger key', secret);
+  return openOrMake(join(folder, nextFileOf(name)), `${name} key`, secret);
 }
 
 /** The next key is in force: it takes the place of the old one, which nothing needs any more. */
-export async function promoteNextLogKey(dataDir: string): Promise<void> {
+export async function promoteNextKey(dataDir: string, name: KeyName): Promise<void> {
   const folder = join(dataDir, 'keys');
-  await rename(join(folder, NEXT_LOG_KEY), join(folder, LOG_KEY));
+  await rename(join(folder, nextFileOf(name)), join(folder, fileOf(name)));
   await syncFolder(folder);
 }
 

@@ -19,7 +19,7 @@ import { recordEntry, type RecordedEntry } from '#shared/ledger/entry.ts';
 import { apply, assertAdmissible, assertAuthentic } from '#shared/ledger/federation.ts';
 import type { FederationState } from '#shared/ledger/federation-state.ts';
 import { logKeyAt, noteOf, signHead } from '#shared/ledger/checkpoint.ts';
-import { signNewLogKey } from '#shared/ledger/key-rules.ts';
+import { signNewCoordinatorKey, signNewLogKey } from '#shared/ledger/key-rules.ts';
 import type { MerkleTree } from '#shared/ledger/merkle-tree.ts';
 import { runOfEntry } from '#shared/ledger/run-index.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
@@ -42,6 +42,8 @@ export interface JournalKeys {
   readonly coordinatorSeed: Uint8Array;
   /** Signs checkpoints. */
   readonly logSeed: Uint8Array;
+  /** The key to sign messages with from then on, while it is being changed. */
+  readonly nextCoordinatorSeed?: Uint8Array | undefined;
   /** The ledger key to change to, while it is being changed. */
   readonly nextLogSeed?: Uint8Array | undefined;
 }
@@ -71,6 +73,8 @@ export class Journal {
   readonly tree: MerkleTree;
   private readonly store: EntryStore;
   private readonly keys: JournalKeys;
+  /** Keys that sign messages, by their public halves. */
+  private readonly coordinatorSeeds = new Map<string, Uint8Array>();
   /** What entries and deadlines go by. */
   readonly clock: LedgerClock;
   private readonly watch: JournalWatch;
@@ -102,6 +106,8 @@ export class Journal {
     this.keys = keys;
     this.clock = new LedgerClock(clock, state.lastTime);
     this.watch = watch;
+    for (const seed of [keys.coordinatorSeed, keys.nextCoordinatorSeed])
+      if (seed !== undefined) this.coordinatorSeeds.set(toBase64Url(publicKeyOf(seed)), seed);
     for (const seed of [keys.logSeed, keys.nextLogSeed])
       if (seed !== undefined) this.logSeeds.set(toBase64Url(publicKeyOf(seed)), seed);
   }
@@ -186,10 +192,12 @@ export class Journal {
     type: Type,
     payload: Payload<Type> | (() => Payload<Type>),
   ): Promise<RecordedEntry> {
-    // what nobody could read again must not get into the ledger
-    const sign = (made: Payload<Type>): Message =>
-      parseMessage(signMessage(type, made, this.keys.coordinatorSeed));
-    return this.queue(typeof payload === 'function' ? () => sign(payload()) : sign(payload));
+    // at its place, where it is known which key is in force; what nobody could read again must not get into the ledger
+    return this.queue(() =>
+      parseMessage(
+        signMessage(type, typeof payload === 'function' ? payload() : payload, this.coordinatorSeed()),
+      ),
+    );
   }
 
   /**
@@ -205,12 +213,33 @@ export class Journal {
 
   /** @throws FederationError LEDGER when we do not hold the seed of this key */
   private logSeed(logKey: string): Uint8Array {
-    const seed = this.logSeeds.get(logKey);
-    if (seed !== undefined) return seed;
-    throw new FederationError(
-      'LEDGER',
-      'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database',
-    );
+    return this.logSeeds.get(logKey) ?? notOurs();
+  }
+
+  /** What the next entry of ours is signed with. @throws FederationError LEDGER when we do not hold it */
+  private coordinatorSeed(): Uint8Array {
+    const { coordinatorKey } = this.state;
+    if (coordinatorKey === undefined) return this.keys.coordinatorSeed; // the charter brings it along
+    return this.coordinatorSeeds.get(coordinatorKey) ?? notOurs();
+  }
+
+  /** @throws FederationError LEDGER when the keys in force are not here */
+  assertKeysAreHere(): void {
+    this.coordinatorSeed();
+    this.head();
+  }
+
+  /**
+   * From here on another key signs our messages.
+   * @param next opened from where it will be found again
+   * @param by the operator
+   */
+  async rotateCoordinatorKey(next: Uint8Array, by: string): Promise<void> {
+    const charter = this.state.charter!.hash;
+    const coordinatorKey = toBase64Url(publicKeyOf(next));
+    this.coordinatorSeeds.set(coordinatorKey, next);
+    const proof = signNewCoordinatorKey(charter, coordinatorKey, next);
+    await this.record('rotate-coordinator-key', { charter, coordinatorKey, proof, by });
   }
 
   /**
@@ -338,4 +367,12 @@ export class Journal {
     apply(this.state, recorded);
     return recorded;
   }
+}
+
+/** @throws FederationError LEDGER */
+function notOurs(): never {
+  throw new FederationError(
+    'LEDGER',
+    'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database',
+  );
 }

@@ -2,17 +2,18 @@
 import type { CoordinatorConfig } from '#coordinator/config.ts';
 import type { Journal, JournalKeys } from '#coordinator/journal/journal.ts';
 import type { LedgerName } from '#coordinator/keys-use.ts';
-import { promoteNextLogKey } from '#coordinator/keys.ts';
+import { promoteNextKey } from '#coordinator/keys.ts';
 import { toBase64Url } from '#shared/crypto/base64.ts';
 import { toHex } from '#shared/crypto/hash.ts';
 import { publicKeyOf } from '#shared/crypto/signatures.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 
-/** A change of the ledger key that was cut short after its entry was written. */
-export async function settleLogKey(dataDir: string, keys: JournalKeys, journal: Journal): Promise<void> {
-  const { nextLogSeed } = keys;
-  if (nextLogSeed !== undefined && toBase64Url(publicKeyOf(nextLogSeed)) === journal.state.logKey)
-    await promoteNextLogKey(dataDir);
+/** Changes of keys that were cut short after their entry was written. */
+export async function settleKeys(dataDir: string, keys: JournalKeys, { state }: Journal): Promise<void> {
+  const isInForce = (seed: Uint8Array | undefined, key: string | undefined): boolean =>
+    seed !== undefined && toBase64Url(publicKeyOf(seed)) === key;
+  if (isInForce(keys.nextLogSeed, state.logKey)) await promoteNextKey(dataDir, 'ledger');
+  if (isInForce(keys.nextCoordinatorSeed, state.coordinatorKey)) await promoteNextKey(dataDir, 'coordinator');
 }
 
 /** Undefined while it has no charter. */
@@ -42,22 +43,12 @@ export async function foundLedger(
 
 /**
  * @param consortium what the operator calls it; undefined: whatever it is
- * @throws FederationError LEDGER when the ledger was begun with other keys than these, CONFIG when it is another's
+ * @throws FederationError LEDGER when the keys in force are not here, CONFIG when it is another's
  */
-export function assertLedgerIsOurs(
-  journal: Journal,
-  keys: JournalKeys,
-  consortium: string | undefined,
-): void {
+export function assertLedgerIsOurs(journal: Journal, consortium: string | undefined): void {
   const { charter } = journal.state;
   if (charter === undefined) return;
-  const coordinatorKey = toBase64Url(publicKeyOf(keys.coordinatorSeed));
-  if (charter.payload.coordinatorKey !== coordinatorKey) {
-    throw new FederationError(
-      'LEDGER',
-      'the keys in the data folder are not those of the ledger; restore the folder that belongs to this database',
-    );
-  }
+  journal.assertKeysAreHere();
   const name = charter.payload.consortium;
   if (consortium !== undefined && consortium !== name) {
     throw new FederationError(
@@ -66,5 +57,4 @@ export function assertLedgerIsOurs(
         'leave --consortium out, or take the folder and the database of the other one',
     );
   }
-  journal.head(); // throws when the ledger key in force is not here
 }

@@ -13,6 +13,6 @@ import { FederationError } from '#shared/protocol/error-codes.ts';
  */
 export function assertFromBank(state: FederationState, message: SignedMessage, id: ParticipantId): void {
   const key = state.participants.get(id)?.identityKey;
-  assertSignedBy(message, key ?? state.charter!.payload.coordinatorKey);
+  assertSignedBy(message, key ?? state.coordinatorKey!);
   if (key === undefined) throw new FederationError('SIG', 'this signature is of no bank');
 }

@@ -57,7 +57,7 @@ export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
       assertAuthentic(federation, message);
     assertAdmissible(federation, message, time);
   } else {
-    assertSignedBy(message, charter.payload.coordinatorKey);
+    assertSignedBy(message, federation.coordinatorKey!);
     if (message.type === 'run-proposed' && federation.runs.has(recorded.hash as RunId))
       throw new FederationError('REPLAY', 'this very plan was proposed before');
     assertFollows(federation.runs, message);

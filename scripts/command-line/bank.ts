@@ -13,7 +13,13 @@ export function declareForBanks(program: Command): void {
 function declareAgent(agent: Command): void {
   const folder = (command: Command): Command =>
     command.option('--folder <folder>', "the agent's folder", 'tallystick-agent').addOption(json());
-  folder(agent.command('enrol <code>').description('make the identity key and present the invitation'))
+  folder(
+    agent
+      .command('enrol <code>')
+      .description(
+        'make the identity key and present the invitation: its code, @FILE with it, or - for standard input',
+      ),
+  )
     .option('--data <file>', "the bank's applicants: CSV (also .gz) or Parquet (default: applicants.csv)")
     .option('--ca-file <file>', "PEM file of an authority to trust besides the system's; kept in agent.yaml")
     .action(run(async () => (await import('#scripts/commands/agent.ts')).enrol));

@@ -11,14 +11,14 @@ import {
 import { STOP_METRICS } from '#models/evaluation/stop-metrics.ts';
 import { DEFAULT_ROUNDS, MODELS, PROPOSALS, describeRounds } from '#scripts/operator/models.ts';
 import { DEFAULT_FOLDER } from '#scripts/operator/default-folder.ts';
-import { LIMITS } from '#shared/protocol/limits.ts';
 import { LEAST_RETENTION_DAYS } from '#shared/ledger/record-rules.ts';
+import { LIMITS } from '#shared/protocol/limits.ts';
 
 /** How an operator's or auditor's command finds its coordinator. */
 export function remote(command: Command): Command {
   return command
     .option('--url <url>', 'coordinator (or TALLYSTICK_URL)')
-    .option('--token <token>', 'access token (or TALLYSTICK_TOKEN)')
+    .option('--token <token>', 'access token, @FILE with it, or - for standard input (or TALLYSTICK_TOKEN)')
     .option(
       '--data <folder>',
       `data folder of a coordinator on this machine (default without --url and TALLYSTICK_URL: ${DEFAULT_FOLDER})`,
@@ -234,4 +234,7 @@ function declareLedger(ledger: Command): void {
   remote(ledger.command('rotate-key').description('sign heads of the ledger with a new key')).action(
     run(async () => (await import('#scripts/commands/ledger.ts')).rotateLogKey),
   );
+  remote(
+    ledger.command('rotate-identity').description("sign the coordinator's messages with a new key"),
+  ).action(run(async () => (await import('#scripts/commands/ledger.ts')).rotateIdentity));
 }

@@ -16,6 +16,7 @@ import { bytes, EXIT, paint, print, printJson, say, table } from '#scripts/comma
 import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
 import { runBeginning } from '#scripts/operator/run-beginning.ts';
+import { secretIn } from '#scripts/operator/secret-argument.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { inert } from '#shared/protocol/foreign-text.ts';
 
@@ -34,7 +35,7 @@ export async function enrol(
   const { NODE_EXTRA_CA_CERTS: extra } = process.env;
   const enrolment = await enrolAgent(
     options.folder,
-    code,
+    await secretIn(code),
     options.data === undefined ? undefined : resolve(options.data),
     passphrase(),
     // what Node was told for this command, the agent must know when it is started without

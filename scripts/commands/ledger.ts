@@ -30,3 +30,14 @@ export async function rotateLogKey(options: Options): Promise<number> {
     print(`Heads of the ledger are signed by a new key from now on: ${logKey}. Back up the folder "keys".`);
   return EXIT.ok;
 }
+
+export async function rotateIdentity(options: Options): Promise<number> {
+  const client = await OperatorClient.from(options);
+  const { coordinatorKey } = await client.post<{ coordinatorKey: string }>('/v1/ledger/identity', {});
+  if (options.json === true) printJson({ coordinatorKey });
+  else
+    print(
+      `The coordinator signs with a new key from now on: ${coordinatorKey}. Banks follow by themselves; the charter stays. Back up the folder "keys".`,
+    );
+  return EXIT.ok;
+}

@@ -9,6 +9,7 @@ import { wayTo, type Answer, type Way } from '#participant-agent/transport/way.t
 import type { Entry } from '#shared/ledger/entry.ts';
 import { DEFAULT_FOLDER } from '#scripts/operator/default-folder.ts';
 import { runBeginning } from '#scripts/operator/run-beginning.ts';
+import { secretIn } from '#scripts/operator/secret-argument.ts';
 import { socketAddressOf } from '#shared/protocol/coordinator-address.ts';
 import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import { runId, type RunId } from '#shared/protocol/ids.ts';
@@ -59,9 +60,10 @@ export class OperatorClient {
    * @throws FederationError USAGE | UNREACHABLE | UNAUTHENTICATED
    */
   static async from(
-    { url, token, data }: OperatorOptions,
+    { url, token: tokenArgument, data }: OperatorOptions,
     { TALLYSTICK_URL: urlThere, TALLYSTICK_TOKEN: tokenThere } = process.env,
   ): Promise<OperatorClient> {
+    const token = tokenArgument === undefined ? undefined : await secretIn(tokenArgument);
     const given = url ?? (data === undefined ? urlThere : undefined);
     if (given === undefined)
       return data === undefined

@@ -171,6 +171,8 @@ export interface FederationState {
   size: number;
   lastTime: number;
   charter: { readonly hash: string; readonly payload: Payload<'charter'> } | undefined;
+  /** Base64url: the key that signs the coordinator's messages. */
+  coordinatorKey: string | undefined;
   /** Base64url: the key that signs heads of the ledger. */
   logKey: string | undefined;
   /** All that ever did, in order, the charter's first. */
@@ -199,6 +201,7 @@ export function emptyFederation(): FederationState {
     size: 0,
     lastTime: 0,
     charter: undefined,
+    coordinatorKey: undefined,
     logKey: undefined,
     logKeys: [],
     usedKeys: new Set(),

@@ -74,7 +74,7 @@ export function apply(state: FederationState, recorded: RecordedEntry): Federati
 }
 
 /**
- * The pinned key that must have signed a message: the charter's for the coordinator, the enrolled one for a
+ * The pinned key that must have signed a message: the one in force for the coordinator, the enrolled one for a
  * bank, the one it brings along for a charter or an enrol.
  * @throws FederationError UNKNOWN_PARTICIPANT
  */
@@ -86,8 +86,9 @@ export function signerKey(state: FederationState, message: Message): string {
       return message.payload.identityKey;
     default: {
       if (isBankMessage(message)) return admittedParticipant(state, message.payload.from).identityKey;
-      if (state.charter === undefined) throw new FederationError('STATE', 'the ledger has no charter yet');
-      return state.charter.payload.coordinatorKey;
+      if (state.coordinatorKey === undefined)
+        throw new FederationError('STATE', 'the ledger has no charter yet');
+      return state.coordinatorKey;
     }
   }
 }

@@ -4,6 +4,7 @@
  *
  *   rotate-key       signed by the old identity key; proof by the new one over the same statement
  *   rotate-log-key   signed by the coordinator; endorsed by the old ledger key, proof by the new one
+ *   rotate-coordinator-key   signed by the coordinator's old key; proof by the new one
  *   revoke           signed by the coordinator
  */
 import { fromBase64Url } from '#shared/crypto/base64.ts';
@@ -33,6 +34,11 @@ export function signNewLogKey(charter: string, logKey: string, seed: Uint8Array)
   return signMessage('new-log-key', { charter, logKey }, seed).sig;
 }
 
+/** What the coordinator's new key signs to show that it is held. */
+export function signNewCoordinatorKey(charter: string, coordinatorKey: string, newSeed: Uint8Array): string {
+  return signMessage('new-coordinator-key', { charter, coordinatorKey }, newSeed).sig;
+}
+
 /** @throws FederationError SIG */
 export function assertHoldsNewKey({
   charter,
@@ -45,7 +51,7 @@ export function assertHoldsNewKey({
   assertSignedBy({ type: 'new-bank-key', payload, sig: proof }, identityKey);
 }
 
-export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
+export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key' | 'rotate-coordinator-key'> = {
   'rotate-key': {
     admissible(state, payload, time) {
       assertCharter(state, payload.charter);
@@ -101,6 +107,19 @@ export const keyRules: Rules<'rotate-key' | 'revoke' | 'rotate-log-key'> = {
       state.logKey = logKey;
       state.logKeys.push({ key: logKey, from: entry.seq + 1 });
       state.usedKeys.add(logKey);
+    },
+  },
+
+  'rotate-coordinator-key': {
+    admissible(state, { charter, coordinatorKey, proof }) {
+      assertCharter(state, charter);
+      assertFreshKeys(state, [coordinatorKey]);
+      const payload = { charter, coordinatorKey };
+      assertSignedBy({ type: 'new-coordinator-key', payload, sig: proof }, coordinatorKey);
+    },
+    apply(state, { coordinatorKey }) {
+      state.coordinatorKey = coordinatorKey;
+      state.usedKeys.add(coordinatorKey);
     },
   },
 };

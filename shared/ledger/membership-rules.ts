@@ -19,6 +19,7 @@ export const membershipRules: Rules<'charter' | 'invite' | 'enrol' | 'admit'> = 
     },
     apply(state, payload, { hash }) {
       state.charter = { hash, payload };
+      state.coordinatorKey = payload.coordinatorKey;
       state.logKey = payload.logKey;
       state.logKeys.push({ key: payload.logKey, from: 1 });
       state.usedKeys.add(payload.coordinatorKey).add(payload.logKey);

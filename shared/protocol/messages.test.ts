@@ -46,6 +46,7 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
   'rotate-key': { charter: HASH, from: 'alder', identityKey: KEY, witnessKey: KEY, proof: SIG },
   revoke: { charter: HASH, participant: 'alder', reason: '', by: 'anna' },
   'rotate-log-key': { charter: HASH, logKey: KEY, endorsement: SIG, proof: SIG, by: 'anna' },
+  'rotate-coordinator-key': { charter: HASH, coordinatorKey: KEY, proof: SIG, by: 'anna' },
   retention: { charter: HASH, runs: [HASH], reason: '', by: 'anna' },
   incident: { charter: HASH, reason: 'restored from a backup', by: 'anna' },
   token: { charter: HASH, change: 'added', name: 'anna', role: 'operator', expiresAt: 5, by: 'anna' },

@@ -3,7 +3,7 @@
  * journalled. Each names its parent by hash, so a message cannot be moved to another run or round:
  *
  *   charter ← invite ← enrol, admit
- *   charter ← rotate-key, revoke, rotate-log-key, retention, incident, token
+ *   charter ← rotate-key, revoke, rotate-log-key, rotate-coordinator-key, retention, incident, token
  *   charter ← run-proposed ← consent, run-started ← open-round ← plain-input | refuse-round
  *                                                              ← close-round | void-round ← open-round …
  *                                                 ← checkpoint ← cosign

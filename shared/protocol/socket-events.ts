@@ -28,6 +28,7 @@ export const FEED_TYPES = [
   'retention',
   'rotate-key',
   'rotate-log-key',
+  'rotate-coordinator-key',
   'run-proposed',
   'consent',
   'run-started',

@@ -13,7 +13,7 @@ import type { Session } from '#shared/ledger/federation-state.ts';
 import { lastHash } from '#shared/ledger/run-rules.ts';
 import { participantId, type ParticipantId } from '#shared/protocol/ids.ts';
 import type { BankMessage, Message, Payload } from '#shared/protocol/messages.ts';
-import { plan } from '#shared/protocol/plan.ts';
+import { plan, type Plan } from '#shared/protocol/plan.ts';
 import { thresholdsFor } from '#shared/secure-sum/thresholds.ts';
 import type { MaliciousCoordinator } from '../support/malicious-coordinator.ts';
 import { witnessKeyOf } from '../support/witness-keys.ts';
@@ -102,12 +102,15 @@ export class BanksWithKeys {
     await this.agent.start();
   }
 
-  propose(options: TinyPlanOptions = {}): void {
-    const proposal = plan.parse({
+  planOf(options: TinyPlanOptions = {}): Plan {
+    return plan.parse({
       ...tinyPlan(NAMES, { minimum: 3, ...options }),
       ...{ aggregation: 'masked', contract: contractHash(tinyContract) },
     });
-    this.history.say('run-proposed', { charter: this.coordinator.charterHash, plan: proposal });
+  }
+
+  propose(options: TinyPlanOptions = {}): void {
+    this.history.say('run-proposed', { charter: this.coordinator.charterHash, plan: this.planOf(options) });
   }
 
   runStarted(changes: Partial<Payload<'run-started'>> = {}): Payload<'run-started'> {

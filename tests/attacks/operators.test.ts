@@ -1,12 +1,21 @@
 /** An operator's token: what it can do, how long, and what of it others find out. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { parseCoordinatorConfig } from '#coordinator/config.ts';
+import { createCoordinator } from '#coordinator/coordinator.ts';
+import { leaveLocalAccess } from '#coordinator/local-access.ts';
+import { createLogger } from '#coordinator/logger.ts';
 import { auditBundle } from '#scripts/audit/bundle-file.ts';
 import { operatorActs } from '#scripts/audit/history-report.ts';
 import { readHistory } from '#scripts/audit/read-history.ts';
 import { OperatorClient } from '#scripts/operator/operator-client.ts';
+import { parseEntry } from '#shared/ledger/entry.ts';
 import type { MessageType } from '#shared/protocol/messages.ts';
+import { MovableClock } from '../support/movable-clock.ts';
+import { closeLater } from '../support/opened.ts';
 import { request, TestBank } from '../support/test-bank.ts';
-import { TestCoordinator } from '../support/test-coordinator.ts';
+import { freshStorage, TestCoordinator } from '../support/test-coordinator.ts';
 import { TestRun } from '../support/test-run.ts';
 import { tinyContract, tinyPlan } from '../support/tiny-bank-data.ts';
 
@@ -139,4 +148,40 @@ test('every bank is told of who is admitted, who changed keys and who is revoked
   expect(await audit({ nobody: fresh.fingerprint })).toMatchObject({
     ...{ passed: false, findings: [{ code: 'NOT_FOUND' }] },
   });
+});
+
+test('the first token ends too; a start makes another before nobody could operate any more, and the ledger says so', async () => {
+  const { dataDir, databaseUrl } = await freshStorage('postgres');
+  const clock = new MovableClock();
+  const config = parseCoordinatorConfig({ dataDir, port: 0, databaseUrl });
+  const started = async (): Promise<{ url: string; token: string }> => {
+    const coordinator = await createCoordinator(config, {
+      ...{ clock, log: createLogger('silent'), onBroken: () => {} },
+    });
+    closing = coordinator.close;
+    await leaveLocalAccess(dataDir, coordinator);
+    return { url: coordinator.url, token: (await readFile(join(dataDir, 'operator.token'), 'utf8')).trim() };
+  };
+  let closing = (): Promise<void> => Promise.resolve();
+  closeLater(() => closing());
+  const status = async ({ url, token }: { url: string; token: string }): Promise<number> =>
+    (await request(url, 'GET', '/v1/runs', { token })).status;
+
+  const first = await started();
+  expect(await status(first)).toBe(200);
+  await closing();
+  clock.advance(70 * DAY_MS);
+  const again = await started();
+  expect(again.token).toBe(first.token);
+  await closing();
+  clock.advance(10 * DAY_MS);
+  const renewed = await started();
+  expect(renewed.token).not.toBe(first.token);
+  expect([await status(renewed), await status({ ...renewed, token: first.token })]).toEqual([200, 401]);
+  const changes: string[] = [];
+  for await (const { text } of new OperatorClient(renewed.url, renewed.token).entries()) {
+    const { message } = parseEntry(text).entry;
+    if (message.type === 'token') changes.push(`${message.payload.change} ${message.payload.role}`);
+  }
+  expect(changes).toEqual(['added operator', 'added operator', 'removed operator']);
 });

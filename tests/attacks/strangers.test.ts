@@ -94,8 +94,10 @@ describe('a stranger', () => {
   test('is heard once: of many attempts on one line one is answered, then the line is closed', async () => {
     const line = new Line('192.0.2.1');
     const nonce = await line.challenge();
+    const begun = performance.now();
     line.send(...Array.from({ length: 7 }, (_, i) => eventOf(i, 'authenticate', forged(nonce))));
     await line.closed;
+    expect(performance.now() - begun).toBeLessThan(5000); // not only when its time is over
     expect(line.answers).toHaveLength(1);
     expect(line.answers[0]).toContain('"SIG"');
   });
@@ -110,7 +112,7 @@ describe('a stranger', () => {
     await line.challenge();
     line.send(...packets());
     await line.closed;
-    expect(line.answers.length).toBeLessThanOrEqual(1);
+    expect(line.answers).toEqual([]); // it was not even read
   });
 
   test('that failed as often as one may in a minute is refused before there is a line; others are not', async () => {

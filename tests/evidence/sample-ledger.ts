@@ -31,6 +31,7 @@ export interface SampleLedger {
 export async function makeSampleLedger(): Promise<SampleLedger> {
   const coordinator = await TestCoordinator.start({ database: 'postgres' });
   const { operator } = coordinator;
+  await coordinator.operator.post('/v1/ledger/identity', {}); // before all others: those are by the key in its folder
   const agents = await TestAgent.joinAll(coordinator, HONEST);
   await forgetOneRun(coordinator);
   const masked = await faultyDealer(coordinator);
@@ -41,6 +42,7 @@ export async function makeSampleLedger(): Promise<SampleLedger> {
     (await readFile(note, 'utf8')).includes(`\n${plain.entries.at(-1)!.seq + 1}\n`),
   );
   const bankNote = await readFile(note, 'utf8');
+  await operator.post('/v1/tokens', { name: 'anna', role: 'auditor' });
   await operator.post('/v1/ledger/key', {});
   await operator.post('/v1/incidents', { reason: 'the disk was changed' });
   const file = await coordinator.bundle();

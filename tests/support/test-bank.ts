@@ -187,7 +187,9 @@ export class TestBank {
   /** @returns what becomes of its cosignature */
   async cosign(payload: Payload<'checkpoint'>): Promise<Reply<SubmitReply>> {
     const time = Math.floor(this.coordinator.clock.now() / 1000);
-    const charter = this.entries[0]!.message.payload as Payload<'charter'>;
+    // others' memberships may have come live before the first page
+    const { message } = this.entries.find((entry) => entry.message.type === 'charter')!;
+    const charter = message.payload as Payload<'charter'>;
     const cosigned = { origin: charter.origin, ...payload.head };
     const signature = signCosignature(cosigned, time, this.witnessSeed);
     const checkpoint = messageHash('checkpoint', payload);

@@ -52,8 +52,9 @@ export function participantRoutes({ journal, presence }: ParticipantRouteDepende
       }),
       handle() {
         const charter = charterHash(journal);
-        const { consortium, origin, coordinatorKey } = journal.state.charter!.payload;
-        return { charter, consortium, origin, coordinatorKey, logKey: journal.state.logKey! };
+        const { consortium, origin } = journal.state.charter!.payload;
+        const [coordinatorKey, logKey] = [journal.state.coordinatorKey!, journal.state.logKey!];
+        return { charter, consortium, origin, coordinatorKey, logKey };
       },
     }),
     route({

@@ -1,4 +1,4 @@
-/** Looking after the ledger: retention, incidents, the ledger's key. */
+/** Looking after the ledger: retention, incidents, the coordinator's keys. */
 import { z } from 'zod';
 import { operatorOf, route, type Route } from '#coordinator/http/route.ts';
 import { charterHash } from '#coordinator/participants/enrolment.ts';
@@ -12,9 +12,15 @@ export interface UpkeepRouteDependencies {
   readonly retention: RetentionDependencies;
   /** Makes a new ledger key and puts it in force. */
   readonly rotateLogKey: (by: string) => Promise<void>;
+  /** Makes a new key for the coordinator's messages and puts it in force. */
+  readonly rotateCoordinatorKey: (by: string) => Promise<void>;
 }
 
-export function upkeepRoutes({ retention, rotateLogKey }: UpkeepRouteDependencies): Route[] {
+export function upkeepRoutes({
+  retention,
+  rotateLogKey,
+  rotateCoordinatorKey,
+}: UpkeepRouteDependencies): Route[] {
   const { journal } = retention;
   return [
     route({
@@ -51,6 +57,18 @@ export function upkeepRoutes({ retention, rotateLogKey }: UpkeepRouteDependencie
       async handle({ caller }) {
         await rotateLogKey(operatorOf(caller));
         return { logKey: journal.state.logKey! };
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/ledger/identity',
+      summary: "Change the key that signs the coordinator's messages; the old key signs the change.",
+      who: ['operator'],
+      body: z.strictObject({}),
+      response: z.strictObject({ coordinatorKey: key32 }),
+      async handle({ caller }) {
+        await rotateCoordinatorKey(operatorOf(caller));
+        return { coordinatorKey: journal.state.coordinatorKey! };
       },
     }),
   ];

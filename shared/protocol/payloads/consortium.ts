@@ -90,6 +90,15 @@ export const consortiumPayloads = {
     by: operatorName.optional(),
   }),
 
+  /** The coordinator's messages are signed by another key from here on. Signed by the old one. */
+  'rotate-coordinator-key': z.strictObject({
+    charter: hash,
+    coordinatorKey: key32,
+    /** By the new key: see ledger/key-rules.ts. */
+    proof: signature64,
+    by: operatorName.optional(),
+  }),
+
   /** The bodies of these runs have reached the end of the retention period and are deleted; entries stay. */
   retention: z.strictObject({
     charter: hash,

@@ -45,6 +45,8 @@ export interface CoordinatorDependencies {
 export interface Coordinator {
   readonly url: string;
   readonly charter: string;
+  /** Its name in the charter, whatever it was started with. */
+  readonly consortium: string;
   readonly tokens: TokenStore;
   /** Reads certificate and key again, for connections from now on. @returns false without TLS. @throws FederationError CONFIG: the old ones stay */
   renewCertificate(): Promise<boolean>;
@@ -186,6 +188,7 @@ async function assemble(
     return {
       url,
       charter: journal.state.charter!.hash,
+      consortium: journal.state.charter!.payload.consortium,
       tokens,
       renewCertificate: () => renewCertificate(server, config.tls),
       async close() {

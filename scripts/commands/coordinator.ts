@@ -1,4 +1,6 @@
 /** `tallystick coordinator …` */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { createCoordinator } from '#coordinator/coordinator.ts';
 import { parseCoordinatorConfig, type CoordinatorConfig } from '#coordinator/config.ts';
 import { reindexLedger } from '#coordinator/journal/reindex.ts';
@@ -9,6 +11,9 @@ import { EXIT, print, printJson, say } from '#scripts/commands/output.ts';
 import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
+
+const DEFAULT_CONSORTIUM = 'consortium';
 
 export interface CoordinatorStartOptions {
   readonly data: string;
@@ -45,10 +50,16 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
   if (options.json === true) {
     printJson({ ready: true, url: coordinator.url, charter: coordinator.charter });
   } else {
-    print(`Coordinator of "${config.consortium}" at ${coordinator.url}`);
+    print(`Coordinator of "${inert(coordinator.consortium)}" at ${coordinator.url}`);
+    if (options.consortium !== DEFAULT_CONSORTIUM && options.consortium !== coordinator.consortium)
+      say(
+        `  warning: the name is in the charter and stays: --consortium "${options.consortium}" changes nothing`,
+      );
     print(`Charter  ${coordinator.charter}`);
     print(
-      `Operator token in ${config.dataDir}/operator.token. Next: tallystick bank invite ID --data ${options.data}`,
+      existsSync(join(config.dataDir, 'operator.token'))
+        ? `Operator token in ${config.dataDir}/operator.token. Next: tallystick bank invite ID --data ${options.data}`
+        : `No operator token is in ${config.dataDir}: use the one that was made at the first start, with --token`,
     );
   }
   const code = await untilStopped(options.stopWithParent === true, broken, () => {

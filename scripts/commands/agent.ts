@@ -1,7 +1,7 @@
 /** `tallystick agent …` */
 import { existsSync } from 'node:fs';
 import { access, constants, readFile, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { createAgent } from '#participant-agent/agent.ts';
 import { systemClock } from '#participant-agent/clock.ts';
 import { readAgentConfig } from '#participant-agent/config.ts';
@@ -193,10 +193,11 @@ async function modelsTable(paths: readonly string[], runs: AgentStatus['runs']):
     }),
   );
   models.sort((a, b) => b.made.getTime() - a.made.getTime());
-  return table(
+  const files = `Files: ${join(dirname(paths[0]!), 'HASH.json')}, where HASH begins as the models do`;
+  const lines = table(
     ['model', 'kind', 'AUC', 'run', 'name', 'received'],
     models.map(({ path, of, made, kind, auc }) => [
-      path,
+      basename(path, '.json').slice(0, 12),
       kind,
       auc?.toFixed(4) ?? '',
       of?.run.slice(0, 12) ?? '',
@@ -205,6 +206,7 @@ async function modelsTable(paths: readonly string[], runs: AgentStatus['runs']):
     ]),
     [2],
   );
+  return `${lines}\n${inert(files)}`;
 }
 
 async function readKind(path: string): Promise<{ kind: string; auc: number | undefined }> {

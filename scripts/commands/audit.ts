@@ -144,7 +144,7 @@ function printExtent(report: AuditReport, { against = [], sample, bodies }: Veri
     ...(bodies
       ? [
           `${sums} sums recomputed from the vectors that banks signed${sample === undefined ? '' : ` (${sample} rounds, drawn at random)`}`,
-          `every question, and ${models} models, recomputed from the sums; each model cosigned by a quorum of its banks`,
+          `every question, and the ${models === 1 ? 'model' : `${models} models`}, recomputed from the sums; each model cosigned by a quorum of its banks`,
         ]
       : []),
     ...(against.length > 0

@@ -46,6 +46,16 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
       breaks(error);
     },
   });
+  // before anybody is told that it runs: a signal that comes at once must find somebody
+  const stopped = untilStopped(options.stopWithParent === true, broken, () => {
+    coordinator.renewCertificate().then(
+      (renewed) =>
+        log.info(
+          renewed ? 'the certificate was read again' : 'SIGHUP: there is no certificate to read again',
+        ),
+      (error: unknown) => log.error({ err: error }, 'the old certificate stays in use'),
+    );
+  });
   await leaveLocalAccess(config.dataDir, coordinator, systemClock);
   if (options.json === true) {
     printJson({ ready: true, url: coordinator.url, charter: coordinator.charter });
@@ -62,15 +72,7 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
         : `No operator token is in ${config.dataDir}: use the one that was made at the first start, with --token`,
     );
   }
-  const code = await untilStopped(options.stopWithParent === true, broken, () => {
-    coordinator.renewCertificate().then(
-      (renewed) =>
-        log.info(
-          renewed ? 'the certificate was read again' : 'SIGHUP: there is no certificate to read again',
-        ),
-      (error: unknown) => log.error({ err: error }, 'the old certificate stays in use'),
-    );
-  });
+  const code = await stopped;
   await removeLocalAccess(config.dataDir);
   await coordinator.close();
   return code;

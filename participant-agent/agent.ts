@@ -200,6 +200,9 @@ async function agentIn(
           name: run.plan.name,
           phase: run.phase.name,
           detail,
+          ...(run.phase.name === 'finished' && run.phase.result.artefact !== undefined
+            ? { model: run.phase.result.artefact }
+            : {}),
         }));
         return state.writeStatus({ ...line, runs });
       })

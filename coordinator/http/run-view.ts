@@ -1,6 +1,7 @@
 /** A run as the REST API shows it: the fold of the ledger in JSON. */
 import { z } from 'zod';
 import type { Run } from '#shared/ledger/federation-state.ts';
+import { waitingOf } from '#shared/ledger/waiting.ts';
 import { hash, participantId, runId, timeMs } from '#shared/protocol/ids.ts';
 import { metrics } from '#shared/protocol/payloads/fields.ts';
 import { plan } from '#shared/protocol/plan.ts';
@@ -44,6 +45,15 @@ export const runView = z
         reason: z.string(),
         artefact: hash.optional(),
         metrics,
+      })
+      .optional(),
+    /** Whom it waits for, if for anybody. */
+    waiting: z
+      .strictObject({
+        what: z.enum(['consent', 'keys', 'updates', 'certificates', 'shares', 'cosignatures']),
+        banks: z.array(participantId),
+        needed: z.int(),
+        since: timeMs.optional(),
       })
       .optional(),
     plan,
@@ -90,8 +100,16 @@ export function viewRun(run: Run): RunView {
     roster: [...run.roster],
     rounds,
     ...(phase.name === 'finished' ? { result: viewResult(phase) } : {}),
+    ...viewWaiting(run),
     plan: run.plan,
   };
+}
+
+function viewWaiting(run: Run): Pick<RunView, 'waiting'> {
+  const waiting = waitingOf(run);
+  if (waiting === undefined) return {};
+  const { since, banks, ...rest } = waiting;
+  return { waiting: { ...rest, banks: [...banks], ...(since === undefined ? {} : { since }) } };
 }
 
 function viewResult(phase: Extract<Run['phase'], { name: 'finished' }>): NonNullable<RunView['result']> {

@@ -84,7 +84,15 @@ export async function verifyBundle(source: BundleSource, options: AuditOptions):
       };
       runs = await verifyRuns(history.state, take, extentOf(history, options));
       if (history.hidden > 0) runs = runs.map(maybeNotWhole);
-      findings.push(...(await hashRest(bundle, seen)));
+      const altered = await hashRest(bundle, seen, history);
+      findings.push(...altered.filter(({ run }) => run === undefined).map(({ finding }) => finding));
+      runs = runs.map((verdict) => ({
+        ...verdict,
+        findings: [
+          ...verdict.findings,
+          ...altered.filter(({ run }) => run === verdict.run).map(({ finding }) => finding),
+        ],
+      }));
       notChecked.push(...missing(bundle, history));
     }
   }
@@ -164,14 +172,28 @@ function unasked(bundle: Bundle, history: History): Finding[] {
 }
 
 /** Bodies that no recomputation needs: of void rounds, encrypted shares. */
-async function hashRest(bundle: Bundle, seen: ReadonlySet<string>): Promise<Finding[]> {
-  const findings: Finding[] = [];
+async function hashRest(
+  bundle: Bundle,
+  seen: ReadonlySet<string>,
+  { state }: History,
+): Promise<{ run: string | undefined; finding: Finding }[]> {
+  const findings: { run: string | undefined; finding: Finding }[] = [];
   for (const root of bundle.bodies) {
     if (seen.has(root)) continue;
     const hasher = new RootHasher();
     for await (const piece of bundle.body(root)!) hasher.update(piece);
     const found = hasher.root();
-    if (found !== root) findings.push({ code: 'VECROOT', message: `the body ${root} hashes to ${found}` });
+    if (found === root) continue;
+    const of = [...state.runs.values()].find(
+      ({ phase, plan }) =>
+        (phase.name === 'finished' && phase.result.artefact === root) || plan.contract === root,
+    );
+    const what =
+      of === undefined
+        ? `the body ${root}`
+        : `the ${of.plan.contract === root ? 'contract' : 'model'} of run "${of.plan.name}"`;
+    const message = `${what} has been altered: expected bytes that hash to ${root}, these hash to ${found}`;
+    findings.push({ run: of?.id, finding: { code: 'VECROOT', message } });
   }
   return findings;
 }

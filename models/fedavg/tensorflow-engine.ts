@@ -49,7 +49,9 @@ export async function startEngine(loadNative: () => void): Promise<TensorFlowEng
     await assertComputes(tf, 'tensorflow');
     return { tf, backend: 'tfjs-node', description: `TensorFlow.js ${tf.version_core}, native library` };
   } catch (error) {
-    const why = describeError(error).split('\n', 1)[0]!.trim();
+    // it is an optional dependency: not to have it is no fault
+    const isThere = (error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND';
+    const why = isThere ? describeError(error).split('\n', 1)[0]!.trim() : 'not installed, not needed';
     await startWasm(tf);
     const description = `TensorFlow.js ${tf.version_core}, WASM, one thread (native library: ${why})`;
     return { tf, backend: 'wasm', description };

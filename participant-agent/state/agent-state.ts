@@ -38,7 +38,7 @@ const decision = z.strictObject({ decision: z.enum(['granted', 'refused']), reas
 const ROOT_BYTES = 32;
 
 /** What a run's `detail` says from its proposal until this bank's consent. */
-export const CONSIDERING = 'considering';
+export const CONSIDERING = 'not decided yet';
 
 export interface ConnectionState {
   readonly connected: boolean;
@@ -51,7 +51,14 @@ export interface ConnectionState {
 export interface AgentStatus extends ConnectionState {
   /** The process that wrote it; killed, it leaves what it wrote last. */
   readonly pid: number;
-  readonly runs: readonly { run: string; name: string; phase: string; detail: string }[];
+  readonly runs: readonly {
+    run: string;
+    name: string;
+    phase: string;
+    detail: string;
+    /** Root of the model it has made. */
+    model?: string;
+  }[];
 }
 
 export class AgentState implements WitnessStore {

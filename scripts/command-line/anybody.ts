@@ -1,5 +1,5 @@
 /** Commands for anybody with a machine: no consortium is needed. */
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { aggregation, json, numberOption, run, several } from '#scripts/command-line/declare.ts';
 import { DEMO_ROUNDS, DEFAULT_ROUNDS, MODELS, describeRounds } from '#scripts/operator/models.ts';
 import { LIMITS } from '#shared/protocol/limits.ts';
@@ -20,6 +20,15 @@ export function declareForAnybody(program: Command): void {
     .option('--chaos', 'kill and restart processes while they train')
     .addOption(json())
     .action(run(async () => (await import('#scripts/demo/demo.ts')).demo));
+
+  program
+    .command('completion')
+    .description('a script that completes commands and options in a shell')
+    .addArgument(new Argument('<shell>', 'which shell').choices(['bash', 'zsh']))
+    .action(async (shell: 'bash' | 'zsh') => {
+      const { printCompletion } = await import('#scripts/commands/completion.ts');
+      process.exitCode = printCompletion(program, shell);
+    });
 
   const simulation = program
     .command('simulate')

@@ -41,6 +41,11 @@ export function declareForAuditors(program: Command): void {
     )
     .action(run(async () => (await import('#scripts/commands/history.ts')).showHistory));
   bundled(
+    audit.command('model <file>').description('is this file the model of a run: exit 0 it is, 1 it is not'),
+  )
+    .requiredOption('--bundle <file>', 'the bundle')
+    .action(run(async () => (await import('#scripts/commands/audit.ts')).auditModel));
+  bundled(
     audit
       .command('receipt <bundle>')
       .description('what one bank signed, and what it was used for, with proofs'),

@@ -104,6 +104,12 @@ function declareModels(model: Command): void {
     .addOption(json())
     .action(run(async () => (await import('#scripts/commands/model.ts')).showModel));
   model
+    .command('report <file>')
+    .description('the same as one page with charts, to print or to send')
+    .requiredOption('--out <file>', 'new HTML file')
+    .addOption(json())
+    .action(run(async () => (await import('#scripts/commands/model.ts')).reportModel));
+  model
     .command('explain <file>')
     .description('one applicant: PD, score, decision, points by feature, reasons')
     .option('--row <json>', 'the applicant: an object with a value for each feature, null where not known')

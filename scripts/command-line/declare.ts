@@ -44,6 +44,13 @@ export function several(value: string, before: readonly string[] = []): readonly
 
 export const json = (): Option => new Option('--json', 'one JSON object on standard output');
 
+/** For what cannot be undone. */
+export function irreversible(command: Command): Command {
+  return command
+    .option('--yes', 'do it without a question')
+    .option('--dry-run', 'say what would happen, and do nothing');
+}
+
 /** Ends the process when whoever started it is gone: for processes that start others. */
 export const stopWithParent = (): Option => new Option('--stop-with-parent').hideHelp();
 

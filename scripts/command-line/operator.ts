@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import {
   aggregation,
+  irreversible,
   json,
   logLevel,
   numberOption,
@@ -128,7 +129,7 @@ function declareBanks(bank: Command): void {
   remote(
     bank.command('admit <id> <fingerprint>').description('admit a bank after comparing its fingerprint'),
   ).action(run(async () => (await import('#scripts/commands/bank.ts')).admitBank));
-  remote(bank.command('revoke <id>').description('take nothing any more that a bank signs'))
+  irreversible(remote(bank.command('revoke <id>').description('take nothing any more that a bank signs')))
     .requiredOption('--reason <text>', 'recorded in the ledger')
     .action(run(async () => (await import('#scripts/commands/bank.ts')).revokeBank));
 }
@@ -213,13 +214,15 @@ function declareRuns(runs: Command): void {
   remote(runs.command('start <run>').description('start now with the banks that have consented')).action(
     run(async () => (await import('#scripts/commands/run.ts')).startRun),
   );
-  remote(runs.command('stop <run>').description('end it without a model'))
+  irreversible(remote(runs.command('stop <run>').description('end it without a model')))
     .option('--reason <text>', 'recorded in the ledger', 'stopped by the operator')
     .action(run(async () => (await import('#scripts/commands/run.ts')).stopRun));
 }
 
 function declareLedger(ledger: Command): void {
-  remote(ledger.command('expire').description('delete the bodies of old runs; entries and models stay'))
+  irreversible(
+    remote(ledger.command('expire').description('delete the bodies of old runs; entries and models stay')),
+  )
     .addOption(
       numberOption('--keep-days <n>', 'keep bodies of runs that ended less than this many days ago', {
         min: 0,

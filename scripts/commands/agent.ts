@@ -1,23 +1,24 @@
 /** `tallystick agent …` */
 import { existsSync } from 'node:fs';
-import { access, constants, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { access, constants, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { createAgent } from '#participant-agent/agent.ts';
 import { systemClock } from '#shared/platform/clock.ts';
 import { readAgentConfig } from '#participant-agent/config.ts';
 import { enrolAgent } from '#participant-agent/enrol.ts';
 import { openAgentKeys } from '#participant-agent/keys.ts';
 import { createLogger, type Logger } from '#participant-agent/logger.ts';
+import { readPolicy } from '#participant-agent/policy/policy-file.ts';
 import { rotateAgentKeys } from '#participant-agent/rotate-key.ts';
-import { AgentState, CONSIDERING } from '#participant-agent/state/agent-state.ts';
+import { AgentState, CONSIDERING, type AgentStatus } from '#participant-agent/state/agent-state.ts';
 import { isAlive } from '#shared/platform/files/process-alive.ts';
 import { ThreadComputer } from '#participant-agent/training/thread-computer.ts';
-import { bytes, EXIT, paint, print, printJson, say, table } from '#scripts/commands/output.ts';
+import { bytes, EXIT, paint, painted, print, printJson, say, table } from '#scripts/commands/output.ts';
 import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
 import { runBeginning } from '#scripts/operator/run-beginning.ts';
 import { secretIn } from '#scripts/operator/secret-argument.ts';
-import { FederationError } from '#shared/protocol/error-codes.ts';
+import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 import { inert } from '#shared/protocol/foreign-text.ts';
 
 export interface AgentOptions {
@@ -148,19 +149,77 @@ export async function agentStatus(options: AgentOptions): Promise<number> {
     );
   if (status.reason !== undefined) print(`  ${inert(status.reason)}`);
   if (missing !== undefined) print(`${paint('yellow', 'no rows')}: ${missing}`);
+  const isAsked = asksAPerson(options.folder);
+  const waiting = status.runs.filter(
+    ({ phase, detail }) => isAsked && phase === 'proposed' && detail === CONSIDERING,
+  );
   if (status.runs.length > 0) {
     print('');
     print(
       table(
         ['run', 'name', 'phase', 'this bank'],
-        status.runs.map((run) => [run.run.slice(0, 12), run.name, run.phase, run.detail]),
+        status.runs.map((run) => [
+          run.run.slice(0, 12),
+          run.name,
+          run.phase,
+          waiting.includes(run) ? painted('yellow', 'waits for a person here') : run.detail,
+        ]),
       ),
     );
   }
-  print(
-    `\n${models.length === 0 ? 'No models yet.' : `Models:\n${models.map((path) => `  ${path}`).join('\n')}`}`,
-  );
+  for (const { run, name } of waiting)
+    print(
+      `\nRun "${inert(name)}" waits for a decision of this bank: tallystick agent consent ${run.slice(0, 12)} grant   (or refuse)`,
+    );
+  print(models.length === 0 ? '\nNo models yet.' : `\n${await modelsTable(models, status.runs)}`);
   return EXIT.ok;
+}
+
+/** Where the rules cannot be read, the agent asks as well. */
+function asksAPerson(folder: string): boolean {
+  try {
+    return readPolicy(join(folder, 'policy.yaml')).consent === 'ask';
+  } catch (error) {
+    print(`${paint('yellow', 'no rules')}: ${inert(describeError(error))}`);
+    return true;
+  }
+}
+
+/** What each file is, from which run, and how good it was. */
+async function modelsTable(paths: readonly string[], runs: AgentStatus['runs']): Promise<string> {
+  const models = await Promise.all(
+    paths.map(async (path) => {
+      const of = runs.find(({ model }) => model !== undefined && path.endsWith(`${model}.json`));
+      return { path, of, made: (await stat(path)).mtime, ...(await readKind(path)) };
+    }),
+  );
+  models.sort((a, b) => b.made.getTime() - a.made.getTime());
+  const files = `Files: ${join(dirname(paths[0]!), 'HASH.json')}, where HASH begins as the models do`;
+  const lines = table(
+    ['model', 'kind', 'AUC', 'run', 'name', 'received'],
+    models.map(({ path, of, made, kind, auc }) => [
+      basename(path, '.json').slice(0, 12),
+      kind,
+      auc?.toFixed(4) ?? '',
+      of?.run.slice(0, 12) ?? '',
+      of?.name ?? '',
+      made.toISOString().slice(0, 16).replace('T', ' '),
+    ]),
+    [2],
+  );
+  return `${lines}\n${inert(files)}`;
+}
+
+async function readKind(path: string): Promise<{ kind: string; auc: number | undefined }> {
+  try {
+    const { kind, metrics } = JSON.parse(await readFile(path, 'utf8')) as {
+      kind: string;
+      metrics?: { auc?: number };
+    };
+    return { kind, auc: metrics?.auc };
+  } catch {
+    return { kind: 'damaged', auc: undefined };
+  }
 }
 
 export async function rotateKey(options: AgentOptions): Promise<number> {

@@ -4,6 +4,7 @@ import {
   type OperatorOptions,
   type ParticipantSummary,
 } from '#scripts/operator/operator-client.ts';
+import { isConfirmed, type ConfirmOptions } from '#scripts/commands/confirm.ts';
 import { EXIT, painted, print, printJson, say, table } from '#scripts/commands/output.ts';
 
 type Options = OperatorOptions & { json?: boolean };
@@ -88,9 +89,11 @@ export async function admitBank(participant: string, fingerprint: string, option
 
 export async function revokeBank(
   participant: string,
-  options: Options & { reason: string },
+  options: Options & ConfirmOptions & { reason: string },
 ): Promise<number> {
   const client = await OperatorClient.from(options);
+  const what = `Bank "${participant}" would be out for good: nothing it signs is taken any more, and to come back it enrols under another id.`;
+  if (!(await isConfirmed(what, participant, options))) return EXIT.ok;
   const revoked = await client.post<ParticipantSummary>(`${pathOf(participant)}/revocation`, {
     reason: options.reason,
   });

@@ -1,4 +1,6 @@
 /** `tallystick coordinator …` */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { createCoordinator } from '#coordinator/coordinator.ts';
 import { parseCoordinatorConfig, type CoordinatorConfig } from '#coordinator/config.ts';
 import { reindexLedger } from '#coordinator/journal/reindex.ts';
@@ -9,6 +11,9 @@ import { EXIT, print, printJson, say } from '#scripts/commands/output.ts';
 import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
+import { inert } from '#shared/protocol/foreign-text.ts';
+
+const DEFAULT_CONSORTIUM = 'consortium';
 
 export interface CoordinatorStartOptions {
   readonly data: string;
@@ -42,22 +47,8 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
       breaks(error);
     },
   });
-  const tokenFile = await leaveLocalAccess(config.dataDir, coordinator).catch(async (error: unknown) => {
-    await coordinator.close(); // else it would go on without anybody who could use it
-    throw error;
-  });
-  if (options.json === true) {
-    printJson({ ready: true, url: coordinator.url, charter: coordinator.charter });
-  } else {
-    print(`Coordinator of "${coordinator.consortium}" at ${coordinator.url}`);
-    print(`Charter  ${coordinator.charter}`);
-    print(
-      tokenFile === undefined
-        ? `No operator token is kept in ${config.dataDir}. Give yours with --token; if all are lost, stop the coordinator and run: tallystick coordinator token --data ${options.data}`
-        : `Operator token in ${tokenFile}. Next: tallystick bank invite ID --data ${options.data}`,
-    );
-  }
-  const code = await untilStopped(options.stopWithParent === true, broken, () => {
+  // before anybody is told that it runs: a signal that comes at once must find somebody
+  const stopped = untilStopped(options.stopWithParent === true, broken, () => {
     coordinator.renewCertificate().then(
       (renewed) =>
         log.info(
@@ -66,6 +57,22 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
       (error: unknown) => log.error({ err: error }, 'the old certificate stays in use'),
     );
   });
+  const tokenFile = await leaveLocalAccess(config.dataDir, coordinator).catch(async (error: unknown) => {
+    await coordinator.close(); // else it would go on without anybody who could use it
+    throw error;
+  });
+  if (options.json === true) {
+    printJson({ ready: true, url: coordinator.url, charter: coordinator.charter });
+  } else {
+    print(`Coordinator of "${inert(coordinator.consortium)}" at ${coordinator.url}`);
+    print(`Charter  ${coordinator.charter}`);
+    print(
+      tokenFile === undefined
+        ? `No operator token is kept in ${config.dataDir}. Give yours with --token; if all are lost, stop the coordinator and run: tallystick coordinator token --data ${options.data}`
+        : `Operator token in ${tokenFile}. Next: tallystick bank invite ID --data ${options.data}`,
+    );
+  }
+  const code = await stopped;
   await removeLocalAccess(config.dataDir);
   await coordinator.close();
   return code;

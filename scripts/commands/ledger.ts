@@ -1,12 +1,23 @@
 /** `tallystick ledger …`: what an operator does about the ledger itself. */
 import { OperatorClient, type OperatorOptions } from '#scripts/operator/operator-client.ts';
+import type { RunView } from '#coordinator/http/run-view.ts';
+import { isConfirmed, type ConfirmOptions } from '#scripts/commands/confirm.ts';
 import { EXIT, print, printJson } from '#scripts/commands/output.ts';
 
 type Options = OperatorOptions & { json?: boolean };
 
-export async function expireBodies(options: Options & { keepDays: number }): Promise<number> {
+const DAY_MS = 86_400_000;
+
+export async function expireBodies(
+  options: Options & ConfirmOptions & { keepDays: number },
+): Promise<number> {
   const { keepDays } = options;
   const client = await OperatorClient.from(options);
+  const { runs: all } = await client.get<{ runs: Pick<RunView, 'name' | 'result'>[] }>('/v1/runs');
+  const before = Date.now() - keepDays * DAY_MS;
+  const due = all.filter(({ result }) => result !== undefined && result.at <= before).map(({ name }) => name);
+  const what = `The bodies of up to ${due.length} runs would be deleted${due.length === 0 ? '' : ` (${due.join(', ')})`}: their sums can never be recomputed again.`;
+  if (!(await isConfirmed(what, 'delete', options))) return EXIT.ok;
   const { runs } = await client.post<{ runs: string[] }>('/v1/retention', { keepDays });
   if (options.json === true) printJson({ runs });
   else if (runs.length === 0) print('No run ended that long ago: nothing was deleted.');

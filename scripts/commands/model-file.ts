@@ -19,6 +19,24 @@ export async function readModelFile(path: string): Promise<ModelFile> {
   } catch (cause) {
     throw new FederationError('USAGE', `${path} cannot be read: ${describeError(cause)}`, { cause });
   }
-  const text = new TextDecoder().decode(content);
-  return { artefact: parseArtefact(parseCanonicalJson(text)), root: vectorRoot(content) };
+  return { artefact: artefactIn(path, content), root: vectorRoot(content) };
+}
+
+function artefactIn(path: string, content: Uint8Array): ModelArtefact {
+  let value: unknown;
+  try {
+    value = parseCanonicalJson(new TextDecoder().decode(content));
+  } catch (cause) {
+    throw new FederationError(
+      'CANON',
+      `${path} is no model as an agent has kept it, byte for byte: another file, or one that was edited (${describeError(cause)})`,
+      { cause },
+    );
+  }
+  if ((value as { kind?: unknown } | null)?.kind === 'profile')
+    throw new FederationError(
+      'SCHEMA',
+      `${path} is a profile of the consortium, not a model; read it with "tallystick data profile"`,
+    );
+  return parseArtefact(value as Parameters<typeof parseArtefact>[0]);
 }

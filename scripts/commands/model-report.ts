@@ -2,10 +2,9 @@
 import type { ModelArtefact } from '#models/artefact.ts';
 import { layersOf, parameterCount } from '#models/fedavg/network.ts';
 import { aucHalfWidth } from '#models/metrics/auc-interval.ts';
-import { remarks } from '#models/scorecard/remarks.ts';
-import { scoreOfPd } from '#models/scoring/scaling.ts';
-import { table } from '#scripts/commands/output.ts';
-import { rateText } from '#scripts/commands/rate-text.ts';
+import { paint, table } from '#scripts/commands/output.ts';
+import type { Section } from '#scripts/model-report/section.ts';
+import { sectionsOf } from '#scripts/model-report/sections.ts';
 import { concernsIn } from '#shared/contract/concerns.ts';
 import { contractHash } from '#shared/contract/contract.ts';
 import { inert } from '#shared/protocol/foreign-text.ts';
@@ -56,7 +55,8 @@ function sizeOf(artefact: ModelArtefact): Record<string, number> {
   switch (artefact.kind) {
     case 'network': {
       const { network } = artefact.parameters;
-      return { inputs: network.inputs, layers: layersOf(network).length, weights: parameterCount(network) };
+      const layers = layersOf(network).length;
+      return { inputs: network.inputs, layers, weights: parameterCount(network) };
     }
     case 'scorecard': {
       const { characteristics } = artefact.parameters;
@@ -71,125 +71,59 @@ function sizeOf(artefact: ModelArtefact): Record<string, number> {
   }
 }
 
+/** A model as a report on a terminal. */
 export function renderModel(artefact: ModelArtefact, summary: ModelSummary): string {
-  const { contract, scaling, cutoffs } = artefact;
-  const sections = [
-    [
-      `${artefact.kind} ${summary.model}`,
-      `contract ${inert(contract.name)} (${summary.contract.hash}), ${contract.features.length} features`,
-      Object.entries(summary.size)
-        .map(([what, count]) => `${count} ${what}`)
-        .join(', '),
-    ].join('\n'),
-    summary.concerns.map((concern) => `note: ${concern}`).join('\n'),
-    renderMetrics(summary),
-    renderCalibration(artefact),
-    renderSegments(artefact),
-    [
-      `Score ${scaling.score} at odds ${scaling.odds}:1 good to bad, ${scaling.pdo} points double them; cut to ${scaling.min} … ${scaling.max}`,
-      cutoffs === undefined
-        ? 'No cut-offs: the model gives PDs and scores, no decisions'
-        : `Approve below PD ${cutoffs.approveBelow} (score ${scoreText(artefact, cutoffs.approveBelow)}), decline from ${cutoffs.declineFrom} (${scoreText(artefact, cutoffs.declineFrom)}), refer between`,
-    ].join('\n'),
-    renderParameters(artefact),
-    `Explanations are against this applicant, made of typical values:\n${table(
-      ['feature', 'value'],
-      contract.features.map((f, j) => [f.name, String(artefact.baseline.row[j] ?? 'missing')]),
-    )}`,
+  const title = paint('bold', titleOf(artefact));
+  const sections = sectionsOf(artefact, summary.size).map(renderSection);
+  return [`${title}\n${summary.model}`, ...sections].filter((text) => text !== '').join('\n\n');
+}
+
+/** What it is called: a network without hidden layers is a regression. */
+export function titleOf(artefact: ModelArtefact): string {
+  switch (artefact.kind) {
+    case 'scorecard':
+      return 'Scorecard';
+    case 'gbdt':
+      return 'Gradient-boosted trees';
+    case 'network':
+      return artefact.parameters.network.hidden.length === 0 ? 'Logistic regression' : 'Neural network';
+  }
+}
+
+const BAR_WIDTH = 24;
+
+function renderSection({ title, lines = [], table: content, bars, diagonal }: Section): string {
+  const parts = [
+    ...(title === undefined ? [] : [paint('bold', inert(title))]),
+    ...lines.filter((line) => line !== '').map(inert),
   ];
-  return sections.filter((section) => section !== '').join('\n\n');
-}
-
-function renderMetrics({ metrics, aucHalfWidth: half }: ModelSummary): string {
-  const rows = Object.entries(metrics).map(([name, value]) => [
-    name,
-    Number.isInteger(value) ? String(value) : value.toPrecision(5),
-    name === 'auc' && half !== null && Number.isFinite(half) ? `± ${half.toFixed(4)} (95 %)` : '',
-  ]);
-  return rows.length === 0 ? '' : `On rows kept back:\n${table(['figure', 'value', ''], rows, [1])}`;
-}
-
-function renderCalibration({ calibration }: ModelArtefact): string {
-  const { map, table: groups, hosmerLemeshow } = calibration;
-  const how =
-    map.method === 'platt'
-      ? `platt, slope ${map.slope.toPrecision(4)}, intercept ${map.intercept.toPrecision(4)}`
-      : map.method;
-  if (groups.length === 0) return `Calibration: ${how}; too few rows kept back to judge it`;
-  const rows = groups.map(({ rows: n, bads, meanPd }) => [
-    String(n),
-    String(bads),
-    rateText(bads / n),
-    rateText(meanPd),
-  ]);
-  return `Calibration: ${how}; Hosmer-Lemeshow χ² ${hosmerLemeshow.chiSquare.toFixed(2)} with ${hosmerLemeshow.degrees} degrees of freedom, p ${hosmerLemeshow.p.toPrecision(3)}\n${table(['rows', 'bads', 'bad rate', 'mean PD'], rows, [0, 1, 2, 3])}`;
-}
-
-function renderSegments({ segments = [] }: ModelArtefact): string {
-  if (segments.length === 0) return '';
-  const rows = segments.map(({ feature, category, rows: n, badRate, meanPd, auc, ks }) => [
-    feature,
-    category,
-    n === null ? 'withheld' : String(n),
-    ...[badRate, meanPd].map((x) => (x === null ? '' : rateText(x))),
-    ...[auc, ks].map((x) => (x === null ? '' : x.toFixed(4))),
-  ]);
-  return `By category, after calibration:\n${table(['feature', 'category', 'rows', 'bad rate', 'mean PD', 'AUC', 'KS'], rows, [2, 3, 4, 5, 6])}`;
-}
-
-/** The scorecard as a card; the other kinds cannot be read this way. */
-function renderParameters(artefact: ModelArtefact): string {
-  if (artefact.kind !== 'scorecard') return '';
-  const { contract, parameters, transform } = artefact;
-  const rows = parameters.characteristics.flatMap(({ feature, groups, woe, points, coefficient, iv }) =>
-    woe.map((w, group) => [
-      group === 0 ? contract.features[feature]!.name : '',
-      groupText(artefact, feature, transform.features[feature]!, groups, group),
-      String(points[group]),
-      w.toFixed(3),
-      group === 0 ? coefficient.toFixed(3) : '',
-      group === 0 ? iv.toFixed(3) : '',
-    ]),
-  );
-  const card = table(['characteristic', 'group', 'points', 'WOE', 'coefficient', 'IV'], rows, [2, 3, 4, 5]);
-  return [card, ...remarks(contract, parameters).map((remark) => `! ${remark}`)].join('\n');
-}
-
-type Bins = Extract<ModelArtefact, { kind: 'scorecard' }>['transform']['features'][number];
-
-/** What falls into a group, as intervals and lists. */
-function groupText(
-  { contract }: ModelArtefact,
-  featureIndex: number,
-  bins: Bins,
-  groups: readonly number[],
-  group: number,
-): string {
-  const feature = contract.features[featureIndex]!;
-  const members = groups.flatMap((g, bin) => (g === group ? [bin] : []));
-  const isMember = new Set(members);
-  if ('categories' in bins) {
-    const names = feature.type === 'category' ? feature.categories : [];
-    return members.map((bin) => names[bin] ?? (bin === bins.categories ? '(other)' : 'missing')).join(', ');
+  if (content !== undefined) {
+    const columns = drawnBeside(bars, diagonal);
+    const head =
+      columns === undefined ? content.head : [...content.head, diagonal ? 'bad rate █, mean PD ┃' : 'share'];
+    const rows = content.rows.map((row, i) => (columns === undefined ? row : [...row, columns[i] ?? '']));
+    parts.push(table(head, rows, content.right));
   }
-  const { edges, special } = bins;
-  const parts: string[] = [];
-  for (let from = 0; from <= edges.length; from++) {
-    if (!isMember.has(from)) continue;
-    let to = from;
-    while (to < edges.length && isMember.has(to + 1)) to++;
-    const [low, high] = [edges[from - 1], edges[to]];
-    if (low === undefined) parts.push(high === undefined ? 'any number' : `≤ ${high}`);
-    else parts.push(high === undefined ? `> ${low}` : `${low} … ${high}`);
-    from = to;
-  }
-  special.forEach((value, i) => {
-    if (isMember.has(edges.length + 1 + i)) parts.push(`= ${value}`);
-  });
-  if (isMember.has(edges.length + 1 + special.length)) parts.push('missing');
-  return parts.join(', ');
+  return parts.join('\n');
 }
 
-function scoreText({ scaling }: ModelArtefact, pd: number): string {
-  return pd > 0 && pd < 1 ? scoreOfPd(pd, scaling).score.toFixed(0) : 'never reached';
+/** A bar for each row of a table, where the table has values to draw. */
+function drawnBeside(bars: Section['bars'], diagonal: Section['diagonal']): string[] | undefined {
+  if (diagonal !== undefined) {
+    const most = Math.max(
+      ...diagonal.points.flatMap(({ predicted, observed }) => [predicted, observed]),
+      1e-9,
+    );
+    // the bad rate as a bar, the mean PD as a mark on it
+    return diagonal.points.map(({ predicted, observed }) => {
+      const filled = Math.round((observed / most) * (BAR_WIDTH - 1));
+      const mark = Math.round((predicted / most) * (BAR_WIDTH - 1));
+      return Array.from({ length: Math.max(filled, mark + 1) }, (_, i) =>
+        i === mark ? '┃' : i < filled ? '█' : '·',
+      ).join('');
+    });
+  }
+  if (bars?.isShare !== true) return undefined;
+  const most = Math.max(...bars.bars.map(({ value }) => value), 1e-9);
+  return bars.bars.map(({ value }) => '█'.repeat(Math.round((value / most) * BAR_WIDTH)));
 }

@@ -12,7 +12,9 @@ import { createApplicantScorer, type Language } from '#models/scoring/score-appl
 import { cellText } from '#scripts/commands/cell-text.ts';
 import { readModelFile } from '#scripts/commands/model-file.ts';
 import { bytes, EXIT, print, printJson, table } from '#scripts/commands/output.ts';
-import { renderModel, summariseModel } from '#scripts/commands/model-report.ts';
+import { renderModel, summariseModel, titleOf } from '#scripts/commands/model-report.ts';
+import { modelPage } from '#scripts/model-report/page.ts';
+import { sectionsOf } from '#scripts/model-report/sections.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 import { describeError, FederationError } from '#shared/protocol/error-codes.ts';
 import { inert } from '#shared/protocol/foreign-text.ts';
@@ -22,6 +24,16 @@ export async function showModel(file: string, options: { json?: boolean }): Prom
   const summary = summariseModel(artefact, root);
   if (options.json === true) printJson(summary);
   else print(renderModel(artefact, summary));
+  return EXIT.ok;
+}
+
+/** One page for people without this command. */
+export async function reportModel(file: string, options: { out: string; json?: boolean }): Promise<number> {
+  const { artefact, root } = await readModelFile(file);
+  const page = modelPage(titleOf(artefact), root, sectionsOf(artefact, summariseModel(artefact, root).size));
+  await writeFile(options.out, page, { flag: 'wx' });
+  if (options.json === true) printJson({ model: root, out: options.out, bytes: page.length });
+  else print(`Wrote ${options.out}: one page that needs nothing else`);
   return EXIT.ok;
 }
 

@@ -8,8 +8,11 @@ import {
 } from '#scripts/operator/operator-client.ts';
 import { assertOptionsFit, type ProposalName } from '#scripts/operator/models.ts';
 import { planFor, readContractFile, readPlanFile } from '#scripts/operator/plan-file.ts';
+import { aucInWords, waitingInWords } from '#scripts/operator/run-words.ts';
 import { watchRun } from '#scripts/operator/watch-run.ts';
+import { isConfirmed, type ConfirmOptions } from '#scripts/commands/confirm.ts';
 import { EXIT, paint, print, printJson, say, table, unread } from '#scripts/commands/output.ts';
+import type { Run } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { inert } from '#shared/protocol/foreign-text.ts';
 
@@ -86,15 +89,21 @@ export async function listRuns(options: Options): Promise<number> {
   }
   print(
     table(
-      ['run', 'name', 'phase', 'banks', 'proposed', 'result'],
+      ['run', 'name', 'phase', 'banks', 'AUC', 'proposed', 'outcome'],
       runs.map((run) => [
         run.run.slice(0, 12),
         run.name,
         run.phase,
         String(run.roster.length || run.consents.length),
-        new Date(run.proposedAt).toISOString(),
-        run.result === undefined ? '' : `${run.result.outcome}: ${run.result.reason}`,
+        run.result?.metrics['auc']?.toFixed(4) ?? '',
+        new Date(run.proposedAt).toISOString().slice(0, 16).replace('T', ' '),
+        run.result !== undefined
+          ? `${run.result.outcome}: ${run.result.reason}`
+          : run.waiting === undefined
+            ? ''
+            : waitingInWords(waitingOf(run.waiting), Date.now()),
       ]),
+      [3, 4],
     ),
   );
   return EXIT.ok;
@@ -129,13 +138,16 @@ export async function showRun(run: string, options: Options): Promise<number> {
     print('');
     print(
       table(
-        ['round', 'question', 'outcome', 'updates', 'refused', 'seconds', 'AUC before', 'log-loss before'],
+        ['round', 'question', 'outcome', 'updates', 'without', 'seconds', 'AUC before', 'log-loss before'],
         view.rounds.map((r) => [
           `${r.round}${r.attempt > 0 ? `.${r.attempt}` : ''}`,
           r.kind,
           r.outcome,
           `${r.answered.length}/${view.roster.length}`,
-          r.refused.map((refusal) => `${refusal.participant}: ${refusal.code}`).join(', '),
+          [
+            ...r.refused.map((refusal) => `${refusal.participant}: ${refusal.code}`),
+            ...missingIn(r, view),
+          ].join(', '),
           r.endedAt === undefined ? '' : ((r.endedAt - r.openedAt) / 1000).toFixed(1),
           figure(r.metrics['auc']),
           figure(r.metrics['logLoss']),
@@ -144,18 +156,31 @@ export async function showRun(run: string, options: Options): Promise<number> {
       ),
     );
   }
+  if (view.waiting !== undefined) print(`\n${waitingInWords(waitingOf(view.waiting), Date.now())}`);
   if (view.result !== undefined) printResult(view.result);
   return code;
+}
+
+/** As it came over the wire. */
+function waitingOf({ since, ...rest }: NonNullable<RunView['waiting']>) {
+  return { ...rest, since };
 }
 
 function printResult({ outcome, reason, artefact, metrics }: NonNullable<RunView['result']>): void {
   print(`\n${outcome}: ${inert(reason)}`);
   if (artefact !== undefined) print(`model ${artefact}`);
-  const { auc, aucError, ks, logLoss } = metrics;
-  if (auc !== undefined)
-    print(
-      `hold-out AUC ${auc.toFixed(4)} ± ${aucError?.toFixed(4)}, KS ${ks?.toFixed(4)}, log-loss ${logLoss?.toFixed(4)}`,
-    );
+  const auc = aucInWords(metrics);
+  const { ks, logLoss } = metrics;
+  if (auc !== undefined) print(`${auc}\nKS ${ks?.toFixed(4)}, log-loss ${logLoss?.toFixed(4)}`);
+}
+
+/** Who did not answer a round that is over. */
+function missingIn(round: RunView['rounds'][number], { roster }: RunView): string[] {
+  if (round.outcome === 'collecting') return [];
+  const refused = round.refused.map(({ participant }) => participant);
+  return roster
+    .filter((id) => !round.answered.includes(id) && !refused.includes(id))
+    .map((id) => `${id}: no answer`);
 }
 
 export async function startRun(run: string, options: Options): Promise<number> {
@@ -166,9 +191,16 @@ export async function startRun(run: string, options: Options): Promise<number> {
   return EXIT.ok;
 }
 
-export async function stopRun(run: string, options: Options & { reason: string }): Promise<number> {
+export async function stopRun(
+  run: string,
+  options: Options & ConfirmOptions & { reason: string },
+): Promise<number> {
   const client = await OperatorClient.from(options);
-  const view = await client.post<RunView>(`/v1/runs/${await client.resolveRun(run)}/stop`, {
+  const { run: id, name, phase } = await client.run(await client.resolveRun(run));
+  const what = `Run "${name}" (${id.slice(0, 12)}) would end without a model.`;
+  // what is over is refused by the coordinator
+  if (phase !== 'finished' && !(await isConfirmed(what, name, options))) return EXIT.ok;
+  const view = await client.post<RunView>(`/v1/runs/${id}/stop`, {
     reason: options.reason,
   });
   if (options.json === true) printJson(view);
@@ -192,7 +224,10 @@ export async function watch(run: string, options: Options): Promise<number> {
   }
   const { phase } = seen;
   if (phase.name !== 'finished') return EXIT.incomplete;
-  if (options.json !== true) printResult({ at: phase.at, ...phase.result });
+  if (options.json !== true) {
+    for (const sentence of whyWithout(seen)) print(sentence);
+    printResult({ at: phase.at, ...phase.result });
+  }
   return exitCodeOfRun(phase.result);
 }
 
@@ -201,4 +236,20 @@ export function detachOnInterrupt(): AbortSignal {
   const detach = new AbortController();
   process.once('SIGINT', () => detach.abort());
   return AbortSignal.any([detach.signal, unread]);
+}
+
+/** Of a run that has not completed: which bank did what, and its reason. */
+function whyWithout({ phase, consents, past, culprits }: Run): string[] {
+  if (phase.name !== 'finished' || phase.result.outcome === 'completed') return [];
+  const last = past.at(-1)?.open;
+  return [
+    ...[...consents].flatMap(([id, { decision, reason }]) =>
+      decision === 'refused' ? [`${id} refused: ${inert(reason)}`] : [],
+    ),
+    ...[...(last?.refusals ?? [])].map(
+      ([index, { code, reason }]) =>
+        `${last!.roster[index]} refused round ${last!.payload.round}: ${code}, ${inert(reason)}`,
+    ),
+    ...[...culprits].map(([id, code]) => `${id} was at fault: ${code}`),
+  ];
 }

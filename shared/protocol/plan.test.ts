@@ -45,7 +45,7 @@ describe('a plan', () => {
     ['with one of them twice, apart', ['alder', 'birch', 'alder']],
     ['in the order of a dictionary, not of code units', ['a-b', 'a0', 'a-c']],
   ])('is refused with participants %s', (_what, participants) => {
-    expect(issues({ participants })).toEqual(['participants: must be sorted, without repeats']);
+    expect(issues({ participants })).toEqual(['participants: must be in alphabetical order, each bank once']);
   });
 
   test('sorts participants by code unit: hyphen, digits, letters', () => {

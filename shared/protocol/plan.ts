@@ -64,7 +64,11 @@ const ENTRY_REST_BYTES = 600;
 export const plan = planFields.superRefine((p, context) => {
   const sorted = [...p.participants].sort((a, b) => (a < b ? -1 : 1));
   if (new Set(sorted).size !== sorted.length || sorted.some((id, i) => id !== p.participants[i])) {
-    context.addIssue({ code: 'custom', path: ['participants'], message: 'must be sorted, without repeats' });
+    context.addIssue({
+      code: 'custom',
+      path: ['participants'],
+      message: 'must be in alphabetical order, each bank once',
+    });
   }
   if (
     p.aggregation === 'masked' &&

@@ -31,7 +31,7 @@ describe.each(Object.entries(MODELS))('model show and explain: a %s', (name, mod
     const shown = await command(['model', 'show', pathOf(`${name}.json`)]);
     expect([shown.code, shown.stderr]).toEqual([0, '']);
     const root = vectorRoot(Buffer.from(canonicalJson(model)));
-    for (const text of [root, 'small businesses', 'auc', 'Approve below PD 0.1', 'food']) {
+    for (const text of [root, 'small businesses', 'AUC', 'approve below PD 0.1', 'food']) {
       if (text === 'food' && name !== 'scorecard') continue;
       expect(shown.stdout).toContain(text);
     }

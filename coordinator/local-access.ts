@@ -8,7 +8,7 @@ import type { CoordinatorConfig } from '#coordinator/config.ts';
 import type { Coordinator } from '#coordinator/coordinator.ts';
 import { assertDatabaseIsThere, assertSameLedger } from '#coordinator/keys-use.ts';
 import { newToken } from '#coordinator/participants/access.ts';
-import { addToken, removeToken } from '#coordinator/participants/tokens.ts';
+import { addToken } from '#coordinator/participants/tokens.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
 import { openDatabase } from '#coordinator/store/open-database.ts';
 import { TokenStore } from '#coordinator/store/token-store.ts';

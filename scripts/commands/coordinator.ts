@@ -1,6 +1,4 @@
 /** `tallystick coordinator …` */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { createCoordinator } from '#coordinator/coordinator.ts';
 import { parseCoordinatorConfig, type CoordinatorConfig } from '#coordinator/config.ts';
 import { reindexLedger } from '#coordinator/journal/reindex.ts';
@@ -12,8 +10,6 @@ import { collectLessOften } from '#scripts/commands/process-memory.ts';
 import { untilStopped } from '#scripts/commands/process-life.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { inert } from '#shared/protocol/foreign-text.ts';
-
-const DEFAULT_CONSORTIUM = 'consortium';
 
 export interface CoordinatorStartOptions {
   readonly data: string;

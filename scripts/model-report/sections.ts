@@ -5,6 +5,7 @@ import { scoreOfPd } from '#models/scoring/scaling.ts';
 import { parameterSections } from '#scripts/model-report/parameters.ts';
 import { concernsIn } from '#shared/contract/concerns.ts';
 import type { Section } from '#scripts/model-report/section.ts';
+import { spellingsOf } from '#shared/contract/outcome.ts';
 
 /** @param size how large it is, by kind */
 export function sectionsOf(artefact: ModelArtefact, size: Readonly<Record<string, number>>): Section[] {
@@ -12,7 +13,7 @@ export function sectionsOf(artefact: ModelArtefact, size: Readonly<Record<string
   return [
     {
       lines: [
-        `contract ${contract.name}: ${contract.features.length} features, bad is ${contract.target.column} = ${contract.target.bad}`,
+        `contract ${contract.name}: ${contract.features.length} features, bad is ${contract.target.column} = ${spellingsOf(contract.target.bad).join(' or ')}`,
         Object.entries(size)
           .map(([what, count]) => (count === 1 ? `1 ${what.replace(/s$/, '')}` : `${count} ${what}`))
           .join(', '),

@@ -8,7 +8,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { parseCoordinatorConfig } from '#coordinator/config.ts';
+import { parseCoordinatorConfig, type CoordinatorConfig } from '#coordinator/config.ts';
 import { createCoordinator, type Coordinator } from '#coordinator/coordinator.ts';
 import { createLogger, type Logger } from '#coordinator/logger.ts';
 import { newToken } from '#coordinator/participants/access.ts';
@@ -26,6 +26,8 @@ import type { CoordinatorUnderTest } from './test-bank.ts';
 export const DATABASES = ['pglite', 'postgres'] as const;
 export type DatabaseKind = (typeof DATABASES)[number];
 
+const SMALL_COMPANY = { oneColluderIn: 1000, honest: 2, banks: 3 };
+
 export interface TestCoordinatorOptions {
   readonly database: DatabaseKind;
   readonly log?: Logger;
@@ -35,6 +37,8 @@ export interface TestCoordinatorOptions {
   readonly databasePatienceMs?: number;
   /** Days; most tests do not wait for any. */
   readonly leastRetentionDays?: number;
+  /** Most tests put banks of several runs into one consortium, and are not about who may collude. */
+  readonly company?: CoordinatorConfig['company'];
 }
 
 /** Where a coordinator under test keeps its data. */
@@ -132,6 +136,7 @@ export class TestCoordinator implements CoordinatorUnderTest {
     const { dataDir, databaseUrl } = this.storage;
     const { passphrase, requestsPerMinute = 1_000_000, trustProxy = 0 } = this.options;
     const { databasePatienceMs = 1000, leastRetentionDays = 0 } = this.options;
+    const { company = SMALL_COMPANY } = this.options;
     return parseCoordinatorConfig({
       dataDir,
       port: this.port,
@@ -140,6 +145,7 @@ export class TestCoordinator implements CoordinatorUnderTest {
       trustProxy,
       databasePatienceMs,
       leastRetentionDays,
+      company,
       ...(databaseUrl === undefined ? {} : { databaseUrl }),
       ...(passphrase === undefined ? {} : { passphrase }),
     });

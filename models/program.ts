@@ -63,6 +63,11 @@ export interface Program<State = unknown> {
    * @throws FederationError PLAN
    */
   maximumRounds(settings: Json): number;
+  /**
+   * Whether a question of this kind may be asked again of the same rows, in this run or in another: then all its sums must
+   * be of one company of banks (shared/guard/subtraction.ts). Not so where every answer depends on a model that is new.
+   */
+  isOfOneCompany(kind: string): boolean;
   /** @throws FederationError PLAN when the settings are not valid for this contract */
   begin(setup: ProgramSetup): Step<State>;
   /** Consumes `state`: arrays in it may be reused by the state returned. */

@@ -9,6 +9,7 @@ import type { AgentKeys } from '#participant-agent/keys.ts';
 import { RunFollower } from '#participant-agent/rounds/follow-runs.ts';
 import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-context.ts';
 import { KeyVault } from '#participant-agent/state/key-vault.ts';
+import { QueryLedger } from '#participant-agent/state/query-ledger.ts';
 import { AgentState, type ConnectionState } from '#participant-agent/state/agent-state.ts';
 import { lockFolder, type FolderLock } from '#shared/platform/files/folder-lock.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
@@ -71,6 +72,7 @@ async function agentIn(
   const { clock, log } = deps;
   const { identity: seed } = keys;
   const state = await AgentState.open(folder);
+  const queries = await QueryLedger.open(folder);
   const { url, charter } = config.coordinator;
   const way = wayTo(url, await trustOf(folder, config));
 
@@ -122,6 +124,7 @@ async function agentIn(
       seed,
       (length) => new Uint8Array(randomBytes(length)),
     ),
+    queries,
     createComputer: deps.createComputer,
     signal: stopping.signal,
   };

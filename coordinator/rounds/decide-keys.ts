@@ -8,6 +8,7 @@ import type { Run, RunPhase, Session } from '#shared/ledger/federation-state.ts'
 import { dealersNeeded } from '#shared/ledger/session-rules.ts';
 import type { ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
+import { difference, mayBothBeKnown } from '#shared/guard/subtraction.ts';
 import { SESSION_BANKS_MIN } from '#shared/secure-sum/thresholds.ts';
 
 /** Banks that twice let the dealing of keys lapse are not waited for a third time. */
@@ -20,6 +21,7 @@ export function decideKeys(
   phase: RunPhase & { name: 'ready' },
   now: number,
   awaySince: AwaySince,
+  company: readonly ParticipantId[] | undefined,
 ): Decision {
   const { session } = run;
   const until = phase.since + run.plan.deadlines.roundMs;
@@ -48,10 +50,23 @@ export function decideKeys(
   if (session !== undefined && !session.isVoid && session.sealed === undefined) {
     return decideDealing(run, session, now, awaySince);
   }
-  const { present, returning, until: backBy } = presentBanks(run, now, awaySince);
+  const there = presentBanks(run, now, awaySince);
+  const { until: backBy } = there;
+  // whoever was not in the first sum would be seen in the difference to it
+  const isIn = (id: ParticipantId): boolean => company?.includes(id) ?? true;
+  const [present, returning] = [there.present.filter(isIn), there.returning.filter(isIn)];
   if (session !== undefined && isUsable(session, present, returning)) return { kind: 'ask' };
   if (returning.length > 0) return { kind: 'wait', until: backBy };
   const needed = Math.max(SESSION_BANKS_MIN, run.plan.cohort.minimum);
+  if (company !== undefined && !mayBothBeKnown(company, present, run.company)) {
+    const missing = difference(company, present).join(', ');
+    if (now < until) return { kind: 'wait', until };
+    return {
+      kind: 'fail',
+      code: 'SUBTRACTION',
+      reason: `${missing} did not come back, and a sum without them would show what is theirs: start another run without them when the others have new rows`,
+    };
+  }
   if (present.length >= needed) return { kind: 'deal', participants: present };
   return now < until
     ? { kind: 'wait', until }
@@ -90,7 +105,7 @@ function presentBanks(
   const returning: ParticipantId[] = [];
   let until = Infinity;
   for (const id of run.roster) {
-    if (run.culprits.has(id) || (run.stalls.get(id) ?? 0) >= STALLS_MAX) continue;
+    if (run.culprits.has(id) || run.withdrawn.has(id) || (run.stalls.get(id) ?? 0) >= STALLS_MAX) continue;
     const expected = expectedUntil(run, id, now, awaySince);
     if (expected === Infinity) present.push(id);
     else if (expected !== undefined) {

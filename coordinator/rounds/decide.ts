@@ -4,6 +4,8 @@
  */
 import { stillExpected, type AwaySince } from '#coordinator/rounds/absence.ts';
 import { decideKeys } from '#coordinator/rounds/decide-keys.ts';
+import { companyFor } from '#coordinator/rounds/one-company.ts';
+import { difference, mayBothBeKnown } from '#shared/guard/subtraction.ts';
 import { fewestToStart } from '#shared/ledger/company.ts';
 import { isFinal, witnessQuorum } from '#shared/ledger/finality.ts';
 import type { OpenRound, Run } from '#shared/ledger/federation-state.ts';
@@ -36,16 +38,18 @@ export type Decision =
   | { readonly kind: 'fail'; readonly code: ErrorCode; readonly reason: string }
   | { readonly kind: 'over' };
 
-/** @param isDone whether the program has no further question: then no keys are needed */
-export function decide(run: Run, now: number, awaySince: AwaySince, isDone: boolean): Decision {
+/** What the program asks next: a kind of question; `done` when there is none; undefined before it has begun. */
+export type Next = { readonly kind: string } | 'done' | undefined;
+
+export function decide(run: Run, now: number, awaySince: AwaySince, next: Next): Decision {
   switch (run.phase.name) {
     case 'proposed':
       return decideStart(run, now);
     case 'ready':
       if (run.phase.attempt > run.plan.retries) return failAfterRetries(run);
-      if (isDone) return decideEnd(run, run.phase.since, now);
+      if (next === 'done') return decideEnd(run, run.phase.since, now);
       if (run.plan.aggregation === 'plain') return { kind: 'ask' };
-      return decideKeys(run, run.phase, now, awaySince);
+      return decideKeys(run, run.phase, now, awaySince, companyFor(run, next?.kind));
     case 'collecting':
       return decideRound(run, run.phase.open, now, awaySince);
     case 'finished':
@@ -107,13 +111,20 @@ function decideRound(run: Run, open: OpenRound, now: number, awaySince: AwaySinc
   const minimum = fewestInputs(run, open);
   const deadline = open.payload.deadlineAt;
   const asked = answerersOf(open);
-  const silent = asked.filter((index) => !open.inputs.has(index) && !open.refusals.has(index));
-  const ids = silent.map((index) => open.roster[index]!);
+  const gone = asked.filter((index) => isGone(run, open, index)).length;
+  const ids = asked
+    .filter((index) => !open.inputs.has(index) && !isGone(run, open, index))
+    .map((index) => open.roster[index]!)
+    .filter((id) => !hasMissed(run, id));
   const { pending, until } = stillExpected(run, ids, now, awaySince, deadline);
   const answered = open.inputs.size;
   const possible = answered + pending;
   if (answered >= minimum && (pending === 0 || now >= deadline)) {
-    return { kind: masked === undefined ? 'close' : 'fix' };
+    if (masked === undefined) return { kind: 'close' };
+    const missing = missingFrom(run, open);
+    if (missing === undefined) return { kind: 'fix' };
+    if (now < deadline) return { kind: 'wait', until: deadline };
+    return { kind: 'void', code: 'SUBTRACTION', reason: missing };
   }
   if (now >= deadline) {
     return {
@@ -122,15 +133,42 @@ function decideRound(run: Run, open: OpenRound, now: number, awaySince: AwaySinc
       reason: `${answered} banks answered in time, ${minimum} are needed`,
     };
   }
-  // banks that are away may come back before the deadline; refusals are final
-  if (asked.length - open.refusals.size < minimum) {
+  // banks that are away may come back before the deadline; what a bank has said is final
+  if (asked.length - gone < minimum) {
     return {
       kind: 'void',
       code: 'COHORT',
-      reason: `${open.refusals.size} banks refused, ${minimum} answers are needed`,
+      reason: `${gone} banks refused or have withdrawn, ${minimum} answers are needed`,
     };
   }
   return { kind: 'wait', until: possible >= minimum ? until : deadline };
+}
+
+/**
+ * Banks would not certify a sum that, subtracted from an earlier one of this run, shows a bank.
+ * @returns why these answers alone are not to be added up, or undefined
+ */
+function missingFrom(run: Run, open: OpenRound): string | undefined {
+  const company = companyFor(run, open.payload.question.kind);
+  const answered = [...open.inputs.keys()].map((index) => open.roster[index]!);
+  if (company === undefined || mayBothBeKnown(company, answered, run.company)) return undefined;
+  return `a sum without ${difference(company, answered).join(', ')} would show what is theirs`;
+}
+
+/** Whether a bank has said that it does not answer. */
+function isGone(run: Run, { refusals, inputs, roster }: OpenRound, index: number): boolean {
+  return !inputs.has(index) && (refusals.has(index) || run.withdrawn.has(roster[index]!));
+}
+
+/**
+ * Whether a bank left the last round without a word: it is not waited for again until it answers, so that a bank that
+ * keeps to itself why it takes no part holds the others up once.
+ */
+function hasMissed(run: Run, id: ParticipantId): boolean {
+  const { open } = run.past.at(-1) ?? {};
+  const index = open?.roster.indexOf(id) ?? -1;
+  if (open === undefined || index < 0 || !answerersOf(open).includes(index)) return false;
+  return !open.inputs.has(index) && !open.refusals.has(index);
 }
 
 /** Survivors are fixed: enough banks must reveal their shares, which they do once enough have certified. */

@@ -10,7 +10,7 @@
 import type { Journal } from '#coordinator/journal/journal.ts';
 import type { Logger } from '#coordinator/logger.ts';
 import type { AwaySince } from '#coordinator/rounds/absence.ts';
-import { decide } from '#coordinator/rounds/decide.ts';
+import { decide, type Next } from '#coordinator/rounds/decide.ts';
 import { closeRound } from '#coordinator/rounds/phases/close-round.ts';
 import {
   openSession,
@@ -122,8 +122,7 @@ export class RunDriver {
   private async decideAndAct(): Promise<void> {
     const { run, deps, wakeup } = this;
     while (!wakeup.closed) {
-      const isDone = this.machine?.finished !== undefined; // then only the run is to be finished
-      const decision = this.afterLoss() ?? decide(run, deps.journal.now(), deps.awaySince, isDone);
+      const decision = this.afterLoss() ?? decide(run, deps.journal.now(), deps.awaySince, this.next);
       if (decision.kind === 'over') break;
       if (decision.kind === 'wait') {
         await wakeup.wait(decision.until - deps.journal.now());
@@ -152,6 +151,11 @@ export class RunDriver {
         });
       }
     }
+  }
+
+  private get next(): Next {
+    if (this.machine?.finished !== undefined) return 'done'; // only the run is to be finished
+    return this.machine?.asked?.question;
   }
 
   /** What recovery found missing costs the open round, or, when there is none, the run. */

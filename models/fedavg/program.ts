@@ -99,6 +99,7 @@ type InPhase<Phase extends FedavgState['phase']> = Extract<FedavgState, { phase:
 export const fedavg: Program<FedavgState> = {
   name: 'fedavg',
 
+  isOfOneCompany: (kind) => kind !== 'train' && kind !== 'evaluate',
   maximumRounds: (settings) => 2 + parseSettings(fedavgSettings, settings).stop.rounds + 1,
 
   begin(setup) {

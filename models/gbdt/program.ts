@@ -107,6 +107,7 @@ export type GbdtState =
 export const gbdt: Program<GbdtState> = {
   name: 'gbdt',
 
+  isOfOneCompany: () => true,
   maximumRounds: (settings) => roundsOf(parseSettings(gbdtSettings, settings)),
 
   begin(setup) {

@@ -70,6 +70,7 @@ export type LogisticState =
 export const logistic: Program<LogisticState> = {
   name: 'logistic',
 
+  isOfOneCompany: () => true,
   maximumRounds: (settings) => 2 + parseSettings(logisticSettings, settings).newton.rounds + 1,
 
   begin(setup) {

@@ -57,6 +57,7 @@ type State = Common &
 export const profile: Program<State> = {
   name: 'profile',
 
+  isOfOneCompany: () => true,
   maximumRounds: (settings) => {
     parseSettings(profileSettings, settings);
     return QUANTILE_ROUNDS + 2;

@@ -90,6 +90,7 @@ export type ScorecardState =
 export const scorecard: Program<ScorecardState> = {
   name: 'scorecard',
 
+  isOfOneCompany: () => true,
   maximumRounds: (settings) => scorecardRounds(parseSettings(scorecardSettings, settings)),
 
   begin(setup) {

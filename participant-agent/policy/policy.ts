@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { PROGRAM_NAMES, programNamed } from '#models/catalogue.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
 import { hash } from '#shared/protocol/ids.ts';
+import type { Run } from '#shared/ledger/federation-state.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
 
 export const policy = z.strictObject({
@@ -14,8 +15,11 @@ export const policy = z.strictObject({
   programs: z.array(z.string()).min(1),
   /** `plain` lets the coordinator see this bank's updates. */
   aggregation: z.array(z.enum(['masked', 'plain'])).min(1),
-  /** Fewest banks in a sum, this one included: with two, each learns the other's part. */
-  minimumCohort: z.int().min(2),
+  /**
+   * Fewest banks in a sum, this one included; `derived`: two thirds of those that the plan names, and as many as the
+   * consortium has agreed on. With two, each learns the other's part.
+   */
+  minimumCohort: z.union([z.literal('derived'), z.int().min(2)]),
   /** Most rounds of one run. */
   maximumRounds: z.int().min(1),
   /** `delegate` trusts drawn banks, one of them honest, to have checked the sum of a large model; `full` checks. */
@@ -24,22 +28,38 @@ export const policy = z.strictObject({
   peers: z.record(z.string(), z.string()).default({}),
   /** Data contracts that are allowed, by hash, or `any`. */
   contracts: z.union([z.literal('any'), z.array(hash)]),
+  /**
+   * Rows that must be new before a sum over them may be of nearly the same banks as one before: else the two, subtracted,
+   * would show a bank.
+   */
+  fewestNewRows: z.int().min(1).default(20),
+  /** Whether others are told why this bank cannot go on with a run, when that lies in its rows. */
+  explains: z.boolean().default(false),
 });
 export type Policy = z.infer<typeof policy>;
 
 /** Neither a plan nor the policy changes while an agent runs, and it asks in every round. */
-const known = new WeakMap<Plan, { rules: Policy; objections: readonly string[] }>();
+const known = new WeakMap<Run, { rules: Policy; objections: readonly string[] }>();
 
-/** What the policy has against a plan, as sentences; empty when nothing. */
-export function objectionsTo(plan: Plan, rules: Policy): readonly string[] {
-  const earlier = known.get(plan);
+/** What the policy has against a run's plan, as sentences; empty when nothing. */
+export function objectionsTo(run: Run, rules: Policy): readonly string[] {
+  const earlier = known.get(run);
   if (earlier?.rules === rules) return earlier.objections;
-  const objections = findObjections(plan, rules);
-  known.set(plan, { rules, objections });
+  const objections = findObjections(run, rules);
+  known.set(run, { rules, objections });
   return objections;
 }
 
-function findObjections(plan: Plan, rules: Policy): string[] {
+/** Fewest banks in a sum of this run. */
+export function fewestOf({ plan, company }: Run, { minimumCohort }: Policy): number {
+  const agreed = plan.aggregation === 'masked' ? company.minimum : 0;
+  if (minimumCohort !== 'derived') return Math.max(minimumCohort, agreed);
+  return Math.max(3, agreed, Math.ceil((2 * plan.participants.length) / 3));
+}
+
+function findObjections(run: Run, rules: Policy): string[] {
+  const { plan } = run;
+  const fewest = fewestOf(run, rules);
   const objections: string[] = [];
   if (!rules.programs.includes(plan.program.name)) {
     objections.push(
@@ -49,10 +69,8 @@ function findObjections(plan: Plan, rules: Policy): string[] {
   if (!rules.aggregation.includes(plan.aggregation)) {
     objections.push(`${plan.aggregation} aggregation is not allowed`);
   }
-  if (plan.cohort.minimum < rules.minimumCohort) {
-    objections.push(
-      `rounds of ${plan.cohort.minimum} banks are planned, at least ${rules.minimumCohort} are required`,
-    );
+  if (plan.cohort.minimum < fewest) {
+    objections.push(`rounds of ${plan.cohort.minimum} banks are planned, at least ${fewest} are required`);
   }
   if (rules.contracts !== 'any' && !rules.contracts.includes(plan.contract)) {
     objections.push(`the data contract ${plan.contract} is not on the list`);
@@ -78,8 +96,9 @@ function plannedRounds(plan: Plan): number | FederationError {
 export function policyYaml({
   consent = 'ask',
   aggregation = ['masked'],
-  minimumCohort = 3,
-}: Partial<Pick<Policy, 'consent' | 'aggregation' | 'minimumCohort'>> = {}): string {
+  minimumCohort = 'derived',
+  explains = false,
+}: Partial<Pick<Policy, 'consent' | 'aggregation' | 'minimumCohort' | 'explains'>> = {}): string {
   return `# What this bank takes part in. These rules are above the operator: a plan that breaks one is refused.
 
 # automatic: consent to every plan that passes the rules below.
@@ -100,7 +119,8 @@ verify: delegate
 # enrolled). For banks that are not listed the first key seen counts; any other later is refused.
 peers: {}
 
-# Fewest banks in a sum, this one included. With two, each could work out the other's part.
+# Fewest banks in a sum, this one included: a number, or derived: two thirds of those that the plan names, and as many as
+# the consortium has agreed on in its charter. With two, each could work out the other's part.
 minimumCohort: ${minimumCohort}
 
 # Most rounds of one run.
@@ -108,5 +128,13 @@ maximumRounds: 500
 
 # Data contracts that are allowed: any, or a list of hashes.
 contracts: any
+
+# A sum over rows that were added up before must be of the same banks as then, or of very different ones: else the two,
+# subtracted, would show a bank. Not so when so many rows are new.
+fewestNewRows: 20
+
+# Whether the others are told why this bank cannot go on with a run when that lies in its rows. If not, they are told that
+# it has withdrawn, where the contract is listed above, or else nothing.
+explains: ${explains}
 `;
 }

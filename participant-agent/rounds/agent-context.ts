@@ -5,6 +5,7 @@ import type { Policy } from '#participant-agent/policy/policy.ts';
 import type { AgentState } from '#participant-agent/state/agent-state.ts';
 import { egressOf, egressOfBody, type About } from '#participant-agent/state/egress-log.ts';
 import type { KeyVault } from '#participant-agent/state/key-vault.ts';
+import type { QueryLedger } from '#participant-agent/state/query-ledger.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import type { BodyClient } from '#participant-agent/transport/body-client.ts';
 import type { LedgerIdentity, Witness } from '#participant-agent/witness/witness.ts';
@@ -30,6 +31,8 @@ export interface AgentContext {
   readonly bodies: BodyClient;
   /** Secrets of masked sessions. */
   readonly vault: KeyVault;
+  /** In whose company its rows were added up. */
+  readonly queries: QueryLedger;
   readonly createComputer: (dataFile: string) => RunComputer;
   /** Aborts when the agent stops. */
   readonly signal: AbortSignal;

@@ -48,7 +48,10 @@ export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
   }
   if (!(FEED_TYPES as readonly string[]).includes(message.type))
     throw new FederationError('STATE', `"${message.type}" is not for banks`);
-  if (message.type === 'consent' && !federation.participants.has(message.payload.from)) {
+  if (
+    (message.type === 'consent' || message.type === 'withdraw') &&
+    !federation.participants.has(message.payload.from)
+  ) {
     // of a plain run, whose banks this one need not know
     assertFollows(federation.runs, message);
   } else if (isWhollyVisible(recorded, federation)) {
@@ -105,11 +108,13 @@ function assertFollows(runs: ReadonlyMap<RunId, Run>, message: Message): void {
       ? phase === 'proposed'
       : message.type === 'open-round'
         ? phase === 'ready' && parent === lastHash(run)
-        : message.type === 'consent'
-          ? phase === 'proposed'
-          : message.type === 'run-finished'
-            ? phase !== 'finished' && parent === lastHash(run)
-            : phase === 'collecting');
+        : message.type === 'withdraw'
+          ? phase !== 'finished'
+          : message.type === 'consent'
+            ? phase === 'proposed'
+            : message.type === 'run-finished'
+              ? phase !== 'finished' && parent === lastHash(run)
+              : phase === 'collecting');
   if (!inOrder)
     throw new FederationError(
       'STATE',

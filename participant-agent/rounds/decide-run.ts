@@ -20,7 +20,7 @@ export async function decideRun(
   context: AgentContext,
   signal: AbortSignal,
 ): Promise<Decision | undefined> {
-  const objections = objectionsTo(run.plan, context.policy);
+  const objections = objectionsTo(run, context.policy);
   if (objections.length > 0) return { decision: 'refused', reason: `policy: ${objections.join('; ')}` };
   if (context.policy.consent === 'automatic')
     return { decision: 'granted', reason: 'policy: automatic consent' };

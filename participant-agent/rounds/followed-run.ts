@@ -12,12 +12,19 @@ import { compareSum } from '#participant-agent/rounds/compare-sum.ts';
 import { decideRun } from '#participant-agent/rounds/decide-run.ts';
 import { keepModel, lacksModel } from '#participant-agent/rounds/keep-model.ts';
 import { loadRows } from '#participant-agent/rounds/load-rows.ts';
-import { guardOf } from '#participant-agent/rounds/run-guard.ts';
+import { RunGuard } from '#participant-agent/rounds/run-guard.ts';
 import { sendWithBody } from '#participant-agent/rounds/send-with-body.ts';
 import { PromiseFile } from '#participant-agent/state/promise-file.ts';
+import type { Query } from '#participant-agent/state/query-ledger.ts';
 import type { FinishedPosition, RunComputer } from '#participant-agent/training/run-computer.ts';
 import { signMessage } from '#shared/crypto/signed-message.ts';
-import { isOpen, type OpenRound, type PastRound, type Run } from '#shared/ledger/federation-state.ts';
+import {
+  isOpen,
+  roundsOf,
+  type OpenRound,
+  type PastRound,
+  type Run,
+} from '#shared/ledger/federation-state.ts';
 import type { Effect, Event } from '#shared/participant/effects.ts';
 import { Participant } from '#shared/participant/participant.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
@@ -30,6 +37,7 @@ export class FollowedRun {
   readonly run: Run;
   private readonly context: AgentContext;
   private readonly onChange: () => void;
+  private readonly guard: RunGuard;
   private part: Participant | undefined;
   private promises: PromiseFile | undefined;
   private computer: RunComputer | undefined;
@@ -54,6 +62,7 @@ export class FollowedRun {
     this.run = run;
     this.context = context;
     this.onChange = onChange;
+    this.guard = new RunGuard(run, context);
     this.signal = AbortSignal.any([context.signal, this.ending.signal]);
   }
 
@@ -99,7 +108,7 @@ export class FollowedRun {
       id: context.config.participant,
       seed: context.seed,
       promises: this.promises.all,
-      guard: guardOf(run, context),
+      guard: this.guard,
       checksAllSums: context.policy.verify === 'full',
     });
   }
@@ -182,7 +191,9 @@ export class FollowedRun {
 
   private async load(computer: RunComputer): Promise<void> {
     try {
-      await loadRows(this.run, computer, this.context, this.signal);
+      const rows = await loadRows(this.run, computer, this.context, this.signal);
+      await this.context.queries.keepSnapshot(rows);
+      this.guard.rows = rows.id;
     } catch (error) {
       if (!(error instanceof FederationError) || error.code === 'STOPPED') throw error;
       this.context.log.warn({ run: this.run.id, code: error.code }, error.message);
@@ -265,6 +276,8 @@ export class FollowedRun {
   /** Kept on disk before it leaves. */
   private async say({ message, purposes, round, detail, body }: Of<'say'>): Promise<void> {
     const { context, run } = this;
+    const query = message.type === 'consistency-check' ? this.queryIn(message.payload.ctx) : undefined;
+    if (query !== undefined) await context.queries.keep(query);
     if (purposes.length > 0) await this.promises!.put(purposes, message);
     const about = { run: run.id, ...(round === undefined ? {} : { round }), detail };
     if (body === undefined) {
@@ -297,6 +310,12 @@ export class FollowedRun {
       context.log.info({ run: run.id, name: run.plan.name, decision, reason }, `consent ${decision}`);
     }
     if (round !== undefined) context.connection.endProgress(run.id);
+  }
+
+  /** What a certificate is for is remembered before it leaves. */
+  private queryIn(ctx: string): Query | undefined {
+    const open = roundsOf(this.run).find(({ hash }) => hash === ctx);
+    return open && this.guard.queryOf(open);
   }
 
   private vectorOf(open: OpenRound): Uint8Array | undefined {

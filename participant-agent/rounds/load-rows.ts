@@ -1,6 +1,7 @@
 /** The bank's rows, read for a run that it has consented to, and held against the run's contract. */
 import { fetchContract } from '#participant-agent/rounds/fetch-contract.ts';
 import type { AgentContext } from '#participant-agent/rounds/agent-context.ts';
+import type { RowSnapshot } from '#participant-agent/data/row-snapshot.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -11,9 +12,9 @@ export async function loadRows(
   computer: RunComputer,
   context: AgentContext,
   signal: AbortSignal,
-): Promise<void> {
-  const report = await computer.load(await fetchContract(run, context, signal));
-  if (report.passed) return;
+): Promise<RowSnapshot> {
+  const { report, rows } = await computer.load(await fetchContract(run, context, signal));
+  if (report.passed) return rows;
   const errors = report.findings
     .filter((finding) => finding.severity === 'error')
     .map((finding) => finding.message);

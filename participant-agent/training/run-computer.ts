@@ -4,6 +4,7 @@
  */
 import type { DataReport } from '#participant-agent/data/data-report.ts';
 import { loadTable } from '#participant-agent/data/load-table.ts';
+import { rowSnapshot, type RowSnapshot } from '#participant-agent/data/row-snapshot.ts';
 import { answererNamed } from '#models/answerers.ts';
 import { RunMachine } from '#models/run-machine.ts';
 import type { Answerer, CreateAnswerer } from '#models/program.ts';
@@ -23,9 +24,15 @@ export interface FinishedPosition extends Position {
   readonly model: { readonly root: string; readonly artefact: Uint8Array } | undefined;
 }
 
+/** What was found, and which rows they are. */
+export interface LoadedRows {
+  readonly report: DataReport;
+  readonly rows: RowSnapshot;
+}
+
 export interface RunComputer {
   /** Reads and checks the bank's rows. @throws FederationError DATA_SOURCE | CONTRACT */
-  load(contract: DataContract): Promise<DataReport>;
+  load(contract: DataContract): Promise<LoadedRows>;
   /** @param participants size of the roster */
   begin(plan: Plan, participants: number): Promise<FinishedPosition>;
   /** Goes on with a sum of `banks` updates; its bytes are then the computer's. */
@@ -71,11 +78,11 @@ export class LocalComputer implements RunComputer {
     this.read = read;
   }
 
-  async load(contract: DataContract): Promise<DataReport> {
+  async load(contract: DataContract): Promise<LoadedRows> {
     const { table, report } = await this.read(this.dataFile, contract);
     this.contract = contract;
     this.table = table;
-    return report;
+    return { report, rows: await rowSnapshot(this.dataFile) };
   }
 
   async begin(plan: Plan, participants: number): Promise<FinishedPosition> {

@@ -1,7 +1,6 @@
 /** A `RunComputer` in a worker thread of its own: training never delays a heartbeat or a signature. */
 import { Worker } from 'node:worker_threads';
-import type { DataReport } from '#participant-agent/data/data-report.ts';
-import type { FinishedPosition, RunComputer } from '#participant-agent/training/run-computer.ts';
+import type { FinishedPosition, LoadedRows, RunComputer } from '#participant-agent/training/run-computer.ts';
 import type { DataContract } from '#shared/contract/contract.ts';
 import { FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
 import type { Plan } from '#shared/protocol/plan.ts';
@@ -51,8 +50,8 @@ export class ThreadComputer implements RunComputer {
     this.worker.on('exit', () => this.end(new FederationError('STOPPED', 'the training thread has ended')));
   }
 
-  load(contract: DataContract): Promise<DataReport> {
-    return this.call('load', [contract]) as Promise<DataReport>;
+  load(contract: DataContract): Promise<LoadedRows> {
+    return this.call('load', [contract]) as Promise<LoadedRows>;
   }
 
   begin(plan: Plan, participants: number): Promise<FinishedPosition> {

@@ -27,7 +27,7 @@ export function describePolicy(policy: Policy): { allows: string[]; warnings: st
       ? 'A person decides on every run that keeps the rules below.'
       : 'Every run that keeps the rules below is consented to without a person.',
     `Programs: ${programs.join(', ')}.`,
-    `Sums: ${aggregation.join(' or ')}, with at least ${minimumCohort} banks in each; ${verify === 'full' ? 'each is checked here' : 'large ones are checked by banks that are drawn'}.`,
+    `Sums: ${aggregation.join(' or ')}, with at least ${minimumCohort === 'derived' ? "two thirds of the plan's banks, and as many as the charter says," : `${minimumCohort} banks`} in each; ${verify === 'full' ? 'each is checked here' : 'large ones are checked by banks that are drawn'}.`,
     `A run has at most ${maximumRounds} rounds.`,
     contracts === 'any' ? 'Any data contract.' : `${contracts.length} data contracts, by hash.`,
     known === 0
@@ -36,7 +36,9 @@ export function describePolicy(policy: Policy): { allows: string[]; warnings: st
   ];
   const warnings = [
     ...(isPlain ? ["plain aggregation is allowed: the coordinator then sees this bank's updates"] : []),
-    ...(minimumCohort < 3 ? ['with two banks in a sum, each can work out the part of the other'] : []),
+    ...(minimumCohort !== 'derived' && minimumCohort < 3
+      ? ['with two banks in a sum, each can work out the part of the other']
+      : []),
     ...(consent === 'automatic' && contracts === 'any'
       ? [
           'any question about any column that the operator names is consented to; list the contracts that were read',

@@ -67,7 +67,7 @@ export async function planFromOptions(client: OperatorClient, options: ProposeOp
     rounds: options.rounds,
     settings: options.settings,
     participants: asked,
-    minimum: options.minimum ?? Math.max(Math.min(3, asked.length), Math.ceil(asked.length / 2)),
+    minimum: options.minimum ?? Math.max(Math.min(3, asked.length), Math.ceil((2 * asked.length) / 3)),
     seed: options.seed,
     aggregation: options.plain === true ? 'plain' : 'masked',
     patience: options.patience,

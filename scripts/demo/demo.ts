@@ -51,7 +51,7 @@ export async function demo(options: DemoOptions): Promise<number> {
     model: options.model,
     rounds: options.rounds ?? demoRounds(options.model),
     participants: DEMO_BANKS.map((bank) => bank.id),
-    minimum: 3,
+    minimum: 4,
     seed: options.seed,
   });
   const temporary = options.keep === undefined ? await makeTemporaryFolder('demo') : undefined;

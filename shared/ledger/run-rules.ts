@@ -15,7 +15,7 @@ import { assertFinal } from '#shared/ledger/finality.ts';
 import { assertCompany, companyOf, fewestToStart } from '#shared/ledger/company.ts';
 import { assertCharter } from '#shared/ledger/membership-rules.ts';
 
-export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-finished'> = {
+export const runRules: Rules<'run-proposed' | 'consent' | 'withdraw' | 'run-started' | 'run-finished'> = {
   'run-proposed': {
     admissible(state, payload) {
       assertCharter(state, payload.charter);
@@ -47,6 +47,7 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
         session: undefined,
         culprits: new Map(),
         stalls: new Map(),
+        withdrawn: new Set(),
       });
     },
   },
@@ -69,6 +70,25 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'run-started' | 'run-f
     apply(state, payload, { entry }) {
       const { decision, reason, fewest } = payload;
       runOf(state, payload.run).consents.set(payload.from, { decision, reason, at: entry.time, fewest });
+    },
+  },
+
+  withdraw: {
+    admissible(state, payload) {
+      const run = runOf(state, payload.run);
+      assertAsked(run, payload.from);
+      if (run.phase.name === 'finished') throw new FederationError('LATE', `run ${run.id} is finished`);
+      if (run.withdrawn.has(payload.from))
+        throw new FederationError('REPLAY', `"${payload.from}" has already withdrawn from this run`);
+      if (run.consents.get(payload.from)?.decision !== 'granted')
+        throw new FederationError('STATE', `"${payload.from}" has not consented to this run`);
+    },
+    apply(state, payload, { entry }) {
+      const run = runOf(state, payload.run);
+      run.withdrawn.add(payload.from);
+      if (run.phase.name !== 'proposed') return;
+      const reason = payload.reason ?? 'withdrawn';
+      run.consents.set(payload.from, { decision: 'refused', reason, at: entry.time, fewest: undefined });
     },
   },
 

@@ -21,8 +21,17 @@ import type { ParticipantId } from '#shared/protocol/ids.ts';
 import type { Message } from '#shared/protocol/messages.ts';
 import { promised, purposes } from '#shared/secure-sum/promises.ts';
 
+/**
+ * What others are told when a bank cannot go on because of its own rows: nothing, so that it looks absent; that it has
+ * withdrawn; or also why.
+ */
+export type Candour = 'silent' | 'withdraw' | 'explain';
+
 /** The bank's own rules, over and above the ledger's. */
 export interface ParticipantGuard extends RoundGuard {
+  readonly candour: Candour;
+  /** It consents to a run of so many banks at least. */
+  readonly fewest: number;
   /** Before anything is signed in a run that has started. @throws FederationError POLICY | FORBIDDEN */
   assertMayTakePart(run: Run): void;
 }
@@ -54,7 +63,7 @@ export class Participant {
   private hasBegun = false;
   private readonly due: Effect[] = [];
   /** Why the bank has left the run. */
-  private left: ErrorCode | undefined;
+  private left: { readonly code: ErrorCode; readonly why: string } | undefined;
   private hasEnded = false;
 
   constructor({ run, id, seed, promises, guard, checksAllSums }: ParticipantSetup) {
@@ -91,8 +100,7 @@ export class Participant {
         this.rows = 'read';
         return;
       case 'not-loaded':
-        // to the others it is not there: what is wrong with a bank's rows is nobody else's business
-        this.due.push(...this.end(`takes no part: ${event.reason}`, false));
+        this.due.push(...this.withdraw(event.reason));
         return;
       case 'keys':
         return this.keys.opened(event.session, event.kept);
@@ -104,8 +112,9 @@ export class Participant {
       case 'answered':
         return this.rounds.answered(event.ctx, event.vectorRoot);
       case 'not-answered': {
-        const refusal = this.rounds.notAnswered(event.ctx, event.code, event.reason);
-        if (refusal !== undefined) this.due.push(refusal);
+        this.due.push(
+          ...(this.rounds.notAnswered(event.ctx, event.code, event.reason) ?? this.withdraw(event.reason)),
+        );
         return;
       }
       case 'checked':
@@ -120,7 +129,7 @@ export class Participant {
     if (due !== undefined) return due;
     const { own } = this;
     const { run } = own;
-    if (this.left !== undefined) return this.rounds.refuseNext(this.left);
+    if (this.left !== undefined) return this.rounds.refuseNext(this.left.code, this.left.why);
     if (this.hasEnded) return undefined;
     switch (run.phase.name) {
       case 'proposed':
@@ -154,7 +163,8 @@ export class Participant {
   private consent({ decision, reason }: Decision): void {
     const { own } = this;
     if (own.run.phase.name !== 'proposed') return; // it has begun or ended without this bank
-    const payload = { run: own.run.id, from: own.id, decision, reason: asSentence(reason) };
+    const condition = decision === 'granted' ? { fewest: this.guard.fewest } : {};
+    const payload = { run: own.run.id, from: own.id, decision, reason: asSentence(reason), ...condition };
     const message = promised(
       own.promises,
       purposes.consent,
@@ -251,6 +261,18 @@ export class Participant {
     return this.end(outcome, true)[0];
   }
 
+  /** It cannot go on because of its own rows. What is wrong with them is nobody else's business. */
+  private withdraw(reason: string): Effect[] {
+    const { own, guard } = this;
+    const { run, id: from } = own;
+    const effects: Effect[] = this.end(`takes no part: ${reason}`, false);
+    if (guard.candour === 'silent' || run.withdrawn.has(from) || run.phase.name === 'finished')
+      return effects;
+    const why = guard.candour === 'explain' ? { reason: asSentence(reason) } : {};
+    const message = own.sign('withdraw', { run: run.id, from, ...why });
+    return [own.say('withdraw', { message, purposes: [] }, why.reason ?? 'withdrawn'), ...effects];
+  }
+
   private end(detail: string, keepModel: boolean): [Effect] {
     this.hasEnded = true;
     this.detail = detail;
@@ -264,8 +286,9 @@ export class Participant {
       ...this.end(`left the run: ${describeError(error)}`, false),
     ];
     if (!this.own.run.roster.includes(this.own.id)) return effects;
-    this.left = error instanceof FederationError ? error.code : 'INTERNAL';
-    const refusal = this.rounds.refuseNext(this.left);
+    const code = error instanceof FederationError ? error.code : 'INTERNAL';
+    this.left = { code, why: describeError(error) };
+    const refusal = this.rounds.refuseNext(code, this.left.why);
     return refusal === undefined ? effects : [...effects, refusal];
   }
 }

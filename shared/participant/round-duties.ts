@@ -40,7 +40,15 @@ interface Answer {
   isDone: boolean;
 }
 
-const OWN_WORDS: ReadonlySet<ErrorCode> = new Set(['LINEAGE', 'POLICY', 'EQUIVOCATION', 'REPLAY', 'VECROOT']);
+const OWN_WORDS: ReadonlySet<ErrorCode> = new Set([
+  'LINEAGE',
+  'POLICY',
+  'SUBTRACTION',
+  'COHORT',
+  'EQUIVOCATION',
+  'REPLAY',
+  'VECROOT',
+]);
 
 export class RoundDuties {
   private readonly own: OwnPart;
@@ -58,11 +66,15 @@ export class RoundDuties {
     if (this.answer?.ctx === ctx) this.answer.vectorRoot = vectorRoot;
   }
 
-  /** @returns the refusal, if the round is still open */
-  notAnswered(ctx: string, code: ErrorCode, reason: string): Effect | undefined {
+  /**
+   * @returns the refusal of the round, or undefined when the cause lies in the bank's own rows: a code for each cause
+   *   would tell of them
+   */
+  notAnswered(ctx: string, code: ErrorCode, reason: string): Effect[] | undefined {
+    if (!OWN_WORDS.has(code)) return undefined;
     const { phase } = this.own.run;
-    if (phase.name !== 'collecting' || phase.open.hash !== ctx) return undefined;
-    return this.refuse(phase.open, code, reason);
+    if (phase.name !== 'collecting' || phase.open.hash !== ctx) return [];
+    return [this.refuse(phase.open, code, reason)];
   }
 
   /**
@@ -78,12 +90,13 @@ export class RoundDuties {
   }
 
   /** For a bank that cannot go on: nobody should wait for it. */
-  refuseNext(code: ErrorCode): Effect | undefined {
+  refuseNext(code: ErrorCode, why: string): Effect | undefined {
     const { phase } = this.own.run;
     if (phase.name !== 'collecting' || !this.isAsked(phase.open)) return undefined;
     if (this.answer?.ctx === phase.open.hash && this.answer.isDone) return undefined;
     this.answer = { ctx: phase.open.hash, isDone: false };
-    return this.refuse(phase.open, code, `the agent has left the run (${code})`, true);
+    const words = OWN_WORDS.has(code) ? why : `the agent has left the run (${code})`;
+    return this.refuse(phase.open, code, words, true);
   }
 
   private answerDuty(

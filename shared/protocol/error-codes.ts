@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   CONTRACT: { status: 422, retryable: false, title: 'data do not fit the contract' },
   PLAN: { status: 422, retryable: false, title: 'plan is not valid' },
   POLICY: { status: 403, retryable: false, title: "refused by the bank's policy" },
+  SUBTRACTION: { status: 403, retryable: false, title: 'two sums would differ by too few banks' },
   LINEAGE: { status: 422, retryable: false, title: 'question does not follow from the last sum' },
   // a masked sum: what was cheated on, or is missing
   ROSTER: { status: 409, retryable: false, title: 'banks were shown different keys' },

@@ -52,6 +52,7 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
   token: { charter: HASH, change: 'added', name: 'anna', role: 'operator', expiresAt: 5, by: 'anna' },
   'run-proposed': { charter: HASH, plan: PLAN, by: 'anna' },
   consent: { run: HASH, from: 'alder', decision: 'granted', reason: '' },
+  withdraw: { run: HASH, from: 'alder', reason: 'why' },
   'run-started': {
     ...{ run: HASH, roster: ['alder', 'birch'] },
     ...{ identityKeys: [KEY, KEY, KEY], witnessKeys: [KEY, KEY], by: 'anna' },
@@ -133,6 +134,7 @@ const PAYLOADS: Record<MessageType, Record<string, unknown>> = {
 };
 const OPTIONAL = new Set([
   'charter.leastRetentionDays',
+  'withdraw.reason',
   'run-finished.code',
   'run-finished.artefact',
   'run-finished.checkpoint',
@@ -361,8 +363,8 @@ describe('who may send and who is told', () => {
     );
   });
 
-  test('no bank is told who consents, nor of another bank’s plain updates, nor who may operate', () => {
-    const kept: MessageType[] = ['consent', 'plain-input', 'refuse-round', 'incident', 'token'];
+  test('no bank is told of another bank’s plain updates, nor who may operate', () => {
+    const kept: MessageType[] = ['plain-input', 'refuse-round', 'incident', 'token'];
     expect([...FEED_TYPES, ...kept].toSorted()).toEqual(TYPES.toSorted());
   });
 });

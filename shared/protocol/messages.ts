@@ -4,7 +4,7 @@
  *
  *   charter ← invite ← enrol, admit
  *   charter ← rotate-key, revoke, rotate-log-key, rotate-coordinator-key, retention, incident, token
- *   charter ← run-proposed ← consent, run-started ← open-round ← plain-input | refuse-round
+ *   charter ← run-proposed ← consent, withdraw, run-started ← open-round ← plain-input | refuse-round
  *                                                              ← close-round | void-round ← open-round …
  *                                                 ← checkpoint ← cosign
  *                                                 ← run-finished
@@ -44,6 +44,7 @@ export type Message<Type extends MessageType = MessageType> = {
 export const BANK_MESSAGES = [
   'enrol',
   'consent',
+  'withdraw',
   'plain-input',
   'refuse-round',
   'advertise-keys',

@@ -31,6 +31,7 @@ export const FEED_TYPES = [
   'rotate-coordinator-key',
   'run-proposed',
   'consent',
+  'withdraw',
   'run-started',
   'open-round',
   'close-round',

@@ -21,7 +21,6 @@ export const purposes = {
   consent: 'consent',
   /** The one start of the run that this bank takes part in. */
   start: 'start',
-  withdraw: 'withdraw',
   advertise: (session: string) => `${session}/advertise`,
   deal: (session: string) => `${session}/deal`,
   /** The one masked vector of a slot, and thereby the one round the slot is used for. */

@@ -6,7 +6,7 @@ import { sha256, utf8 } from '#shared/crypto/hash.ts';
 import { vectorRoot } from '#shared/ring/vector-root.ts';
 import type { OpenRound, Session } from '#shared/ledger/federation-state.ts';
 import type { Effect, Event } from '#shared/participant/effects.ts';
-import { Participant } from '#shared/participant/participant.ts';
+import { Participant, type ParticipantGuard } from '#shared/participant/participant.ts';
 import type { ParticipantId } from '#shared/protocol/ids.ts';
 import type { BankMessage, Message } from '#shared/protocol/messages.ts';
 import { FederationError } from '#shared/protocol/error-codes.ts';
@@ -31,7 +31,12 @@ interface Listener {
 }
 
 /** It has no rules of its own. */
-const NO_GUARD = { assertMayTakePart() {}, assertMayAnswer() {}, assertMayCertify() {} };
+const NO_GUARD: ParticipantGuard = {
+  ...{ candour: 'silent', fewest: 1 },
+  assertMayTakePart() {},
+  assertMayAnswer() {},
+  assertMayCertify() {},
+};
 
 export class HonestBank {
   readonly id: ParticipantId;

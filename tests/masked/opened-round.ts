@@ -146,7 +146,7 @@ export class OpenedRound {
 
 /** What the coordinator says of a round that has come to its end. */
 function atDeadline({ run }: SimulatedLedger): string {
-  const decision = decide(run, SIMULATED_DEADLINE + 60_000, HERE, false);
+  const decision = decide(run, SIMULATED_DEADLINE + 60_000, HERE, undefined);
   return 'code' in decision ? `${decision.kind} ${decision.code}` : decision.kind;
 }
 

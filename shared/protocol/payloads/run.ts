@@ -19,6 +19,12 @@ export const runPayloads = {
     fewest: z.int().min(1).max(LIMITS.participantsMax).optional(),
   }),
 
+  /**
+   * A bank that has consented takes no part any more. It says why only where its policy lets it: what is wrong with its
+   * rows is its own business.
+   */
+  withdraw: z.strictObject({ run: runId, from: participantId, reason: sentence.optional() }),
+
   'run-started': z.strictObject({
     run: runId,
     /** The banks that granted, sorted. Positions in this list are the indices of later messages. */

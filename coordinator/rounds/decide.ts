@@ -42,6 +42,8 @@ export type Decision =
 export type Next = { readonly kind: string } | 'done' | undefined;
 
 export function decide(run: Run, now: number, awaySince: AwaySince, next: Next): Decision {
+  const lost = decideLoss(run);
+  if (lost !== undefined) return lost;
   switch (run.phase.name) {
     case 'proposed':
       return decideStart(run, now);
@@ -55,6 +57,16 @@ export function decide(run: Run, now: number, awaySince: AwaySince, next: Next):
     case 'finished':
       return { kind: 'over' };
   }
+}
+
+/** A run that has started ends at once when too few banks are left to go on. */
+function decideLoss({ phase, roster, plan, withdrawn }: Run): Decision | undefined {
+  if (phase.name === 'proposed' || phase.name === 'finished') return undefined;
+  const left = roster.filter((id) => !withdrawn.has(id)).length;
+  if (left >= plan.cohort.minimum) return undefined;
+  const why = [...withdrawn].map(([id, reason]) => (reason === undefined ? id : `${id}: ${reason}`));
+  const reason = `${withdrawn.size} banks have withdrawn, ${plan.cohort.minimum} are needed (${why.join('; ')})`;
+  return { kind: 'fail', code: 'COHORT', reason: asSentence(reason) };
 }
 
 /** Starts when every bank has decided, or with those that granted when the time for consent is over. */

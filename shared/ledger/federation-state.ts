@@ -162,8 +162,8 @@ export interface Run {
   session: Session | undefined;
   /** Banks that are out of later sessions: a fault was proven. */
   readonly culprits: Map<ParticipantId, string>;
-  /** Banks that take no part any more, by their own word. */
-  readonly withdrawn: Set<ParticipantId>;
+  /** Banks that take no part any more, by their own word, and why if they have said so. */
+  readonly withdrawn: Map<ParticipantId, string | undefined>;
   /** How often a bank let the dealing of keys come to nothing. */
   readonly stalls: Map<ParticipantId, number>;
 }

@@ -47,7 +47,7 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'withdraw' | 'run-star
         session: undefined,
         culprits: new Map(),
         stalls: new Map(),
-        withdrawn: new Set(),
+        withdrawn: new Map(),
       });
     },
   },
@@ -85,7 +85,7 @@ export const runRules: Rules<'run-proposed' | 'consent' | 'withdraw' | 'run-star
     },
     apply(state, payload, { entry }) {
       const run = runOf(state, payload.run);
-      run.withdrawn.add(payload.from);
+      run.withdrawn.set(payload.from, payload.reason);
       if (run.phase.name !== 'proposed') return;
       const reason = payload.reason ?? 'withdrawn';
       run.consents.set(payload.from, { decision: 'refused', reason, at: entry.time, fewest: undefined });

@@ -12,7 +12,7 @@
 import type { Decision, Effect, Event, Position } from '#shared/participant/effects.ts';
 import { KeyDuties } from '#shared/participant/key-duties.ts';
 import { OwnPart } from '#shared/participant/own-part.ts';
-import { RoundDuties, type RoundGuard } from '#shared/participant/round-duties.ts';
+import { OWN_WORDS, RoundDuties, type RoundGuard } from '#shared/participant/round-duties.ts';
 import { SumDuties } from '#shared/participant/sum-duties.ts';
 import type { Run } from '#shared/ledger/federation-state.ts';
 import { describeError, FederationError, type ErrorCode } from '#shared/protocol/error-codes.ts';
@@ -289,6 +289,12 @@ export class Participant {
     const code = error instanceof FederationError ? error.code : 'INTERNAL';
     this.left = { code, why: describeError(error) };
     const refusal = this.rounds.refuseNext(code, this.left.why);
-    return refusal === undefined ? effects : [...effects, refusal];
+    if (refusal !== undefined) return [...effects, refusal];
+    // between rounds: what does not lie in its rows may be said
+    const { run, id: from } = this.own;
+    if (!OWN_WORDS.has(code) || run.phase.name === 'finished' || run.withdrawn.has(from)) return effects;
+    const reason = asSentence(this.left.why);
+    const message = this.own.sign('withdraw', { run: run.id, from, reason });
+    return [...effects, this.own.say('withdraw', { message, purposes: [] }, reason)];
   }
 }

@@ -40,7 +40,8 @@ interface Answer {
   isDone: boolean;
 }
 
-const OWN_WORDS: ReadonlySet<ErrorCode> = new Set([
+/** Errors whose sentences we wrote ourselves, and that say nothing of a bank's rows: others may read them. */
+export const OWN_WORDS: ReadonlySet<ErrorCode> = new Set([
   'LINEAGE',
   'POLICY',
   'SUBTRACTION',

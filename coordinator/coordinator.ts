@@ -35,6 +35,7 @@ import { EntryStore } from '#coordinator/store/entry-store.ts';
 import { asStorageError } from '#coordinator/store/storage-error.ts';
 import { openDatabase } from '#coordinator/store/open-database.ts';
 import { TokenStore } from '#coordinator/store/token-store.ts';
+import { assertDataVersion } from '#shared/platform/files/data-version.ts';
 import { makeFolder } from '#shared/platform/files/durable-file.ts';
 import { lockFolder, type FolderLock } from '#shared/platform/files/folder-lock.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
@@ -79,6 +80,7 @@ export async function createCoordinator(
     const lock = await lockFolder(join(config.dataDir, 'lock'), deps.clock);
     void lock.lost.then(deps.onBroken);
     try {
+      await assertDataVersion(config.dataDir, 'coordinator');
       return await assemble(config, deps, lock);
     } catch (error) {
       await lock.release();

@@ -14,6 +14,7 @@ import { openDatabase } from '#coordinator/store/open-database.ts';
 import { TokenStore } from '#coordinator/store/token-store.ts';
 import { toHex } from '#shared/crypto/hash.ts';
 import { parseEntry } from '#shared/ledger/entry.ts';
+import { assertDataVersion } from '#shared/platform/files/data-version.ts';
 import { replaceFile } from '#shared/platform/files/durable-file.ts';
 import { lockFolder } from '#shared/platform/files/folder-lock.ts';
 import type { Clock } from '#shared/protocol/clock.ts';
@@ -74,6 +75,7 @@ export interface RecoveredToken {
  */
 export async function recoverOperatorToken(config: CoordinatorConfig, clock: Clock): Promise<RecoveredToken> {
   const { dataDir } = config;
+  await assertDataVersion(dataDir, 'coordinator', false);
   const lock = await lockFolder(join(dataDir, 'lock'), clock);
   try {
     await assertDatabaseIsThere(config);

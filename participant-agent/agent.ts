@@ -11,6 +11,7 @@ import { ledgerOf, type AgentContext } from '#participant-agent/rounds/agent-con
 import { KeyVault } from '#participant-agent/state/key-vault.ts';
 import { QueryLedger } from '#participant-agent/state/query-ledger.ts';
 import { AgentState, type ConnectionState } from '#participant-agent/state/agent-state.ts';
+import { assertDataVersion } from '#shared/platform/files/data-version.ts';
 import { lockFolder, type FolderLock } from '#shared/platform/files/folder-lock.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { askText } from '#participant-agent/transport/ask-coordinator.ts';
@@ -54,6 +55,7 @@ export async function createAgent(folder: string, keys: AgentKeys, deps: AgentDe
   // before any state is read: two agents would each know only their own promises
   const lock = await lockFolder(join(folder, 'lock'), deps.clock);
   try {
+    await assertDataVersion(folder, 'agent');
     return await agentIn(folder, lock, config, policy, keys, deps);
   } catch (error) {
     await lock.release();

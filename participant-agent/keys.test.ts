@@ -23,7 +23,7 @@ test.each(['', 'A'.repeat(42), '\n'])(
     await expect(makeNextKeys(folder, undefined)).rejects.toMatchObject(damaged);
     for (const name of ['identity', 'witness']) await rm(place(name));
     await expect(makeAgentKeys(folder, undefined)).rejects.toMatchObject(damaged);
-    expect(await readdir(join(folder, 'keys'))).toEqual(['unlock.key']);
+    expect(await readdir(join(folder, 'keys'))).toEqual(['data-version.json', 'unlock.key']);
   },
 );
 

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '#shared/platform/clock.ts';
+import { assertDataVersion } from '#shared/platform/files/data-version.ts';
 import { makeFolder, replaceFile, syncFolder } from '#shared/platform/files/durable-file.ts';
 import { lockFolder, type FolderLock } from '#shared/platform/files/folder-lock.ts';
 import { utf8 } from '#shared/crypto/hash.ts';
@@ -28,13 +29,15 @@ const SECRET_LENGTH = 43;
 /**
  * Opens the keys of an agent's folder, making those that are not there.
  * @param passphrase if undefined, a random key file is made to open them with
- * @throws FederationError KEY_FILE, STORAGE when somebody else is making or changing them
+ * @throws FederationError KEY_FILE, STORAGE when somebody else is making or changing them, CONFIG for a folder of another
+ *   data version
  */
 export async function makeAgentKeys(
   folder: string,
   passphrase: string | undefined,
   clock: Clock = systemClock,
 ): Promise<AgentKeys> {
+  await assertDataVersion(folder, 'agent');
   await makeFolder(join(folder, 'keys'));
   const lock = await lockKeys(folder, clock);
   try {

@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises';
 import type { CoordinatorConfig } from '#coordinator/config.ts';
 import { restoreLedger } from '#coordinator/journal/restore.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
+import { assertDataVersion } from '#shared/platform/files/data-version.ts';
 import { lockFolder } from '#shared/platform/files/folder-lock.ts';
 import { openDatabase } from '#coordinator/store/open-database.ts';
 import { toHex } from '#shared/crypto/hash.ts';
@@ -24,6 +25,7 @@ export interface Reindexed {
 
 /** @throws FederationError LEDGER when an entry is not valid, STORAGE when the coordinator is running */
 export async function reindexLedger(config: CoordinatorConfig): Promise<Reindexed> {
+  await assertDataVersion(config.dataDir, 'coordinator', false);
   const lock = await lockFolder(join(config.dataDir, 'lock'));
   try {
     const db = await openDatabase(config.dataDir, config.databaseUrl);

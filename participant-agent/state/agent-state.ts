@@ -140,7 +140,8 @@ export class AgentState implements WitnessStore {
     if (fresh.length === 0) return;
     // in one go and before anything is signed for these peers
     const path = join(this.folder, 'state/peers.json');
-    replaceFileSync(path, JSON.stringify(Object.fromEntries([...this.peers, ...fresh])), { flush: true });
+    const text = JSON.stringify(Object.fromEntries([...this.peers, ...fresh]));
+    replaceFileSync(path, text, { flush: true }, `${path}.new`);
     for (const [id, key] of fresh) this.peers.set(id, key);
   }
 

@@ -53,13 +53,13 @@ test('a database that is away for 30 s stops the coordinator, which starts when 
   await run.until('masked-input');
   line.cut();
   await eventually('the coordinator to stop', () => coordinator.broken.length > 0);
-  expect(coordinator.broken[0]).toMatchObject({ code: 'STORAGE' });
+  expect(coordinator.broken[0]).toMatchObject({ code: 'DATABASE' });
   const config = coordinator.config();
   await coordinator.stop();
   for (let waitedMs = 0; waitedMs < 30_000; waitedMs += 10_000) {
     // what supervises it tries again and again
     const deps = { clock: coordinator.clock, log: createLogger('silent'), onBroken() {} };
-    await expect(createCoordinator(config, deps)).rejects.toMatchObject({ code: 'STORAGE' });
+    await expect(createCoordinator(config, deps)).rejects.toMatchObject({ code: 'DATABASE' });
     coordinator.clock.advance(10_000);
   }
   line.mend();

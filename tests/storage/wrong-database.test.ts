@@ -114,6 +114,25 @@ test('the same ledger in another place is taken, and its place noted', async () 
   expect(note).not.toContain(moved.password);
 });
 
+test('a folder of another data version is refused by a sentence with both, and nothing is touched', async () => {
+  const { config, charter } = await used('postgres');
+  const note = join(config.dataDir, 'keys', 'data-version.json');
+  const ours = await readFile(note, 'utf8');
+  await writeFile(note, '{"folder":"coordinator","version":7,"tallystick":"0.9.0"}');
+  await expect(start(config)).rejects.toMatchObject({
+    code: 'CONFIG',
+    message: expect.stringMatching(/version 7, written by Tallystick 0\.9\.0; .*reads version 1/) as string,
+  });
+  await rm(note);
+  await expect(start(config)).rejects.toMatchObject({
+    code: 'CONFIG',
+    message: expect.stringMatching(/version 0, written before/) as string,
+  });
+  expect(existsSync(note)).toBe(false);
+  await writeFile(note, ours);
+  expect(await start(config)).toEqual({ charter });
+});
+
 test('a first start that a crash cut short before the charter is done again', async () => {
   const { dataDir } = await freshStorage('postgres');
   const { config } = await used('postgres');

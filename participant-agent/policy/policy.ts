@@ -30,9 +30,9 @@ export const policy = z.strictObject({
   contracts: z.union([z.literal('any'), z.array(hash)]),
   /**
    * Rows that must be new before a sum over them may be of nearly the same banks as one before: else the two, subtracted,
-   * would show a bank.
+   * would show a bank. 0: this is not looked at, for whoever has the rows of all banks.
    */
-  fewestNewRows: z.int().min(1).default(20),
+  fewestNewRows: z.int().min(0).default(20),
   /** Whether others are told why this bank cannot go on with a run, when that lies in its rows. */
   explains: z.boolean().default(false),
 });
@@ -98,7 +98,10 @@ export function policyYaml({
   aggregation = ['masked'],
   minimumCohort = 'derived',
   explains = false,
-}: Partial<Pick<Policy, 'consent' | 'aggregation' | 'minimumCohort' | 'explains'>> = {}): string {
+  fewestNewRows = 20,
+}: Partial<
+  Pick<Policy, 'consent' | 'aggregation' | 'minimumCohort' | 'explains' | 'fewestNewRows'>
+> = {}): string {
   return `# What this bank takes part in. These rules are above the operator: a plan that breaks one is refused.
 
 # automatic: consent to every plan that passes the rules below.
@@ -130,8 +133,8 @@ maximumRounds: 500
 contracts: any
 
 # A sum over rows that were added up before must be of the same banks as then, or of very different ones: else the two,
-# subtracted, would show a bank. Not so when so many rows are new.
-fewestNewRows: 20
+# subtracted, would show a bank. Not so when so many rows are new; 0: not looked at, where all rows are one's own.
+fewestNewRows: ${fewestNewRows}
 
 # Whether the others are told why this bank cannot go on with a run when that lies in its rows. If not, they are told that
 # it has withdrawn, where the contract is listed above, or else nothing.

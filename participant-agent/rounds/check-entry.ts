@@ -48,11 +48,9 @@ export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
   }
   if (!(FEED_TYPES as readonly string[]).includes(message.type))
     throw new FederationError('STATE', `"${message.type}" is not for banks`);
-  if (
-    (message.type === 'consent' || message.type === 'withdraw') &&
-    !federation.participants.has(message.payload.from)
-  ) {
-    // of a plain run, whose banks this one need not know
+  if (isOfPlainRun(message, federation)) {
+    // a bank of a plain run speaks for itself, if this one knows it
+    if (federation.participants.has(message.payload.from)) assertAuthentic(federation, message);
     assertFollows(federation.runs, message);
   } else if (isWhollyVisible(recorded, federation)) {
     // of plain runs it does not know the others' identity keys: there a cosignature speaks for itself
@@ -68,6 +66,14 @@ export function checkEntry(raw: Entry, context: AgentContext): RecordedEntry {
   if (message.type === 'run-started')
     pinPeers(federation.runs.get(message.payload.run)!, message.payload, context);
   return recorded;
+}
+
+function isOfPlainRun(
+  message: Message,
+  { runs }: FederationState,
+): message is Message<'consent' | 'withdraw'> {
+  if (message.type !== 'consent' && message.type !== 'withdraw') return false;
+  return runs.get(message.payload.run)?.plan.aggregation === 'plain';
 }
 
 /** Whether this agent has seen everything that the rule for this message looks at. */

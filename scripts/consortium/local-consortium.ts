@@ -112,7 +112,7 @@ export class LocalConsortium {
       consent: 'automatic',
       aggregation: ['masked', 'plain'],
       minimumCohort,
-      explains: true, // all rows are this machine's
+      ...{ explains: true, fewestNewRows: 0 }, // all rows are this machine's
     });
     await writeFile(join(folder, 'policy.yaml'), policy);
     await this.startAgent(bank.id);

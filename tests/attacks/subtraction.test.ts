@@ -39,7 +39,7 @@ const plan = (ids: readonly string[], program: ProposedPlan['program'], minimum 
 /** Answers with its own rows. */
 async function joined(count: number): Promise<{ ids: string[]; agents: TestAgent[] }> {
   const ids = freshIds(count);
-  const agents = await TestAgent.joinAll(coordinator, ids, { answers: 'real' });
+  const agents = await TestAgent.joinAll(coordinator, ids, { answers: 'real', fewestNewRows: 20 });
   return { ids, agents };
 }
 

@@ -261,7 +261,8 @@ export class ActiveCoordinator {
   /** Of everybody, or of a few. */
   private newSession(ledger: SimulatedLedger): Message<'open-session'> {
     const ids = this.consortium.banks.map((bank) => bank.id);
-    const without = this.chance(0.3) && ids.length > 3 ? this.pick(ids) : undefined;
+    const { minimum } = ledger.run.company;
+    const without = this.chance(0.3) && ids.length > minimum ? this.pick(ids) : undefined;
     const participants = ids.filter((id) => id !== without);
     return this.consortium.openSession(ledger.run, participants, 2, `session ${++this.made}`);
   }

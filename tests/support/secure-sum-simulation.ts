@@ -110,7 +110,7 @@ export class SimulatedConsortium {
       suite: 'x25519-hkdf256-aes256ctr-gf256',
       nonce: toBase64Url(sha256(utf8(nonce)).subarray(0, 16)),
       participants: [...participants],
-      thresholds: thresholdsFor(participants.length),
+      thresholds: thresholdsFor(participants.length, run.company.colluders),
       slots,
       deadlineAt: SIMULATED_DEADLINE,
     });
@@ -211,7 +211,7 @@ export class SimulatedConsortium {
     });
     enrols.forEach((enrol, i) => ledger.append(this.sign('admit', { enrol, participant: ids[i]! })));
     const proposal = plan.parse({
-      ...tinyPlan(ids, { name: 'simulated', minimum: 3, retries: 5 }),
+      ...tinyPlan(ids, { name: 'simulated', minimum: thresholdsFor(banks.length).minimum, retries: 5 }),
       contract: toHex(sha256(utf8('simulated contract'))),
       aggregation: 'masked',
     });

@@ -23,6 +23,8 @@ export interface TestAgentOptions {
   /** Where it dials, if not the coordinator itself. */
   readonly url?: string;
   readonly minimumCohort?: number;
+  /** 0, if not said: most tests have the same rows at all banks, and several runs of the same banks. */
+  readonly fewestNewRows?: number;
   readonly log?: Logger;
   /** Another than the coordinator's. */
   readonly clock?: Clock;
@@ -68,6 +70,7 @@ export class TestAgent {
       consent: 'automatic',
       aggregation: ['masked', 'plain'],
       minimumCohort: options.minimumCohort ?? 2,
+      fewestNewRows: options.fewestNewRows ?? 0,
     });
     await writeFile(join(folder, 'policy.yaml'), policy);
     const agent = new TestAgent(coordinator, id, folder, options);

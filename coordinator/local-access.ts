@@ -8,7 +8,7 @@ import type { CoordinatorConfig } from '#coordinator/config.ts';
 import type { Coordinator } from '#coordinator/coordinator.ts';
 import { assertDatabaseIsThere, assertSameLedger } from '#coordinator/keys-use.ts';
 import { newToken } from '#coordinator/participants/access.ts';
-import { addToken } from '#coordinator/participants/tokens.ts';
+import { addToken, removeToken } from '#coordinator/participants/tokens.ts';
 import { EntryStore } from '#coordinator/store/entry-store.ts';
 import { openDatabase } from '#coordinator/store/open-database.ts';
 import { TokenStore } from '#coordinator/store/token-store.ts';
@@ -53,6 +53,8 @@ export async function leaveLocalAccess(
     if (token === undefined) await writeToken(dataDir, (token = newToken('operator')));
     const name = tokens.list().some((other) => other.name === NAME) ? `${NAME}-${journal.now()}` : NAME;
     await addToken({ name, role: 'operator', days: DAYS, token }, undefined, coordinator);
+    for (const old of tokens.list())
+      if (old.name.startsWith(NAME) && old.name !== name) await removeToken(old.name, undefined, coordinator);
   }
   await replaceFile(join(dataDir, 'url'), `${url}\n`, { flush: false, now: false });
   return (await isGood(dataDir, tokens)) ? tokenPath(dataDir) : undefined;

@@ -120,28 +120,14 @@ describe('a run machine', () => {
   });
 });
 
-/** What a question's tensors contribute: FNV-1a in four lanes over their 32-bit words, here on BigInt. */
-function checksumOf(tensor: Float32Array | Float64Array): number[] {
-  const bytes = Buffer.from(tensor.buffer, tensor.byteOffset, tensor.byteLength);
-  const lanes = [0x811c9dc5n, 0x811c9dc6n, 0x811c9dc7n, 0x811c9dc8n];
-  const count = bytes.length / 4;
-  for (let i = 0; i < count; i++) {
-    const lane = i < count - (count % 4) ? i % 4 : 0;
-    lanes[lane] = ((lanes[lane]! ^ BigInt(bytes.readUInt32LE(4 * i))) * 0x01000193n) % 2n ** 32n;
-  }
-  return lanes.map(Number);
-}
-
 describe('the hash of a question', () => {
   test('is what another implementation computes from the plan, the sums and the question', () => {
     const machine = machineOf();
     let lineage = messageHash('lineage', { plan: planOf(), participants: 3 });
-    let weights = 0;
     while (machine.asked !== undefined) {
       const { kind, ring, fields, settings, tensors } = machine.asked.question;
       const sums = Object.entries(tensors).map(([name, tensor]) => {
-        weights = tensor.length;
-        return [name, { type: 'f32', length: tensor.length, checksum: checksumOf(tensor) }];
+        return [name, tensor.length];
       });
       const whole = { kind, ring, fields, settings, lineage, tensors: Object.fromEntries(sums) as object };
       expect(machine.asked.hash).toBe(messageHash('question', whole));
@@ -149,7 +135,6 @@ describe('the hash of a question', () => {
       step(machine, words);
       lineage = messageHash('lineage', { before: lineage, sumRoot: vectorRoot(words) });
     }
-    expect(weights % 4).toBe(1); // so that the last word lies outside the four lanes
   });
 
   test.each<[string, object]>([

@@ -99,7 +99,8 @@ type InPhase<Phase extends FedavgState['phase']> = Extract<FedavgState, { phase:
 export const fedavg: Program<FedavgState> = {
   name: 'fedavg',
 
-  isOfOneCompany: (kind) => kind !== 'train' && kind !== 'evaluate',
+  // what comes after depends on the means, or on a model that is new
+  isOfOneCompany: (kind) => kind === 'means',
   maximumRounds: (settings) => 2 + parseSettings(fedavgSettings, settings).stop.rounds + 1,
 
   begin(setup) {

@@ -37,9 +37,6 @@ const FLUSHED = 'state/witness.flushed.note';
 const decision = z.strictObject({ decision: z.enum(['granted', 'refused']), reason: sentence });
 const ROOT_BYTES = 32;
 
-/** What a run's `detail` says from its proposal until this bank's consent. */
-export const CONSIDERING = 'not decided yet';
-
 export interface ConnectionState {
   readonly connected: boolean;
   /** When it was connected, or was not any more. */

@@ -25,6 +25,8 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   'ledger expire': 'tallystick ledger expire --keep-days 365 --dry-run',
   'ledger incident': 'tallystick ledger incident "the clock was wrong on 3 May"',
   'ledger rotate-key': 'tallystick ledger rotate-key',
+  'ledger rotate-identity': 'tallystick ledger rotate-identity',
+  'coordinator token': 'tallystick coordinator token --data /srv/tallystick',
   'audit export': 'tallystick audit export --out spring.bundle --url https://coordinator.example --token …',
   'audit verify': 'tallystick audit verify spring.bundle --charter HASH --against harbour.note',
   'audit show': 'tallystick audit show spring.bundle --charter HASH --run 9a7e3c',

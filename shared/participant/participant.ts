@@ -36,6 +36,9 @@ export interface ParticipantGuard extends RoundGuard {
   assertMayTakePart(run: Run): void;
 }
 
+/** What `detail` says from a run's proposal until this bank's consent. */
+export const CONSIDERING = 'not decided yet';
+
 export interface ParticipantSetup {
   readonly run: Run;
   readonly id: ParticipantId;
@@ -147,7 +150,7 @@ export class Participant {
     if (promise === undefined) {
       if (this.isDeciding) return undefined;
       this.isDeciding = true;
-      this.detail = 'considering';
+      this.detail = CONSIDERING;
       return { do: 'decide' };
     }
     if (promise.type !== 'consent')

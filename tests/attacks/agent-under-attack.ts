@@ -59,7 +59,7 @@ export class AgentUnderAttack {
     const { url, charterHash: charter } = coordinator;
     const yaml = agentYaml({ url, charter, participant: id, dataFile: 'applicants.csv' });
     await writeFile(join(folder, 'agent.yaml'), yaml);
-    const policy = policyYaml({ consent: 'automatic', minimumCohort })
+    const policy = policyYaml({ consent: 'automatic', minimumCohort, fewestNewRows: 0 })
       .replace('peers: {}', `peers: ${JSON.stringify(peers)}`)
       .replace('verify: delegate', `verify: ${verify}`);
     await writeFile(join(folder, 'policy.yaml'), policy);

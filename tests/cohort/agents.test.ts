@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { CONSIDERING } from '#participant-agent/state/agent-state.ts';
+import { CONSIDERING } from '#shared/participant/participant.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { heldAgent, Turnstile } from '../masked/masked-agents.ts';
 import { eventually } from '../support/eventually.ts';

@@ -101,9 +101,14 @@ async function roundAskedAgain(coordinator: TestCoordinator): Promise<void> {
   await run.finished();
 }
 
-/** One bank refuses once; another changes its keys afterwards, and a third is revoked. */
+/** One bank withdraws from a run; one refuses once in the next; another changes its keys afterwards, and a third is revoked. */
 async function refusedRound(coordinator: TestCoordinator): Promise<TestRun> {
   const banks = await TestBank.joinAll(coordinator, 'p', 'q', 'r');
+  const left = await TestRun.start(coordinator, banks, { minimum: 2 });
+  await left.round(0);
+  const { id: from } = banks[2]!;
+  await banks[2]!.submit(banks[2]!.sign('withdraw', { run: left.id, from }));
+  await left.complete(banks.slice(0, 2));
   const run = await TestRun.start(coordinator, banks, { minimum: 3 });
   const first = await run.round(0);
   await run.answer(banks[0]!, first);

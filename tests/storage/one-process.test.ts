@@ -65,10 +65,7 @@ test(`of two coordinators in PID namespaces of their own (${how}) the second is 
   const page = await new OperatorClient(next.url, token).get<{ entries: { text: string }[] }>(
     '/v1/ledger/entries',
   );
-  expect(page.entries.map(({ text }) => /"reason":"([^"]*)"/.exec(text)?.[1])).toEqual([
-    undefined,
-    'from the first',
-    'undisturbed',
-  ]);
+  const reasons = page.entries.flatMap(({ text }) => /"reason":"([^"]*)"/.exec(text)?.[1] ?? []);
+  expect(reasons).toEqual(['from the first', 'undisturbed']);
   await third.kill();
 });

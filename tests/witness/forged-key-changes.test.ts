@@ -45,10 +45,10 @@ test('a bank that changes its keys in the middle of a run it is in is not believ
 test('a bank takes no part in a run that announces another witness key for it', async () => {
   const consortium = await Consortium.gather();
   consortium.propose();
-  await consortium.coordinator.until('consent');
+  await consortium.consents();
   const witnessKeys = consortium.names.map((id) => witnessKeyOf(id === consortium.agent.id ? 'mallory' : id));
   consortium.history.lie('run-started', consortium.runStarted({ witnessKeys }));
-  expect(await consortium.agent.leftRun()).toBe('FORBIDDEN');
+  expect(await consortium.agent.brokenOff()).toBe('STATE');
   await consortium.settle();
   expect(consortium.sent).toEqual(['consent']);
 });

@@ -173,11 +173,11 @@ function isGone(run: Run, { refusals, inputs, roster }: OpenRound, index: number
 }
 
 /**
- * Whether a bank left the last round without a word: it is not waited for again until it answers, so that a bank that
+ * Whether a bank left the last sum without a word: it is not waited for again until it answers, so that a bank that
  * keeps to itself why it takes no part holds the others up once.
  */
 function hasMissed(run: Run, id: ParticipantId): boolean {
-  const { open } = run.past.at(-1) ?? {};
+  const { open } = run.past.findLast(({ end }) => end.outcome === 'closed') ?? {};
   const index = open?.roster.indexOf(id) ?? -1;
   if (open === undefined || index < 0 || !answerersOf(open).includes(index)) return false;
   return !open.inputs.has(index) && !open.refusals.has(index);

@@ -39,6 +39,7 @@ export class FollowedRun {
   private readonly onChange: () => void;
   private readonly guard: RunGuard;
   private part: Participant | undefined;
+  private opening: Promise<void> | undefined;
   private promises: PromiseFile | undefined;
   private computer: RunComputer | undefined;
   private position: FinishedPosition | undefined;
@@ -80,7 +81,7 @@ export class FollowedRun {
     this.beside(async () => {
       await this.context.connection.untilReady(this.context.signal);
       this.isAwake = false;
-      if (this.part === undefined) await this.open();
+      await (this.opening ??= this.open()); // once, whoever wakes meanwhile
       this.tell({ kind: 'ledger' });
     });
   }
@@ -102,7 +103,7 @@ export class FollowedRun {
       this.isOver = true;
       return;
     }
-    this.promises ??= await PromiseFile.open(join(context.state.folder, 'state/promises', `${run.id}.jsonl`));
+    this.promises = await PromiseFile.open(join(context.state.folder, 'state/promises', `${run.id}.jsonl`));
     this.part = new Participant({
       run,
       id: context.config.participant,

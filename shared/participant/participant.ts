@@ -261,7 +261,7 @@ export class Participant {
     const sum = this.sumDuty(now);
     if (sum !== undefined) return sum;
     if (this.position === undefined || !this.sums.areTaken || !this.sums.areRight) return undefined;
-    return this.end(outcome, true)[0];
+    return this.cosignDuty() ?? this.end(outcome, true)[0];
   }
 
   /** It cannot go on because of its own rows. What is wrong with them is nobody else's business. */

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { FederationError } from '#shared/protocol/error-codes.ts';
 import { CONSIDERING } from '#shared/participant/participant.ts';
 import type { RunComputer } from '#participant-agent/training/run-computer.ts';
 import { heldAgent, Turnstile } from '../masked/masked-agents.ts';
@@ -79,4 +80,28 @@ test('a bank whose policy does not allow plain updates any more sends none in a 
     ({ message }) => message.type === 'plain-input' && message.payload.from === agent.id,
   );
   expect(sent).toHaveLength(1);
+});
+
+test('a bank stops computing for a run that is stopped, whatever it is at', async () => {
+  const ids = ['e', 'f', 'busy'];
+  await TestAgent.joinAll(coordinator, ids.slice(0, 2));
+  let disposed = (): void => {};
+  const ended = new Promise<void>((resolve) => (disposed = resolve));
+  await TestAgent.join(coordinator, ids[2]!, {
+    createComputer: (dataFile): RunComputer => {
+      const computer = stubComputer(dataFile, ids[2]!);
+      let breakOff: (error: Error) => void = () => {};
+      computer.answer = () => new Promise((_, reject) => (breakOff = reject)); // for hours
+      computer.dispose = async () => {
+        breakOff(new FederationError('STOPPED', 'the thread has ended'));
+        disposed();
+      };
+      return computer;
+    },
+  });
+  const run = await TestRun.propose(coordinator, tinyPlan(ids, { minimum: 2 }));
+  await run.round(0);
+  await coordinator.operator.post(`/v1/runs/${run.id}/stop`, { reason: 'test' });
+  await ended;
+  expect((await run.finished()).outcome).toBe('stopped');
 });

@@ -87,7 +87,8 @@ export class RoundDuties {
     if (phase.name === 'ready') return this.voteDuty();
     if (phase.name !== 'collecting') return undefined;
     const { open } = phase;
-    return this.openingDuty(open) ?? this.answerDuty(open, position, sumsAreRight);
+    const opening = this.hasLostPromise(open) ? undefined : this.openingDuty(open);
+    return opening ?? this.answerDuty(open, position, sumsAreRight);
   }
 
   /** For a bank that cannot go on: nobody should wait for it. */
@@ -127,10 +128,18 @@ export class RoundDuties {
     }
   }
 
-  /** Whether the ledger waits for an answer of this bank. */
+  /** Whether the ledger waits for an answer of this bank, or shows one that it has to promise again. */
   private isAsked(open: OpenRound): boolean {
     const index = open.roster.indexOf(this.own.id);
-    return answerersOf(open).includes(index) && !open.inputs.has(index) && !open.refusals.has(index);
+    const isThere = open.inputs.has(index) && !this.hasLostPromise(open);
+    return answerersOf(open).includes(index) && !isThere && !open.refusals.has(index);
+  }
+
+  /** Whether the ledger shows a vector of this bank whose promise its disk has lost: it is made again, the same. */
+  private hasLostPromise({ hash, masked, inputs, roster }: OpenRound): boolean {
+    if (masked === undefined || !inputs.has(roster.indexOf(this.own.id))) return false;
+    if (this.answer?.ctx === hash && this.answer.isDone) return false;
+    return this.own.promises.get(purposes.input(masked.session.hash, masked.slot)) === undefined;
   }
 
   /** @throws FederationError EQUIVOCATION | REPLAY | STATE */

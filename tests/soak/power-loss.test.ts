@@ -34,7 +34,9 @@ test('a promise whose line was cut short is made again, the same, and the run en
   const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
   await truncate(path, (await stat(path)).size - Math.floor(lines.at(-1)!.length / 2));
   await agents[1]!.start();
-  models.push((await cut.finished()).artefact!);
+  const end = await cut.finished();
+  if (end.artefact === undefined) throw new Error(end.reason);
+  models.push(end.artefact);
   expect(models[1]).toBe(models[0]);
   const report = await auditBundle(await coordinator.bundle(), coordinator.charter);
   expect(report).toMatchObject({ passed: true, complete: true });

@@ -73,7 +73,7 @@ export type Effect =
     }
   /** Long: begins the program with the roster of the run → position. */
   | { readonly do: 'begin' }
-  /** Long: what is kept of a session, whose seed is made if `make` and there is none → keys. */
+  /** What is kept of a session, whose seed is made if `make` and there is none → keys. */
   | { readonly do: 'open-keys'; readonly session: string; readonly make: boolean }
   /** @property isNew whether they replace the seed: then nothing may be sent before they are on disk */
   | { readonly do: 'keep-keys'; readonly session: string; readonly held: HeldKeys; readonly isNew: boolean }

@@ -37,7 +37,8 @@ export class OwnPart {
     return this.said.has(what);
   }
 
-  hasNowSaid(what: string): void {
+  /** For what is signed elsewhere. */
+  noteSaid(what: string): void {
     this.said.add(what);
   }
 

@@ -246,7 +246,7 @@ export class Participant {
     if (checkpoint === undefined || !this.sums.areTaken || !this.sums.areRight) return undefined;
     const what = `${checkpoint.hash}/cosign`;
     if (checkpoint.cosignatures.has(run.roster.indexOf(id)) || this.own.hasSaid(what)) return undefined;
-    this.own.hasNowSaid(what);
+    this.own.noteSaid(what);
     return { do: 'cosign' };
   }
 

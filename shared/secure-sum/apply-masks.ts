@@ -18,7 +18,7 @@ const SLICE_WORDS_MIN = 8192;
 /**
  * Applies the masks to `words` in place.
  * @param fromWord position of the first word in the whole vector, a multiple of 16 bytes: key streams are
- * seekable
+ *   seekable
  */
 export function applyMasks(words: RingWords, masks: readonly Mask[], fromWord = 0): void {
   const streams = masks.map(({ key, sign }) => ({
